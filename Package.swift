@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Three kinds of modules, one folder each: what everyone may use, what decides, what touches the world.
+// Who may import whom is written here and nowhere else; CI builds with
+// `--explicit-target-dependency-import-check error`, so an import that is not listed does not compile.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+func module(_ folder: String, _ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)", swiftSettings: strict)
+}
+func shim(_ folder: String, _ name: String) -> Target {
+  .target(name: name, path: "Sources/\(folder)/\(name)", cSettings: [.unsafeFlags(["-O2"])])
+}
+func library(_ folder: String, _ name: String, apt package: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/\(folder)/\(name)", providers: [.apt([package])])
+}
+func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, path: "Tests/\(name)Tests",
+    swiftSettings: strict)
+}
+
+let foundations: [Target] = [
+  library("Foundations", "CZlib", apt: "zlib1g-dev"),
+  library("Foundations", "CLZ4", apt: "liblz4-dev"),
+  library("Foundations", "CZstd", apt: "libzstd-dev"),
+  library("Foundations", "CSnappy", apt: "libsnappy-dev"),
+  module("Foundations", "Vocabulary"),
+  module("Foundations", "Wire", uses: ["Vocabulary"]),
+]
+
+let decisions: [Target] = []
+
+let effects: [Target] = []
+
+let services: [Target] = []
+
+let programs: [Target] = []
+
+let testing: [Target] = [
+  tests(of: "Wire", uses: ["Vocabulary"])
+]
+
+let package = Package(
+  name: "swiftwater",
+  products: [],
+  targets: foundations + decisions + effects + services + programs + testing
+)
