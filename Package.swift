@@ -36,11 +36,15 @@ let foundations: [Target] = [
   library("Foundations", "CSnappy", apt: "libsnappy-dev"),
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
+  shim("Foundations", "CChecksum"),
+  module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
 ]
 
 let decisions: [Target] = []
 
-let effects: [Target] = []
+let effects: [Target] = [
+  module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol"])
+]
 
 let services: [Target] = []
 
