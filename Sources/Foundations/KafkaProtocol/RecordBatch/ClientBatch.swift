@@ -24,6 +24,12 @@ public enum KeyRule: Hashable, Sendable {
   case required
 }
 
+/// Whether control records (transaction markers) may be written.
+public enum ControlRule: Hashable, Sendable {
+  case refused
+  case allowed
+}
+
 /// What was learned by walking over the records of a batch.
 public struct RecordsSeen: Hashable, Sendable {
   public var largestTimestamp = Timestamp.none
@@ -37,7 +43,9 @@ public enum ClientBatch {
 
   /// The single batch that fills `bytes`: magic 2, length, CRC, count and offsets, no control bit.
   /// The records themselves are for `checkRecords`.
-  public static func check(_ bytes: UnsafeRawBufferPointer) throws(ClientBatchRefusal) -> RecordBatch {
+  public static func check(
+    _ bytes: UnsafeRawBufferPointer, control: ControlRule = .refused
+  ) throws(ClientBatchRefusal) -> RecordBatch {
     let batch: RecordBatch
     do {
       batch = try RecordBatch(bytes)
@@ -59,7 +67,7 @@ public enum ClientBatch {
       throw ClientBatchRefusal(
         .invalidRecord, "\(header.recordsCount) records, but the last offset is \(header.lastOffsetDelta)")
     }
-    guard !header.attributes.isControl else {
+    guard !header.attributes.isControl || control == .allowed else {
       throw ClientBatchRefusal(.invalidRecord, "clients may not write control records")
     }
     guard header.attributes.compression != nil else {
