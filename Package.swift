@@ -36,6 +36,8 @@ let foundations: [Target] = [
   library("Foundations", "CSnappy", apt: "libsnappy-dev"),
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
+  module(
+    "Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
 ]
 
 let decisions: [Target] = []
@@ -47,7 +49,8 @@ let services: [Target] = []
 let programs: [Target] = []
 
 let testing: [Target] = [
-  tests(of: "Wire", uses: ["Vocabulary"])
+  tests(of: "Wire", uses: ["Vocabulary"]),
+  tests(of: "RecordCompression", uses: ["Vocabulary"]),
 ]
 
 let package = Package(
