@@ -38,12 +38,14 @@ let foundations: [Target] = [
   module("Foundations", "Wire", uses: ["Vocabulary"]),
   shim("Foundations", "CChecksum"),
   module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
+  module(
+    "Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
 ]
 
 let decisions: [Target] = []
 
 let effects: [Target] = [
-  module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol"])
+  module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"])
 ]
 
 let services: [Target] = []
@@ -51,7 +53,8 @@ let services: [Target] = []
 let programs: [Target] = []
 
 let testing: [Target] = [
-  tests(of: "Wire", uses: ["Vocabulary"])
+  tests(of: "Wire", uses: ["Vocabulary"]),
+  tests(of: "RecordCompression", uses: ["Vocabulary"]),
 ]
 
 let package = Package(
