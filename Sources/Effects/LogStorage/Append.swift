@@ -53,8 +53,7 @@ extension PartitionLog {
       }
       let position = try write(UnsafeRawBufferPointer(bytes), in: &state)
       state.note(
-        batch.header, marker: TransactionMarker(batch), position: position,
-        latestOffset: prepared.offsetOfLargestTimestamp(in: batch.header))
+        batch.header, marker: TransactionMarker(batch), position: position, latestOffset: batch.header.lastOffset)
       return .success(
         Appended(
           baseOffset: base, lastOffset: batch.header.lastOffset, logAppendTime: prepared.logAppendTime,

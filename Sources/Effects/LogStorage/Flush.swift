@@ -107,6 +107,7 @@ extension LogState {
   /// What was cut off meanwhile and written anew is not durable yet: then the flush counts for nothing.
   mutating func noteSynced(_ pending: PendingSync) -> Offset {
     if truncations == pending.truncations { syncedOffset = max(syncedOffset, min(pending.end, endOffset)) }
+    trustedOffset = max(trustedOffset, syncedOffset)
     return syncedOffset
   }
 }

@@ -26,6 +26,9 @@ struct LogState: Sendable {
   var endOffset: Offset
   /// Everything before it survives a loss of power.
   var syncedOffset: Offset
+  /// The largest offset that was ever durable: a recovery point that somebody wrote down may be as large,
+  /// and recovery believes that whole segments below it are.
+  var trustedOffset: Offset = .zero
   /// The active segment's index. Nil after a clean start, until somebody needs it.
   var index: SegmentIndex?
   var tail = TailMarks()

@@ -49,7 +49,7 @@ struct LogOpening {
     }
     try checkMetadata(topicID, exists: names.contains(SegmentFile.partitionMetadata), &unsyncedNames)
     if try finishInterruptedWork(names) { names = try disk.list(directory) }
-    let start = max(logStart, try savedLogStart(names))
+    let start = try savedLogStart(names) ?? logStart
     var segments = try findSegments(names, from: start)
     if segments.isEmpty {
       segments = [try createSegment(at: start)]
@@ -85,10 +85,10 @@ struct LogOpening {
     unsynced.insert(.files)
   }
 
-  private func savedLogStart(_ names: [String]) throws(StorageError) -> Offset {
-    guard names.contains(SegmentFile.logStart) else { return .zero }
+  private func savedLogStart(_ names: [String]) throws(StorageError) -> Offset? {
+    guard names.contains(SegmentFile.logStart) else { return nil }
     let bytes = try disk.contents(of: "\(directory)/\(SegmentFile.logStart)", limit: 4096) ?? []
-    guard let line = CheckpointText.decode(bytes)?.first, let value = Int64(line), value >= 0 else { return .zero }
+    guard let line = CheckpointText.decode(bytes)?.first, let value = Int64(line), value >= 0 else { return nil }
     return Offset(value)
   }
 
@@ -173,6 +173,7 @@ struct LogOpening {
       state.index = SegmentIndex()
     }
     state.syncedOffset = state.endOffset
+    state.trustedOffset = state.endOffset
     return true
   }
 }

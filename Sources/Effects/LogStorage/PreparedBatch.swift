@@ -1,4 +1,5 @@
 import KafkaProtocol
+import RecordCompression
 import Vocabulary
 
 /// A client's batch that has passed every check that needs no lock.
@@ -10,6 +11,9 @@ struct PreparedBatch {
   let replacement: [UInt8]?
 
   /// Checks the batch, and sets its timestamps in place as the topic asks.
+  ///
+  /// An uncompressed body is always walked. A compressed one is stored as it came unless the topic asks for
+  /// another codec or is compacted: then it is decompressed, within a limit, and walked too.
   init(
     _ bytes: UnsafeMutableRawBufferPointer, origin: AppendOrigin, settings: LogSettings, now: Timestamp
   ) throws(AppendRefusal) {
@@ -18,23 +22,25 @@ struct PreparedBatch {
         .messageTooLarge, "a batch of \(bytes.count) bytes; at most \(settings.batchBytesMax.value) are accepted")
     }
     let batch: RecordBatch
-    var seen: RecordsSeen?
     do {
       batch = try ClientBatch.check(
         UnsafeRawBufferPointer(bytes), control: origin == .coordinator ? .allowed : .refused)
-      if batch.header.attributes.compression == Compression.none {
-        let keys: KeyRule = settings.isCompacted && !batch.header.attributes.isControl ? .required : .optional
-        seen = try ClientBatch.checkRecords(of: batch.header, body: batch.body, keys: keys)
-      }
     } catch {
       throw AppendRefusal(error)
     }
     header = batch.header
-    replacement = nil
+    let wanted = settings.codec(for: batch.header)
+    var seen: RecordsSeen?
+    var recoded: [UInt8]?
+    if header.attributes.compression == Compression.none || wanted != nil || settings.isCompacted {
+      let keys: KeyRule = settings.isCompacted && !header.attributes.isControl ? .required : .optional
+      (seen, recoded) = try Self.walk(batch, keys: keys, recode: wanted, settings)
+    }
+    var time: (Timestamp, TimestampType)?
     switch settings.timestampType {
     case .logAppendTime:
       logAppendTime = now
-      RecordBatchEdit.setMaxTimestamp(now, type: .logAppendTime, in: bytes)
+      time = (now, .logAppendTime)
     case .createTime:
       logAppendTime = .none
       let largest = seen?.largestTimestamp ?? header.maxTimestamp
@@ -42,8 +48,54 @@ struct PreparedBatch {
       if origin == .client { try Self.check(smallest, largest, settings, now) }
       // A largest timestamp that lies would mislead retention and searches by time.
       if largest != header.maxTimestamp || header.attributes.timestampType != .createTime {
-        RecordBatchEdit.setMaxTimestamp(largest, type: .createTime, in: bytes)
+        time = (largest, .createTime)
       }
+    }
+    if let time {
+      RecordBatchEdit.setMaxTimestamp(time.0, type: time.1, in: bytes)
+      recoded?.withUnsafeMutableBytes { RecordBatchEdit.setMaxTimestamp(time.0, type: time.1, in: $0) }
+    }
+    replacement = recoded
+  }
+
+  private static func walk(
+    _ batch: RecordBatch, keys: KeyRule, recode: (codec: Compression, level: Int?)?, _ settings: LogSettings
+  ) throws(AppendRefusal) -> (RecordsSeen, [UInt8]?) {
+    let limit = DecodedBody.clientLimit(batchBytesMax: settings.batchBytesMax)
+    let body: DecodedBody
+    do {
+      body = try DecodedBody(batch, limit: limit)
+    } catch .tooLarge {
+      throw AppendRefusal(.messageTooLarge, "the batch decompresses to more than \(limit.value) bytes")
+    } catch {
+      throw AppendRefusal(.corruptMessage, "the batch cannot be decompressed: \(error)")
+    }
+    let result = body.withBytes { bytes in
+      Result<(RecordsSeen, [UInt8]?), AppendRefusal> { () throws(AppendRefusal) in
+        let seen: RecordsSeen
+        do throws(ClientBatchRefusal) {
+          seen = try ClientBatch.checkRecords(of: batch.header, body: bytes, keys: keys)
+        } catch {
+          throw AppendRefusal(error)
+        }
+        guard let recode else { return (seen, nil) }
+        return (seen, try encode(batch.header, bytes, with: recode))
+      }
+    }
+    return try result.get()
+  }
+
+  private static func encode(
+    _ header: RecordBatchHeader, _ body: UnsafeRawBufferPointer, with recode: (codec: Compression, level: Int?)
+  ) throws(AppendRefusal) -> [UInt8] {
+    if recode.codec == .none { return RecordBatchBuilder.batch(like: header, compression: .none, body: body) }
+    do {
+      let compressed = try RecordCodec.compress(body, with: recode.codec, level: recode.level)
+      return compressed.withUnsafeBytes {
+        RecordBatchBuilder.batch(like: header, compression: recode.codec, body: $0)
+      }
+    } catch {
+      throw AppendRefusal(.unknownServerError, "the batch cannot be compressed: \(error)")
     }
   }
 
@@ -63,7 +115,14 @@ struct PreparedBatch {
         "timestamp \(smallest.milliseconds) is more than \(before.milliseconds) ms before this broker's clock")
     }
   }
+}
 
-  /// Which record has the batch's largest timestamp; for one that was not walked over, the last.
-  func offsetOfLargestTimestamp(in header: RecordBatchHeader) -> Offset { header.lastOffset }
+extension LogSettings {
+  /// The codec to store a batch with; nil to store it as it came. Control batches are never compressed.
+  fileprivate func codec(for header: RecordBatchHeader) -> (codec: Compression, level: Int?)? {
+    guard case .codec(let codec, let level) = compression, !header.attributes.isControl,
+      header.attributes.compression != codec
+    else { return nil }
+    return (codec, level)
+  }
 }

@@ -26,8 +26,9 @@ extension LogOpening {
     if isCut { try disk.syncDirectory(directory) }
     // Producers are restored afterwards, from a snapshot that may be older than what was read here.
     state.producers = trusted
-    state.syncedOffset = min(point, state.endOffset)
-    if place > 0 { state.syncedOffset = max(state.syncedOffset, all[place].baseOffset) }
+    // What was read may be in the page cache alone, if only the process crashed.
+    state.syncedOffset = min(point, all[place].baseOffset)
+    state.trustedOffset = point
   }
 
   /// True when the segment had to be cut.

@@ -39,6 +39,10 @@ extension PartitionLog {
 
   /// The active segment's index and the producers go to disk, and a new, empty segment follows.
   func roll(_ state: inout LogState, at base: Offset, now: Timestamp) throws(StorageError) {
+    // After a truncation the log may grow anew below a recovery point that is written down already.
+    if state.active.isUnsynced, state.endOffset <= state.trustedOffset {
+      try state.active.log.file(on: disk, openFiles).syncData()
+    }
     try saveIndex(&state)
     try saveProducers(&state, at: state.endOffset)
     let slot = FileSlot(directory: directory, baseOffset: base.value)

@@ -135,4 +135,23 @@ public struct RecordBatchBuilder {
     bytes.withUnsafeMutableBytes { RecordBatchEdit.updateChecksum(of: $0) }
     return bytes
   }
+
+  /// A batch with another's header but this body, which holds the same records in another codec.
+  public static func batch(
+    like header: RecordBatchHeader, compression: Compression, body: UnsafeRawBufferPointer
+  ) -> [UInt8] {
+    var builder = RecordBatchBuilder(
+      attributes: header.attributes, producer: header.producer, baseOffset: header.baseOffset,
+      leaderEpoch: header.partitionLeaderEpoch, baseTimestamp: header.baseTimestamp)
+    builder.attributes.bits = header.attributes.bits & ~RecordBatchAttributes.codecMask | UInt16(compression.rawValue)
+    builder.lastOffsetDelta = header.lastOffsetDelta
+    builder.recordsCount = Int(header.recordsCount)
+    return builder.assemble([UInt8](body), maxTimestamp: header.maxTimestamp)
+  }
+}
+
+extension RecordBatchHeader {
+  public var producer: ProducerStamp {
+    ProducerStamp(id: producerID, epoch: producerEpoch, baseSequence: baseSequence)
+  }
 }
