@@ -53,8 +53,12 @@ let services: [Target] = []
 let programs: [Target] = []
 
 let testing: [Target] = [
+  .target(
+    name: "SimulatedWorld", dependencies: ["LogStorage"], path: "Tests/SimulatedWorld", swiftSettings: strict),
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
+  tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
+  tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),
 ]
 
 let package = Package(
