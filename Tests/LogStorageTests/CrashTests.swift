@@ -14,7 +14,7 @@ import Vocabulary
     #expect(total > 60)
     for cut in 0..<total {
       let failures = try CrashRun.run(seed: seed, cut: cut).failures
-      #expect(failures.isEmpty, "seed \(seed), cut \(cut): \(failures.first ?? "")")
+      #expect(failures.isEmpty, "seed \(seed), cut \(cut): \(failures.joined(separator: "\n"))")
       if !failures.isEmpty { return }
     }
   }
@@ -52,6 +52,9 @@ struct CrashRun {
   var failures: [String] = []
   var nextValue = 0
   var sequence: Int32 = 0
+  var producerEpoch: Int16 = 0
+  /// What was done, for whoever has to understand a failure.
+  var story: [String] = []
 
   init(seed: UInt64, cut: Int?, bug: SimulatedDisk.Bug = .none) {
     disk = SimulatedDisk(seed: seed &* 1_000_003 &+ UInt64(cut ?? 0), bug: bug)
@@ -94,6 +97,7 @@ struct CrashRun {
     } catch {
       failures.append("the log does not open: \(error)")
     }
+    if !failures.isEmpty { failures.append(story.suffix(20).joined(separator: ", ")) }
     return (effects, failures)
   }
 
@@ -106,12 +110,15 @@ struct CrashRun {
     case 0..<12: try append(log)
     case 12..<16:
       synced = try log.flush().value
+      story.append("flushed to \(synced)")
       if Bool.random(using: &random) { recoveryPoint = synced }
     case 16:
       let target = Int64.random(in: start...end, using: &random)
-      pendingEnd = min(target, pendingEnd ?? target)
-      synced = min(synced, target)
+      // A batch that the target falls into goes as a whole.
+      pendingEnd = model.last { $0.base <= target }?.base ?? target
+      story.append("truncate \(target)")
       let new = try log.truncate(to: Offset(target)).value
+      story.append("truncated to \(new)")
       pendingEnd = nil
       model.removeAll { $0.base >= new }
       end = new
@@ -119,6 +126,7 @@ struct CrashRun {
     case 17:
       let target = Int64.random(in: start...end, using: &random)
       pendingStart = target
+      story.append("delete before \(target)")
       _ = try log.deleteRecords(before: Offset(target))
       pendingStart = nil
       start = max(start, target)
@@ -126,6 +134,7 @@ struct CrashRun {
       guard log.close().isClean else { throw StorageError(.write, "", .invalid("the power failed")) }
       recoveryPoint = end
       synced = end
+      story.append("closed at \(end)")
       log = try Make.log(disk, settings)
     default:
       try log.flush(.rolledSegments)
@@ -136,7 +145,7 @@ struct CrashRun {
     let count = Int.random(in: 1...4, using: &random)
     let values = (0..<count).map { "value \(nextValue).\($0)" + String(repeating: "x", count: nextValue % 90) }
     nextValue += 1
-    let stamp = ProducerStamp(id: ProducerID(5), epoch: ProducerEpoch(Int16(0)), baseSequence: sequence)
+    let stamp = ProducerStamp(id: ProducerID(5), epoch: ProducerEpoch(producerEpoch), baseSequence: sequence)
     let isIdempotent = Bool.random(using: &random)
     let bytes = Make.batch(values, producer: isIdempotent ? stamp : .none)
     // What the log should hold goes into the model first: the write may reach the disk although the power fails.
@@ -146,15 +155,17 @@ struct CrashRun {
       RecordBatchEdit.setLeaderEpoch(LeaderEpoch(1), in: $0)
     }
     model.append((end, expected))
+    story.append("append at \(end)")
     switch try log.tryPut(bytes) {
     case .success(let appended):
       if appended.isDuplicate || appended.baseOffset.value != end { failures.append("a wrong offset") }
       end = appended.endOffset.value
       if isIdempotent { sequence += Int32(count) }
     case .failure:
-      // A truncation took the producer's last batches away: it starts again with a new sequence.
+      // A truncation took the producer's last batches away: it starts again with a new epoch.
       model.removeLast()
       sequence = 0
+      producerEpoch += 1
     }
   }
 

@@ -36,6 +36,12 @@ enum Make {
   }
 }
 
+/// What a log must never show.
+struct Surprise: Error {
+  let what: String
+  init(_ what: String) { self.what = what }
+}
+
 extension PartitionLog {
   @discardableResult
   func put(
@@ -62,16 +68,16 @@ extension PartitionLog {
     var at = offset ?? startOffset
     while case .slice(let slice) = try read(from: at, maxBytes: maxBytes, upTo: endOffset, minimum: .oneBatch) {
       let bytes = try slice.bytes()
-      #expect(bytes.count == slice.count)
+      guard bytes.count == slice.count else { throw Surprise("a slice beyond the file's end") }
       try bytes.withUnsafeBytes { raw in
         var cursor = RecordBatchCursor(raw)
         while let batch = try cursor.next() {
-          #expect(batch.isChecksumValid)
-          #expect(batch.header.nextOffset > at, "a read must move on")
+          guard batch.isChecksumValid else { throw Surprise("a corrupt batch at \(batch.header.baseOffset.value)") }
+          guard batch.header.nextOffset > at else { throw Surprise("a read that does not move on") }
           at = batch.header.nextOffset
           batches.append([UInt8](batch.bytes))
         }
-        #expect(cursor.position == raw.count, "a slice holds whole batches only")
+        guard cursor.position == raw.count else { throw Surprise("a batch that is cut off") }
       }
     }
     return batches
