@@ -108,8 +108,11 @@ struct Filler: WireCoding {
     value = some
   }
 
+  mutating func nullableRecords(_ value: inout RecordsField) {
+    if oneIn(3) { value = .null } else { records(&value) }
+  }
+
   mutating func records(_ value: inout RecordsField) {
-    if oneIn(3) { return value = .null }
     var some: [UInt8] = []
     bytes(&some)
     value = .bytes(some)

@@ -31,6 +31,7 @@ private struct RecordsCollector: WireCoding {
   mutating func nullableStruct<T: WireStruct>(_ value: inout T?, since: Int16) throws(WireError) {}
   mutating func tagged<T: WireValue>(_ tag: UInt32, _ value: inout T, absent: T) throws(WireError) {}
   mutating func endOfFields<T: WireStruct>(of value: inout T) throws(WireError) {}
+  mutating func nullableRecords(_ value: inout RecordsField) { records(&value) }
   mutating func records(_ value: inout RecordsField) {
     if case .inFrame(let range) = value, !range.isEmpty { ranges.append(range) }
   }

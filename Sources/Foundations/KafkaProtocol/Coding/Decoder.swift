@@ -66,6 +66,11 @@ struct Decoder: WireCoding {
   }
 
   mutating func records(_ value: inout RecordsField) throws(WireError) {
+    try nullableRecords(&value)
+    if value == .null { throw .unexpectedNull }
+  }
+
+  mutating func nullableRecords(_ value: inout RecordsField) throws(WireError) {
     guard let count = try length() else {
       value = .null
       return

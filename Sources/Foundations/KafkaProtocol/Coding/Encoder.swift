@@ -75,6 +75,10 @@ struct Encoder: ~Copyable, WireCoding {
   }
 
   mutating func records(_ value: inout RecordsField) {
+    if value == .null { length(0) } else { nullableRecords(&value) }
+  }
+
+  mutating func nullableRecords(_ value: inout RecordsField) {
     switch value {
     case .null: null(since: 0)
     case .bytes(let bytes):

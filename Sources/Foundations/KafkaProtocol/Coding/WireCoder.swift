@@ -45,6 +45,7 @@ public protocol WireCoding: ~Copyable {
 
   /// Record batches, which are never copied out of their frame.
   mutating func records(_ value: inout RecordsField) throws(WireError)
+  mutating func nullableRecords(_ value: inout RecordsField) throws(WireError)
 
   /// Inside `codeTagged` only: the field of this number, left out while it equals `absent`, its default.
   mutating func tagged<T: WireValue>(_ tag: UInt32, _ value: inout T, absent: T) throws(WireError)

@@ -215,7 +215,7 @@ extension FetchResponse {
       if c.version >= 5 { try c.int64(&logStartOffset) }
       try c.nullableArray(&abortedTransactions)
       if c.version >= 11 { try c.int32(&preferredReadReplica) }
-      try c.records(&records)
+      try c.nullableRecords(&records)
     }
 
     public mutating func codeTagged<C: WireCoder>(_ c: inout C) throws(WireError) {

@@ -53,7 +53,7 @@ extension ProduceRequest {
 
     public mutating func code<C: WireCoder>(_ c: inout C) throws(WireError) {
       try c.int32(&index)
-      try c.records(&records)
+      try c.nullableRecords(&records)
     }
   }
 }

@@ -36,9 +36,9 @@ extension VoteRequest {
 
   public struct Partition: WireStruct {
     public var partitionIndex: Int32 = 0
-    public var candidateEpoch: Int32 = 0
-    public var candidateID: Int32 = 0
-    public var candidateDirectoryID = UniqueID.zero
+    public var replicaEpoch: Int32 = 0
+    public var replicaID: Int32 = 0
+    public var replicaDirectoryID = UniqueID.zero
     public var voterDirectoryID = UniqueID.zero
     public var lastOffsetEpoch: Int32 = 0
     public var lastOffset: Int64 = 0
@@ -49,10 +49,10 @@ extension VoteRequest {
 
     public mutating func code<C: WireCoder>(_ c: inout C) throws(WireError) {
       try c.int32(&partitionIndex)
-      try c.int32(&candidateEpoch)
-      try c.int32(&candidateID)
+      try c.int32(&replicaEpoch)
+      try c.int32(&replicaID)
       if c.version >= 1 {
-        try c.uuid(&candidateDirectoryID)
+        try c.uuid(&replicaDirectoryID)
         try c.uuid(&voterDirectoryID)
       }
       try c.int32(&lastOffsetEpoch)
