@@ -36,6 +36,7 @@ let foundations: [Target] = [
   library("Foundations", "CSnappy", apt: "libsnappy-dev"),
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
+  module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
 ]
 
 let decisions: [Target] = [
@@ -51,6 +52,7 @@ let programs: [Target] = []
 let testing: [Target] = [
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
+  tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
 ]
 
 let package = Package(
