@@ -37,13 +37,19 @@ let foundations: [Target] = [
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
   module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
+  shim("Foundations", "CChecksum"),
+  module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
+  module(
+    "Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
 ]
 
 let decisions: [Target] = [
   module("Decisions", "ClusterMetadata", uses: ["Vocabulary"])
 ]
 
-let effects: [Target] = []
+let effects: [Target] = [
+  module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"])
+]
 
 let services: [Target] = []
 
@@ -53,6 +59,7 @@ let testing: [Target] = [
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
+  tests(of: "RecordCompression", uses: ["Vocabulary"]),
 ]
 
 let package = Package(
