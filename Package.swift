@@ -42,7 +42,10 @@ let foundations: [Target] = [
 
 let decisions: [Target] = []
 
-let effects: [Target] = []
+let effects: [Target] = [
+  shim("Effects", "CLinux"),
+  module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
+]
 
 let services: [Target] = []
 
@@ -51,6 +54,7 @@ let programs: [Target] = []
 let testing: [Target] = [
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
+  tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
 ]
 
 let package = Package(
