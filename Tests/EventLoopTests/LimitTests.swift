@@ -77,7 +77,7 @@ func residentBytes() -> Int {
     }
     let running = try Running(service, loops: 1) { $0.outgoingBytesMax = .kibibytes(500) }
     let peer = try running.connect(receiveBuffer: 4096)
-    let requests = 2000
+    let requests = 500
     try peer.send((0..<requests).flatMap { _ in frame([1]) })
     let other = try running.connect()
     try other.send(frame([2]))

@@ -12,7 +12,7 @@ import Vocabulary
       let payload = pattern(size, seed: UInt32(size))
       // Answers of this size do not fit into the sockets, so that one side has to read meanwhile.
       let writer = try BlockingPool(threads: 1)
-      writer.run { try? peer.sendFromElsewhere(frame(payload)) }
+      writer.run { try? peer.send(frame(payload)) }
       #expect(try peer.readFrame() == payload)
       writer.stop()
     }
@@ -39,7 +39,7 @@ import Vocabulary
       var rest = bytes[...]
       let step = cut == 1 ? 3 : cut
       while !rest.isEmpty {
-        try? peer.sendFromElsewhere(Array(rest.prefix(step)))
+        try? peer.send(Array(rest.prefix(step)))
         rest = rest.dropFirst(step)
       }
     }

@@ -6,7 +6,7 @@ import Testing
 import Vocabulary
 
 /// A plain blocking socket, to be a client that does what a test wants.
-final class Peer {
+final class Peer: Sendable {
   let descriptor: Int32
 
   init(port: UInt16, receiveBuffer: Int32? = nil, from source: String = "127.0.0.1") throws {
@@ -18,18 +18,24 @@ final class Peer {
     var limit = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    try #require(with(source, port: 0) { bind(descriptor, $0, $1) } == 0)
-    try #require(with("127.0.0.1", port: port) { connect(descriptor, $0, $1) } == 0)
+    try #require(Self.with(source, port: 0) { bind(descriptor, $0, $1) } == 0)
+    try #require(Self.with("127.0.0.1", port: port) { connect(descriptor, $0, $1) } == 0)
   }
   deinit { shut() }
 
-  private var isOpen = true
-  func shut() {
-    if isOpen { close(descriptor) }
-    isOpen = false
+  static func canConnect(to port: UInt16) -> Bool {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    return with("127.0.0.1", port: port) { Glibc.connect(descriptor, $0, $1) } == 0
   }
 
-  private func with(_ host: String, port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+  private let isOpen = Atomic<Bool>(true)
+  func shut() {
+    if isOpen.exchange(false, ordering: .relaxed) { close(descriptor) }
+  }
+
+  private static func with(_ host: String, port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32
+  {
     var address = sockaddr_in()
     address.sin_family = UInt16(AF_INET)
     address.sin_port = port.bigEndian
@@ -166,7 +172,32 @@ final class Running {
   }
 }
 
-extension Peer {
-  /// For a thread that writes while the test's own thread reads: nothing of `Peer` but the descriptor is used.
-  nonisolated func sendFromElsewhere(_ bytes: [UInt8]) throws { try send(bytes) }
+/// Listens, never accepts, and has its queue filled already.
+final class DeafServer {
+  let descriptor: Int32
+  let port: UInt16
+  private var fillers: [Int32] = []
+
+  init() throws {
+    let descriptor = linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = UInt16(AF_INET)
+    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr)
+    try #require(Self.with(address) { bind(descriptor, $0, $1) } == 0)
+    try #require(listen(descriptor, 0) == 0)
+    let port = UInt16(linux_local_port(descriptor))
+    self.descriptor = descriptor
+    self.port = port
+    address.sin_port = port.bigEndian
+    for _ in 0..<3 {
+      let filler = linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      _ = Self.with(address) { connect(filler, $0, $1) }
+      fillers.append(filler)
+    }
+  }
+  deinit { for descriptor in fillers + [descriptor] { close(descriptor) } }
+
+  private static func with(_ address: sockaddr_in, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    withUnsafeBytes(of: address) { body($0.assumingMemoryBound(to: sockaddr.self).baseAddress!, socklen_t($0.count)) }
+  }
 }

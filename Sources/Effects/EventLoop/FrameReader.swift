@@ -48,6 +48,7 @@ struct FrameReader: ~Copyable {
 
   /// Reads once from the socket. Only to be called when `next` found no whole frame.
   mutating func fill(from socket: Int32) -> Filled {
+    guard keepTheRest() else { return .outOfMemory }
     let missing = heldCount >= 4 ? 4 + announcedLength - heldCount : 0
     guard missing > 0 else {
       return taken(linux_receive(socket, window.baseAddress, window.count), of: window.count, held: 0)
