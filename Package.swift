@@ -49,6 +49,8 @@ let decisions: [Target] = [
 
 let effects: [Target] = [
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"])
+  shim("Effects", "CLinux"),
+  module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
 ]
 
 let services: [Target] = []
@@ -60,6 +62,7 @@ let testing: [Target] = [
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
+  tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
 ]
 
 let package = Package(
