@@ -38,7 +38,9 @@ let foundations: [Target] = [
   module("Foundations", "Wire", uses: ["Vocabulary"]),
 ]
 
-let decisions: [Target] = []
+let decisions: [Target] = [
+  module("Decisions", "Coordination", uses: ["Vocabulary"])
+]
 
 let effects: [Target] = []
 
@@ -47,7 +49,8 @@ let services: [Target] = []
 let programs: [Target] = []
 
 let testing: [Target] = [
-  tests(of: "Wire", uses: ["Vocabulary"])
+  tests(of: "Wire", uses: ["Vocabulary"]),
+  tests(of: "Coordination", uses: ["Vocabulary"]),
 ]
 
 let package = Package(
