@@ -8,7 +8,8 @@ public import Vocabulary
 ///    transaction marker), then call `loaded`.
 /// 2. Hand in each request with a token of its own, and the time. Perform the effects in their order.
 /// 3. Call `tick` when `nextDeadline` has come.
-/// 4. Tell it of topics that are deleted, and pass the catalogue of topics with every call that takes one.
+/// 4. Tell it of topics that are deleted, pass the catalogue of topics with every call that takes one, and
+///    evaluate the patterns that it asks for.
 /// 5. When an append fails or leadership is lost: `unload`, and forget it.
 ///
 /// State that records tell is changed by applying those records, in the same way when they are written as when they
@@ -19,6 +20,7 @@ public struct GroupCoordinator: Sendable {
   var consumer: [GroupID: ConsumerGroup] = [:]
   var offsets = OffsetStore()
   var alarms = Alarms()
+  var resolutions: [SubscriptionPattern: Resolution] = [:]
   var nextSweep = Instant.never
 
   public init(settings: GroupSettings) { self.settings = settings }
@@ -52,11 +54,11 @@ public struct GroupCoordinator: Sendable {
   }
 
   /// Does what is due: expires members, ends join phases, removes old offsets.
-  public mutating func tick(at now: Moment, topics: TopicCatalogue, into effects: inout [GroupEffect]) {
+  public mutating func tick(at now: Moment, into effects: inout [GroupEffect]) {
     turn(at: now, into: &effects) { coordinator, turn in
       for id in coordinator.alarms.due(at: now.instant) {
         coordinator.withClassic(id) { $0.tick(&turn) }
-        coordinator.tickConsumer(id, topics, &turn)
+        coordinator.tickConsumer(id, &turn)
       }
       if coordinator.nextSweep <= now.instant {
         coordinator.nextSweep = now.instant + coordinator.settings.offsetsRetentionCheckInterval
@@ -123,15 +125,10 @@ public struct GroupCoordinator: Sendable {
       offsets.apply(group, partition, value, by: writer)
     case .classicGroup(let group, let value):
       classic[group] = value.map { ClassicGroup(id: group, $0) }
-    case .consumerGroup(let group, let epoch):
-      if let epoch {
-        // The first record of a consumer group ends a simple group that only had offsets.
-        if consumer[group] == nil { classic[group] = nil }
-        consumer[group, default: ConsumerGroup(id: group)].epoch = epoch
-      } else {
-        consumer[group] = nil
-      }
-    case .consumerTopics(let group, _), .consumerPattern(let group, _, _), .consumerMember(let group, _, _),
+    case .consumerGroup(let group, nil):
+      consumer[group] = nil
+    case .consumerGroup(let group, .some), .consumerTopics(let group, _), .consumerPattern(let group, _, _),
+      .consumerMember(let group, _, _),
       .consumerTargetEpoch(let group, _),
       .consumerTarget(let group, _, _), .consumerCurrent(let group, _, _):
       applyToConsumer(group, record)

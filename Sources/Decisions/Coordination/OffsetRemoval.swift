@@ -16,8 +16,9 @@ extension GroupCoordinator {
         return turn.answer(token, .deleteOffsets(DeleteOffsetsAnswer(error: error, topics: [])))
       }
       var doomed: [TopicPartition] = []
+      let isSubscribed = coordinator.subscription(of: request.group)
       let topics = request.topics.map { topic in
-        let subscribed = coordinator.isSubscribed(request.group, to: topic.topic)
+        let subscribed = isSubscribed(topic.topic)
         if !subscribed { doomed += topic.partitions.map { TopicPartition(topic.topic, $0) } }
         return OfTopic(
           topic.topic, topic.partitions.map { PartitionResult($0, subscribed ? .groupSubscribedToTopic : .none) })
@@ -33,8 +34,11 @@ extension GroupCoordinator {
     return consumer[request.group] == nil ? .groupIdNotFound : nil
   }
 
-  private func isSubscribed(_ id: GroupID, to topic: TopicName) -> Bool {
-    classic[id]?.isSubscribed(to: topic) ?? consumer[id]?.isSubscribed(to: topic) ?? false
+  /// Whether members of a group subscribe to a topic.
+  private func subscription(of id: GroupID) -> (TopicName) -> Bool {
+    if let group = classic[id] { return group.isSubscribed }
+    let names = consumer[id]?.subscribedNames ?? []
+    return { names.contains($0.text) }
   }
 
   private mutating func remove(_ partitions: [TopicPartition], of group: GroupID, _ turn: inout Turn) {
@@ -90,9 +94,12 @@ extension GroupCoordinator {
 
   /// Removes what is older than `offsets.retention.minutes`, and groups of which nothing is left.
   mutating func sweep(_ turn: inout Turn) {
+    let used = consumer.values.reduce(into: Set<SubscriptionPattern>()) { $0.formUnion($1.usedPatterns) }
+    resolutions = resolutions.filter { used.contains($0.key) }
     for id in Set(classic.keys).union(consumer.keys).sorted() {
       let partitions = offsets.partitions(of: id)
-      let expired = partitions.filter { isExpired(id, $0, at: turn.now.time) }
+      let isSubscribed = subscription(of: id)
+      let expired = partitions.filter { !isSubscribed($0.topic) && isExpired(id, $0, at: turn.now.time) }
       remove(expired, of: id, &turn)
       guard expired.count == partitions.count, !offsets.hasOpenTransaction(id) else { continue }
       if classic[id]?.isAbandoned ?? consumer[id]?.isEmpty ?? false { bury(id, &turn) }
@@ -101,7 +108,6 @@ extension GroupCoordinator {
 
   private func isExpired(_ id: GroupID, _ partition: TopicPartition, at now: Timestamp) -> Bool {
     guard let offset = offsets.offset(id, partition), !offsets.isPending(id, partition),
-      !isSubscribed(id, to: partition.topic),
       let start = classic[id]?.retentionStart(of: offset) ?? (consumer[id] == nil ? nil : offset.committedAt)
     else { return false }
     if let end = offset.expiresAt { return end <= now }
