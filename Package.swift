@@ -45,6 +45,7 @@ let foundations: [Target] = [
 
 let decisions: [Target] = [
   module("Decisions", "ClusterMetadata", uses: ["Vocabulary"])
+  module("Decisions", "Coordination", uses: ["Vocabulary"])
 ]
 
 let effects: [Target] = [
@@ -63,6 +64,7 @@ let testing: [Target] = [
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  tests(of: "Coordination", uses: ["Vocabulary"]),
 ]
 
 let package = Package(
