@@ -47,7 +47,8 @@ let services: [Target] = []
 let programs: [Target] = []
 
 let testing: [Target] = [
-  tests(of: "Wire", uses: ["Vocabulary"])
+  tests(of: "Wire", uses: ["Vocabulary"]),
+  .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
 
 let package = Package(
