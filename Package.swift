@@ -65,6 +65,7 @@ let testing: [Target] = [
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
+  .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
 
 let package = Package(
