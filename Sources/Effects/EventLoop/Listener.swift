@@ -60,6 +60,11 @@ final class Listener: EventHandler {
   }
 }
 
+/// Whether the address can be listened on now: throws what `FrameServer.listen` would, and leaves nothing open.
+public func probeListening(host: String, port: UInt16) throws(SystemError) {
+  close(try openListeningSocket(host: host, port: port))
+}
+
 /// Makes a socket that listens; of several addresses that the name stands for, the first that can be had.
 func openListeningSocket(host: String, port: UInt16) throws(SystemError) -> Int32 {
   let what = "listen on \(host.isEmpty ? "*" : host):\(port)"

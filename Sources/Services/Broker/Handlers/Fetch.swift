@@ -79,7 +79,7 @@ private struct FetchInProgress: Sendable {
       partitions.append(partition)
       seen.append(fetched.seen)
     }
-    let loop = call.loop
+    let loop = call.context.connection.loop
     // The read goes back to the connection's own loop: a producer does not pay for its consumers.
     let wait = FetchWait(partitions: partitions) { loop.post { self.proceed(canWait: true) } }
     wait.start(seen: seen, until: deadline, on: loop)
@@ -89,10 +89,10 @@ private struct FetchInProgress: Sendable {
     let told = isIncremental ? session?.changes(in: result) ?? result : remembered(result)
     var response = FetchResponse()
     response.sessionID = session?.id ?? 0
-    var records: [RecordsOnDisk] = []
+    var records: [LogSlice] = []
     for (item, fetched) in told.items {
       append(fetched.answer, of: item.key, to: &response)
-      if let slice = fetched.records { records.append(RecordsOnDisk(slice)) }
+      if let slice = fetched.records { records.append(slice) }
     }
     broker.metrics.bytesOut.add(told.bytes)
     call.answer(response, records: records)

@@ -116,10 +116,10 @@ private final class ProduceAnswer: Sendable {
         partition.errorCode = refusal.code
         partition.errorMessage = refusal.message
         partition.baseOffset = -1
-        partition.recordErrors = refusal.recordErrors.map { index, message in
+        partition.recordErrors = refusal.recordErrors.map { fault in
           var error = ProduceResponse.BatchIndexAndErrorMessage()
-          error.batchIndex = Int32(clamping: index)
-          error.batchIndexErrorMessage = message
+          error.batchIndex = Int32(clamping: fault.index)
+          error.batchIndexErrorMessage = fault.message
           return error
         }
       }
