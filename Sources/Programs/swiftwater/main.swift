@@ -2,7 +2,8 @@ import Broker
 import Glibc
 
 let log = BrokerLog { level, message, fields in
-  let line = Array("\(level) \(message) \(fields)\n".utf8)
+  let rest = fields.sorted { $0.key < $1.key }.map { ",\"\($0.key)\":\"\($0.value)\"" }.joined()
+  let line = Array("{\"level\":\"\(level)\",\"message\":\"\(message)\"\(rest)}\n".utf8)
   _ = write(2, line, line.count)
 }
 exit(BrokerCommand.run(Array(CommandLine.arguments.dropFirst(2)), log: log))
