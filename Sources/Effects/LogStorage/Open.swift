@@ -63,7 +63,9 @@ struct LogOpening {
     switch recovery {
     case .clean where try findEnd(&state): break
     case .clean: try recover(&state, from: state.active.baseOffset)
-    case .afterCrash(let point): try recover(&state, from: point)
+    case .afterCrash(let point):
+      try recover(&state, from: point)
+      try restoreIndexes(&state, names)
     }
     if state.endOffset < start { try restart(&state, at: start) }
     if epochs == nil { try rebuildEpochs(&state) }
@@ -155,7 +157,7 @@ struct LogOpening {
         let files = IndexFiles(disk: disk, directory: directory)
         let entry = try files.lastEntry(base: active.baseOffset, segmentSize: active.size)
         let file = try active.log.file(on: disk, openFiles)
-        defer { active.log.discard(openFiles) }
+        defer { active.log.release(openFiles) }
         var walk = HeaderWalk(file, path: active.log.path, from: Int64(entry?.position ?? 0), to: active.size)
         while let (header, position) = try walk.next() {
           guard header.baseOffset >= state.endOffset else { return false }

@@ -31,6 +31,32 @@ extension LogOpening {
     state.trustedOffset = point
   }
 
+  /// Durable segments whose index is missing get one, so that nobody has to walk over them at every search.
+  func restoreIndexes(_ state: inout LogState, _ names: [String]) throws(StorageError) {
+    let known = Set(names)
+    for place in state.segments.indices.dropLast() {
+      let segment = state.segments[place]
+      let path = SegmentFile.offsetIndex.path(in: directory, baseOffset: segment.baseOffset.value)
+      guard segment.size > 0, !segment.isIndexUnsynced, !known.contains(String(path.dropFirst(directory.count + 1)))
+      else { continue }
+      var index = SegmentIndex()
+      var latest = (time: Timestamp.none, offset: segment.baseOffset)
+      var walk = HeaderWalk(
+        try segment.log.file(on: disk, openFiles), path: segment.log.path, from: 0, to: segment.size)
+      while let (header, position) = try walk.next() {
+        if header.maxTimestamp > latest.time { latest = (header.maxTimestamp, header.lastOffset) }
+        index.note(
+          lastRelativeOffset: header.lastOffset - segment.baseOffset, position: position, bytes: header.totalBytes,
+          interval: settings.indexInterval.value, maxTimestamp: latest.time,
+          maxTimestampRelativeOffset: latest.offset - segment.baseOffset)
+      }
+      index.noteTime(latest.time, relativeOffset: latest.offset - segment.baseOffset)
+      try save(index, of: segment.baseOffset.value)
+      state.segments[place].isIndexUnsynced = true
+      state.unsyncedNames.insert(.files)
+    }
+  }
+
   /// True when the segment had to be cut.
   private func recover(_ segment: Segment, _ state: inout LogState) throws(StorageError) -> Bool {
     if let finished = state.segments.last { try saveRecoveredIndex(&state, of: finished) }
@@ -74,9 +100,7 @@ extension LogOpening {
     if let latest = segment.latest {
       index.noteTime(latest.time, relativeOffset: latest.offset - segment.baseOffset)
     }
-    let base = segment.baseOffset.value
-    try disk.create(SegmentFile.offsetIndex.path(in: directory, baseOffset: base)).write(index.offsetFileBytes, at: 0)
-    try disk.create(SegmentFile.timeIndex.path(in: directory, baseOffset: base)).write(index.timeFileBytes, at: 0)
+    try save(index, of: segment.baseOffset.value)
     state.active.isIndexUnsynced = true
     state.unsyncedNames.insert(.files)
   }
@@ -150,6 +174,10 @@ extension LogOpening {
       || name.hasSuffix(".tmp")
     {
       try disk.unlink("\(directory)/\(name)")
+      hasChanged = true
+    }
+    for name in names where name.hasSuffix(SegmentFile.swapSuffix) {
+      try finishSwap(name, among: names)
       hasChanged = true
     }
     return hasChanged
