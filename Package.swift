@@ -45,6 +45,7 @@ let decisions: [Target] = []
 let effects: [Target] = [
   shim("Effects", "CLinux"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  module("Effects", "Telemetry", uses: ["Vocabulary"]),
 ]
 
 let services: [Target] = []
@@ -55,6 +56,7 @@ let testing: [Target] = [
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  tests(of: "Telemetry", uses: ["Vocabulary"]),
 ]
 
 let package = Package(
