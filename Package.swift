@@ -46,6 +46,8 @@ let effects: [Target] = [
   shim("Effects", "CLinux"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
+  library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
+  module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
 ]
 
 let services: [Target] = []
@@ -57,6 +59,7 @@ let testing: [Target] = [
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
+  tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
 ]
 
 let package = Package(
