@@ -26,8 +26,9 @@ public struct ListeningSocket: ~Copyable {
 private func openListeningSocket(host: String, port: UInt16) throws(SystemError) -> Int32 {
   let what = "listen on \(host.isEmpty ? "*" : host):\(port)"
   let found = try ResolvedAddress.resolve(host: host, port: port, for: .listening)
-  // For every interface, IPv6 comes first: its socket takes IPv4 too.
-  let addresses = host.isEmpty ? found.filter { $0.family == AF_INET6 } + found : found
+  // For every interface, IPv6 comes first: its socket takes IPv4 too. Of a name's addresses, IPv4 does, as in Kafka.
+  let preferred = host.isEmpty ? AF_INET6 : AF_INET
+  let addresses = found.filter { $0.family == preferred } + found.filter { $0.family != preferred }
   var failure = SystemError(what, code: EADDRNOTAVAIL)
   for address in addresses {
     do {
