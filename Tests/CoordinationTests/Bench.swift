@@ -14,6 +14,10 @@ final class Bench {
   var asked: Set<Token> = []
   var patternsToResolve: [SubscriptionPattern] = []
   var catalogue = TopicCatalogue(version: 1, topics: [:])
+  /// The log refuses the next append: the coordinator is given up and loaded anew.
+  var failsNextAppend = false
+  /// A planted bug: records that never reach the log, although they are said to be there.
+  var loses: (GroupRecord) -> Bool = { _ in false }
   private var lastToken: UInt64 = 0
   private var lastNonce: UInt64 = 0
 
@@ -38,16 +42,24 @@ final class Bench {
   func perform(_ work: (inout GroupCoordinator, Moment, inout [GroupEffect]) -> Void) {
     var effects: [GroupEffect] = []
     work(&coordinator, moment, &effects)
+    var failed = false
     for effect in effects {
       history.append(effect)
       switch effect {
-      case .append(let records, let writer): for record in records { log.append((record, writer)) }
+      case .append(let records, let writer):
+        failed = failed || failsNextAppend
+        if failed { continue }
+        for record in records where !loses(record) { log.append((record, writer)) }
       case .resolve(let pattern): patternsToResolve.append(pattern)
       case .answer(let token, let answer):
-        #expect(asked.contains(token), "an answer to nobody")
-        #expect(answers[token] == nil, "a second answer")
-        answers[token] = answer
+        if !asked.contains(token) { Issue.record("an answer to nobody") }
+        if answers[token] != nil { Issue.record("a second answer") }
+        answers[token] = failed ? answer.refused(as: .notCoordinator) : answer
       }
+    }
+    if failed {
+      failsNextAppend = false
+      reload()
     }
   }
 
