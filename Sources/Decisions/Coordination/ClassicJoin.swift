@@ -152,8 +152,7 @@ extension ClassicGroup {
     roster.add(
       ClassicMember(
         id: fresh, instance: request.instance, client: request.client, sessionTimeout: request.sessionTimeout,
-        rebalanceTimeout: request.rebalanceTimeout, protocols: request.protocols, assignment: before.assignment,
-        seniority: before.seniority))
+        rebalanceTimeout: request.rebalanceTimeout, protocols: request.protocols, assignment: before.assignment))
     renewSession(of: fresh, at: turn.now)
     renameUnsynced(old, fresh)
     switch state {

@@ -80,9 +80,8 @@ extension ClassicGroup {
       members.append(
         LeaveAnswer.Left(member: leaver.member, instance: leaver.instance, error: leave(leaver, &turn)))
     }
-    // Before the group goes on, so that no answer of a later generation overtakes this one.
-    turn.answer(token, .leave(LeaveAnswer(error: .none, members: members)))
     if roster.count < countBefore { rebalanceOrCompleteJoin(&turn) } else { completeJoinIfEveryoneIsThere(&turn) }
+    turn.answer(token, .leave(LeaveAnswer(error: .none, members: members)))
   }
 
   private mutating func leave(_ leaver: LeaveRequest.Leaver, _ turn: inout Turn) -> ErrorCode {

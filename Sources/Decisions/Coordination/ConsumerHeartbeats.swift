@@ -84,7 +84,7 @@ struct ConsumerChange {
   mutating func refresh(_ change: EpochChange, _ catalogue: TopicCatalogue) {
     guard change == .bump || group.seenVersion != catalogue.version else { return }
     group.seenVersion = catalogue.version
-    for unused in Set(group.patterns.keys).subtracting(group.usedPatterns).sorted() {
+    for unused in group.patterns.keys.sorted() where !group.usesPattern(unused) {
       write(.consumerPattern(id, unused, nil))
     }
     var topics: [TopicName: TopicCatalogue.Topic] = [:]

@@ -47,8 +47,9 @@ extension GroupCoordinator {
     }
     let arrival = try found.arrival(of: member, request)
     if classic[request.group] != nil { write([.classicGroup(request.group, nil)], &turn) }
+    // The group has one owner at a time, so that it is changed in place.
     consumer[request.group] = nil
-    var change = ConsumerChange(found)
+    var change = ConsumerChange(consume found)
     let before = change.group.members[member]?.current
     switch arrival {
     case .new, .known: break
@@ -99,7 +100,7 @@ extension GroupCoordinator {
       throw Refusal(.unknownMemberId, "member \(request.member) is not in group \(request.group)")
     }
     consumer[request.group] = nil
-    var change = ConsumerChange(found)
+    var change = ConsumerChange(consume found)
     if request.epoch == .leavingForAWhile {
       var current = member.current
       current.epoch = .leavingForAWhile
@@ -127,7 +128,7 @@ extension GroupCoordinator {
   mutating func tickConsumer(_ id: GroupID, _ turn: inout Turn) {
     guard var group = consumer.removeValue(forKey: id) else { return }
     let gone = group.expired(at: turn.now.instant)
-    var change = ConsumerChange(group)
+    var change = ConsumerChange(consume group)
     for member in gone { change.fence(member) }
     finish(change, &turn)
   }
@@ -153,7 +154,7 @@ extension GroupCoordinator {
   /// Sees to it that the group's patterns have been evaluated over these topics. Until the result is there, what a
   /// pattern meant before holds.
   private mutating func resolvePatterns(_ change: inout ConsumerChange, _ topics: TopicCatalogue, _ turn: inout Turn) {
-    for pattern in change.group.usedPatterns.sorted() {
+    for pattern in change.group.usedPatterns {
       if let known = resolutions[pattern], known.version >= topics.version {
         if let names = known.names { change.setPattern(pattern, names, known.version, turn.now) }
       } else {
@@ -174,8 +175,9 @@ extension GroupCoordinator {
     resolutions[pattern] = Resolution(version: version, names: names)
     turn(at: now, into: &effects) { coordinator, turn in
       for id in coordinator.consumer.keys.sorted() {
-        guard let group = coordinator.consumer[id], group.usedPatterns.contains(pattern) else { continue }
-        coordinator.consumer[id] = nil
+        guard coordinator.consumer[id]?.usesPattern(pattern) == true,
+          let group = coordinator.consumer.removeValue(forKey: id)
+        else { continue }
         var change = ConsumerChange(group)
         change.setPattern(pattern, names, version, turn.now)
         coordinator.finish(change, &turn)
