@@ -41,7 +41,7 @@ import Testing
     let folders = Set(Checkout.files(below: "Tests", ending: ".swift").map { $0.path.split(separator: "/")[1] })
     let unknown = folders.subtracting(["Fuzz"]).filter { folder in
       let tested = folder.hasSuffix("Tests") ? String(folder.dropLast(5)) : String(folder)
-      return !package.contains("\"\(folder)\"") && !package.contains("tests(of: \"\(tested)\"")
+      return !package.contains("\"\(folder)\"") && !package.contains("of: \"\(tested)\"")
     }
     #expect(unknown.sorted() == [])
   }
