@@ -1,9 +1,11 @@
 import Broker
 import Glibc
+import Telemetry
 
-let log = BrokerLog { level, message, fields in
-  let rest = fields.sorted { $0.key < $1.key }.map { ",\"\($0.key)\":\"\($0.value)\"" }.joined()
-  let line = Array("{\"level\":\"\(level)\",\"message\":\"\(message)\"\(rest)}\n".utf8)
-  _ = write(2, line, line.count)
+let arguments = Array(CommandLine.arguments.dropFirst())
+switch arguments.first {
+case "broker": exit(BrokerCommand.run(Array(arguments.dropFirst()), log: Log("broker")))
+default:
+  print("Usage: swiftwater broker [server.properties] [--override key=value ...]")
+  exit(2)
 }
-exit(BrokerCommand.run(Array(CommandLine.arguments.dropFirst(2)), log: log))
