@@ -30,26 +30,51 @@ func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Targ
 }
 
 let foundations: [Target] = [
+  shim("Foundations", "CChecksum"),
   library("Foundations", "CZlib", apt: "zlib1g-dev"),
   library("Foundations", "CLZ4", apt: "liblz4-dev"),
   library("Foundations", "CZstd", apt: "libzstd-dev"),
   library("Foundations", "CSnappy", apt: "libsnappy-dev"),
+  library("Foundations", "CPCRE2", apt: "libpcre2-dev"),
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
-  module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
+  module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
+  module("Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
 ]
 
-let decisions: [Target] = []
+let decisions: [Target] = [
+  module("Decisions", "ClusterMetadata", uses: ["Vocabulary"]),
+  module("Decisions", "Coordination", uses: ["Vocabulary"]),
+]
 
-let effects: [Target] = []
+let effects: [Target] = [
+  shim("Effects", "CLinux"),
+  module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
+]
 
-let services: [Target] = []
+let services: [Target] = [
+  module(
+    "Services", "Broker",
+    uses: [
+      "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
+      "LogStorage", "CPCRE2",
+    ])
+]
 
-let programs: [Target] = []
+let programs: [Target] = [
+  .executableTarget(
+    name: "swiftwater", dependencies: ["Broker"], path: "Sources/Programs/swiftwater", swiftSettings: strict)
+]
 
 let testing: [Target] = [
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
+  tests(of: "RecordCompression", uses: ["Vocabulary"]),
+  tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
+  tests(of: "Coordination", uses: ["Vocabulary"]),
+  tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
 
 let package = Package(

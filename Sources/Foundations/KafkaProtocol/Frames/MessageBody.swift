@@ -27,6 +27,7 @@ public protocol ResponseBody: WireStruct {
   static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self
   func specializedEncode(version: Int16) -> EncodedMessage
   func specializedFrame(version: Int16, correlationID: Int32) -> EncodedMessage
+  func specializedPayload(version: Int16, correlationID: Int32) -> EncodedMessage
 }
 
 extension RequestBody {
@@ -88,6 +89,12 @@ extension ResponseBody {
     specializedFrame(version: version, correlationID: correlationID)
   }
 
+  /// The frame without its size, for a sender that puts it there itself.
+  @inline(never)
+  public func payload(version: Int16, correlationID: Int32) -> EncodedMessage {
+    specializedPayload(version: version, correlationID: correlationID)
+  }
+
   public static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     guard Request.versions.contains(version) else { throw .invalidValue("version") }
     return try decoded(body, version: version, flexibleSince: Request.flexibleSince)
@@ -101,13 +108,24 @@ extension ResponseBody {
 
   public func specializedFrame(version: Int16, correlationID: Int32) -> EncodedMessage {
     var encoder = Encoder(version: version, flexibleSince: Request.flexibleSince)
-    let header = ResponseHeader(correlationID: correlationID)
     encoder.header { (writer: inout ByteWriter) in
       writer.int32(0)
-      header.encode(into: &writer, isFlexible: Request.key.hasFlexibleResponseHeader(version: version))
+      Self.header(correlationID, version, into: &writer)
     }
     encoder.message(self)
     return encoder.finishFrame()
+  }
+
+  public func specializedPayload(version: Int16, correlationID: Int32) -> EncodedMessage {
+    var encoder = Encoder(version: version, flexibleSince: Request.flexibleSince)
+    encoder.header { (writer: inout ByteWriter) in Self.header(correlationID, version, into: &writer) }
+    encoder.message(self)
+    return encoder.finish()
+  }
+
+  private static func header(_ correlationID: Int32, _ version: Int16, into writer: inout ByteWriter) {
+    ResponseHeader(correlationID: correlationID)
+      .encode(into: &writer, isFlexible: Request.key.hasFlexibleResponseHeader(version: version))
   }
 }
 

@@ -1,0 +1,102 @@
+import CLinux
+import Glibc
+import Vocabulary
+
+/// A listening socket on the first loop of a server.
+final class Listener: EventHandler {
+  private static let acceptedInOneTurnMax = 64
+  /// How long it rests when the system has no descriptor or memory left: epoll would report it again at once.
+  private static let pause = TimeSpan.milliseconds(100)
+
+  private let descriptor: Int32
+  private let name: String
+  private let server: FrameServer
+  private var registration = Registration.wakeUp
+
+  /// Takes over the descriptor, also when it fails.
+  init(_ descriptor: Int32, name: String, of server: FrameServer, on core: LoopCore) throws(SystemError) {
+    self.descriptor = descriptor
+    self.name = name
+    self.server = server
+    do {
+      registration = try core.register(descriptor, for: LINUX_EVENT_READ, self)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  func ready(_ events: UInt32, on core: LoopCore) {
+    for _ in 0..<Self.acceptedInOneTurnMax {
+      var address = linux_address()
+      let accepted = linux_accept(descriptor, &address)
+      if accepted >= 0 {
+        server.take(accepted, from: SocketAddress(address), listener: name, on: core)
+        continue
+      }
+      switch -accepted {
+      case EAGAIN: return
+      case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH: continue
+      default: return rest(after: -accepted, on: core)
+      }
+    }
+  }
+
+  func attend(on core: LoopCore) { core.change(registration, to: LINUX_EVENT_READ) }
+  func sweep(on core: LoopCore) {}
+
+  func windDown(_ way: WindDown, of owner: ObjectIdentifier, on core: LoopCore) {
+    guard owner == ObjectIdentifier(server) || owner == ObjectIdentifier(core.loop) else { return }
+    guard core.handler(of: registration) === self else { return }
+    core.unregister(registration)
+    close(descriptor)
+  }
+
+  private func rest(after code: Int32, on core: LoopCore) {
+    core.change(registration, to: 0)
+    server.service.refused(nil, listener: name, because: .notAccepted(code))
+    let (loop, registration) = (core.loop, registration)
+    loop.schedule(after: Self.pause) { loop.send(.attend(registration)) }
+  }
+}
+
+/// Whether the address can be listened on now: throws what `FrameServer.listen` would, and leaves nothing open.
+public func probeListening(host: String, port: UInt16) throws(SystemError) {
+  close(try openListeningSocket(host: host, port: port))
+}
+
+/// Makes a socket that listens; of several addresses that the name stands for, the first that can be had.
+func openListeningSocket(host: String, port: UInt16) throws(SystemError) -> Int32 {
+  let what = "listen on \(host.isEmpty ? "*" : host):\(port)"
+  let found = try ResolvedAddress.resolve(host: host, port: port, for: .listening)
+  // For every interface, IPv6 comes first: its socket takes IPv4 too.
+  let addresses = host.isEmpty ? found.filter { $0.family == AF_INET6 } + found : found
+  var failure = SystemError(what, code: EADDRNOTAVAIL)
+  for address in addresses {
+    do {
+      return try openListeningSocket(at: address, isWildcard: host.isEmpty, what: what)
+    } catch {
+      failure = error
+      // Somebody else has it: another address of this name would not be what was asked for.
+      if error.code == EADDRINUSE || error.code == EACCES { throw error }
+    }
+  }
+  throw failure
+}
+
+private func openListeningSocket(
+  at address: ResolvedAddress, isWildcard: Bool, what: String
+) throws(SystemError) -> Int32 {
+  let backlog: Int32 = 1024
+  let descriptor = linux_socket(address.family, Int32(SOCK_STREAM.rawValue), 0)
+  guard descriptor >= 0 else { throw SystemError(what, code: -descriptor) }
+  var status = linux_set_reuse_address(descriptor)
+  if status == 0 && isWildcard && address.family == AF_INET6 { status = linux_set_both_families(descriptor) }
+  if status == 0 { status = address.bind(descriptor) }
+  if status == 0 && Glibc.listen(descriptor, backlog) != 0 { status = -errno }
+  guard status == 0 else {
+    close(descriptor)
+    throw SystemError(what, code: -status)
+  }
+  return descriptor
+}

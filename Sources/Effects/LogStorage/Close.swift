@@ -1,0 +1,48 @@
+import Synchronization
+import Vocabulary
+
+/// How a closed log was left.
+public enum CloseOutcome: Sendable {
+  /// Everything is durable; the next start may trust it.
+  case clean
+  /// It had failed before, or failed while it was closed: the next start must recover.
+  case unclean(StorageError)
+}
+
+extension PartitionLog {
+  /// Makes everything durable, writes indexes and producers for a quick start, and ends the log.
+  /// Closing twice is harmless.
+  @discardableResult
+  public func close() -> CloseOutcome {
+    do throws(StorageError) {
+      let wasOpen = try state.withLock { state throws(StorageError) -> Bool in
+        switch state.condition {
+        case .closed: return false
+        case .failed(let error): throw error
+        case .open: break
+        }
+        try saveIndex(&state)
+        if state.endOffset > state.startOffset || !state.producers.isEmpty {
+          try saveProducers(&state, at: state.endOffset)
+        }
+        return true
+      }
+      if wasOpen { try flush() }
+      end()
+      return .clean
+    } catch {
+      end()
+      return .unclean(error)
+    }
+  }
+
+  /// Ends the log as a crash would: nothing is written. For tests and for a disk that has failed.
+  public func abandon() { end() }
+
+  private func end() {
+    state.withLock { state in
+      if case .failed = state.condition {} else { state.condition = .closed }
+      for segment in state.segments { segment.log.discard(openFiles) }
+    }
+  }
+}

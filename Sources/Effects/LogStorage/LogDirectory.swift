@@ -1,0 +1,192 @@
+import Synchronization
+public import Vocabulary
+
+/// Why a log directory cannot be used. Nothing in it has been changed.
+public enum DirectoryRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+  /// It belongs to somebody else, is in use, or is not what it should be: one sentence that says so.
+  case refused(String)
+  case storage(StorageError)
+
+  public var description: String {
+    switch self {
+    case .refused(let sentence): sentence
+    case .storage(let error): error.description
+    }
+  }
+}
+
+/// Whose a log directory is: the lines of its `meta.properties`.
+public struct DirectoryIdentity: Hashable, Sendable {
+  public let clusterID: String
+  public let nodeID: NodeID
+  public let directoryID: UniqueID
+  public init(clusterID: String, nodeID: NodeID, directoryID: UniqueID) {
+    self.clusterID = clusterID
+    self.nodeID = nodeID
+    self.directoryID = directoryID
+  }
+}
+
+/// A partition's folder, as it was found.
+public struct StoredPartition: Hashable, Sendable {
+  public let topicPartition: TopicPartition
+  /// `.zero` where the folder does not say.
+  public let topicID: UniqueID
+  public let directory: String
+}
+
+/// One folder of `log.dirs`: who owns it, how it was left, and which partitions lie in it.
+public final class LogDirectory: Sendable {
+  public let path: String
+  public let disk: any Disk
+  public let openFiles: OpenFiles
+  public let identity: DirectoryIdentity
+  /// The process before stopped in order: its logs need no recovery.
+  public let wasStoppedCleanly: Bool
+  /// As they were when the directory was opened.
+  public let recoveryPoints: [TopicPartition: Offset]
+  public let logStarts: [TopicPartition: Offset]
+  public let highWatermarks: [TopicPartition: Offset]
+  private let lock: any DiskLock
+  /// Two threads may write the same checkpoint.
+  private let writing = Mutex<Void>(())
+
+  static let cleanMarker = ".kafka_cleanshutdown"
+  static let lockFile = ".lock"
+  static let metaFile = "meta.properties"
+  static let deletedFolderSuffix = "-delete"
+
+  /// Opens the directory for this node, and makes it this node's if it is new.
+  ///
+  /// `expected.directoryID` is used for a new directory only; an old one keeps its own. Everything is checked
+  /// before anything is written.
+  public static func open(
+    disk: any Disk, openFiles: OpenFiles, path: String, expected: DirectoryIdentity
+  ) throws(DirectoryRefusal) -> LogDirectory {
+    do throws(StorageError) {
+      let found = try DirectoryMeta.check(disk, path, expected)
+      switch found {
+      case .refused(let sentence): return try refuse(sentence)
+      case .accepted(let identity, let isNew):
+        if isNew { try disk.createDirectory(path) }
+        guard let lock = try disk.lock("\(path)/\(lockFile)") else {
+          return try refuse("\(path) is in use by another process, which holds \(path)/\(lockFile)")
+        }
+        if isNew {
+          try disk.replace("\(path)/\(metaFile)", with: DirectoryMeta.encode(identity), in: path)
+        }
+        return try LogDirectory(disk: disk, openFiles: openFiles, path: path, identity: identity, lock: lock)
+      }
+    } catch {
+      if case .invalid(let text) = error.reason, error.operation == .lock { throw .refused(text) }
+      throw .storage(error)
+    }
+  }
+
+  /// The cluster that a directory belongs to; nil for a new one. For a node that is not told its cluster.
+  public static func clusterID(disk: any Disk, path: String) throws(DirectoryRefusal) -> String? {
+    do throws(StorageError) { return try DirectoryMeta.clusterID(disk, path) } catch { throw .storage(error) }
+  }
+
+  private static func refuse(_ sentence: String) throws(StorageError) -> LogDirectory {
+    throw StorageError(.lock, "", .invalid(sentence))
+  }
+
+  private init(
+    disk: any Disk, openFiles: OpenFiles, path: String, identity: DirectoryIdentity, lock: any DiskLock
+  ) throws(StorageError) {
+    self.disk = disk
+    self.openFiles = openFiles
+    self.path = path
+    self.identity = identity
+    self.lock = lock
+    recoveryPoints = try OffsetCheckpoint.recoveryPoints.read(disk, path) ?? [:]
+    logStarts = try OffsetCheckpoint.logStarts.read(disk, path) ?? [:]
+    highWatermarks = try OffsetCheckpoint.highWatermarks.read(disk, path) ?? [:]
+    let marker = "\(path)/\(Self.cleanMarker)"
+    wasStoppedCleanly = try disk.size(of: marker) != nil
+    // From here on a crash must not look like a clean stop.
+    if wasStoppedCleanly {
+      try disk.unlink(marker)
+      try disk.syncDirectory(path)
+    }
+  }
+
+  public func folder(of partition: TopicPartition) -> String { "\(path)/\(partition)" }
+
+  /// The partitions that lie here, in order. Reads one small file each.
+  public func partitions() throws(StorageError) -> [StoredPartition] {
+    var found: [StoredPartition] = []
+    for name in try disk.list(path) {
+      guard let partition = TopicPartition(folder: name) else { continue }
+      let folder = "\(path)/\(name)"
+      let id = try PartitionMetadata.read("\(folder)/\(SegmentFile.partitionMetadata)", on: disk)
+      found.append(StoredPartition(topicPartition: partition, topicID: id ?? .zero, directory: folder))
+    }
+    return found.sorted { $0.topicPartition < $1.topicPartition }
+  }
+
+  /// Opens or creates a partition's log, with recovery if the process before did not stop in order.
+  public func openLog(
+    _ partition: TopicPartition, topicID: UniqueID, settings: LogSettings, now: Timestamp
+  ) throws(StorageError) -> PartitionLog {
+    let recovery: RecoveryStart =
+      wasStoppedCleanly ? .clean : .afterCrash(recoveryPoint: recoveryPoints[partition] ?? .zero)
+    return try PartitionLog.open(
+      disk: disk, openFiles: openFiles, directory: folder(of: partition), topicPartition: partition,
+      topicID: topicID, settings: settings, recovery: recovery, logStart: logStarts[partition] ?? .zero, now: now)
+  }
+
+  /// Replaces a checkpoint file, durably.
+  public func save(_ checkpoint: OffsetCheckpoint, _ offsets: [TopicPartition: Offset]) throws(StorageError) {
+    try writing.withLock { _ throws(StorageError) in
+      try disk.replace("\(path)/\(checkpoint.rawValue)", with: OffsetCheckpoint.encode(offsets), in: path)
+    }
+  }
+
+  /// Says that every log was closed cleanly. The last thing that a process writes.
+  public func markClean() throws(StorageError) {
+    try disk.replace(
+      "\(path)/\(Self.cleanMarker)", with: Array("{\"version\":0,\"brokerEpoch\":-1}".utf8), in: path)
+  }
+
+  /// Takes a closed partition's folder out of sight, durably; `removeRetired` frees its space later.
+  /// `unique` keeps two deletions of the same name apart.
+  public func retire(_ partition: TopicPartition, unique: UniqueID) throws(StorageError) {
+    let suffix = "-\(partition.partition.value).\(unique.hexadecimal)\(Self.deletedFolderSuffix)"
+    let topic = partition.topic.text.prefix(max(1, 255 - suffix.utf8.count))
+    try disk.rename(folder(of: partition), to: "\(path)/\(topic)\(suffix)")
+    try disk.syncDirectory(path)
+  }
+
+  /// Removes the folders that were retired, by this process or an earlier one. For a blocking pool.
+  public func removeRetired() throws(StorageError) {
+    for name in try disk.list(path) where name.hasSuffix(Self.deletedFolderSuffix) && name.contains(".") {
+      guard TopicPartition(folder: name) == nil else { continue }
+      let folder = "\(path)/\(name)"
+      for file in try disk.list(folder) { try disk.unlink("\(folder)/\(file)") }
+      try disk.removeDirectory(folder)
+    }
+  }
+}
+
+extension TopicPartition {
+  /// From a folder's name; nil for other folders.
+  init?(folder name: String) {
+    guard let dash = name.lastIndex(of: "-") else { return nil }
+    let digits = name[name.index(after: dash)...]
+    guard let topic = TopicName(String(name[..<dash])), let number = Int32(digits), number >= 0,
+      String(number) == digits
+    else { return nil }
+    self.init(topic, PartitionIndex(number))
+  }
+}
+
+extension UniqueID {
+  fileprivate var hexadecimal: String {
+    [high, low].map { half in
+      let digits = String(half, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+  }
+}

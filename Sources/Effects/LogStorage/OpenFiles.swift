@@ -1,0 +1,121 @@
+import Glibc
+import Synchronization
+
+/// How many segment files are open at once over all partitions of a process.
+///
+/// A partition nobody touches should hold no descriptor: 10,000 of them would use up the process's limit.
+/// Files are opened when they are needed and closed by a clock hand: one that was used since the hand
+/// last came by gets another round. A file in use outlives its eviction, because its user holds it.
+public final class OpenFiles: Sendable {
+  /// Never fewer than this, so that a tiny limit still works.
+  public static let floor = 16
+  private struct Clock {
+    var slots: [FileSlot] = []
+    var hand = 0
+  }
+  private let clock = Mutex(Clock())
+  public let limit: Int
+
+  public init(limit: Int) { self.limit = max(limit, Self.floor) }
+
+  /// Half of the descriptors that the process may have, and at most 4,096: the rest is for connections.
+  public convenience init() {
+    var allowed = rlimit()
+    let known = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &allowed) == 0
+    self.init(limit: known ? min(4096, Int(clamping: allowed.rlim_cur) / 2) : 512)
+  }
+
+  /// How many are open now, those kept open only by readers aside.
+  public var count: Int { clock.withLock { $0.slots.count } }
+
+  func admit(_ slot: FileSlot) {
+    clock.withLock { clock in
+      if clock.slots.count < limit {
+        clock.slots.append(slot)
+        return
+      }
+      // Two rounds suffice: the first takes every mark away.
+      for _ in 0..<clock.slots.count * 2 {
+        clock.hand = (clock.hand + 1) % clock.slots.count
+        if clock.slots[clock.hand].evict() { break }
+      }
+      clock.slots[clock.hand].close()
+      clock.slots[clock.hand] = slot
+    }
+  }
+
+  func forget(_ slot: FileSlot) {
+    clock.withLock { clock in
+      guard let place = clock.slots.firstIndex(where: { $0 === slot }) else { return }
+      clock.slots.swapAt(place, clock.slots.count - 1)
+      clock.slots.removeLast()
+      if clock.hand >= clock.slots.count { clock.hand = 0 }
+    }
+  }
+}
+
+/// One segment's log file, open or not.
+final class FileSlot: Sendable {
+  private struct State {
+    var file: (any DiskFile)?
+    var used = false
+  }
+  private let state = Mutex(State())
+  private let directory: String
+  let baseOffset: Int64
+
+  init(directory: String, baseOffset: Int64) {
+    self.directory = directory
+    self.baseOffset = baseOffset
+  }
+
+  var path: String { SegmentFile.log.path(in: directory, baseOffset: baseOffset) }
+
+  /// The file, opened if it is not. The caller's reference keeps it open.
+  func file(on disk: any Disk, _ openFiles: OpenFiles) throws(StorageError) -> any DiskFile {
+    if let file = current() { return file }
+    return install(try disk.open(path), openFiles)
+  }
+
+  private func current() -> (any DiskFile)? {
+    state.withLock { state in
+      state.used = true
+      return state.file
+    }
+  }
+
+  /// Two threads may open the same file at once: the first to come here wins, the other's closes itself.
+  @discardableResult
+  func install(_ file: any DiskFile, _ openFiles: OpenFiles) -> any DiskFile {
+    let (winner, isNew) = state.withLock { state -> (any DiskFile, Bool) in
+      state.used = true
+      if let earlier = state.file { return (earlier, false) }
+      state.file = file
+      return (file, true)
+    }
+    if isNew { openFiles.admit(self) }
+    return winner
+  }
+
+  /// True when the file was closed; a file that was used since the last call is spared once.
+  func evict() -> Bool {
+    state.withLock { state in
+      if state.used {
+        state.used = false
+        return false
+      }
+      state.file = nil
+      return true
+    }
+  }
+
+  func close() { state.withLock { $0.file = nil } }
+
+  func discard(_ openFiles: OpenFiles) {
+    let wasOpen = state.withLock { state in
+      defer { state.file = nil }
+      return state.file != nil
+    }
+    if wasOpen { openFiles.forget(self) }
+  }
+}

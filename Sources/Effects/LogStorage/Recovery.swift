@@ -1,0 +1,157 @@
+import KafkaProtocol
+import Vocabulary
+
+extension LogOpening {
+  /// Reads what follows the recovery point, and ends the log at the first batch that is not whole and true.
+  func recover(_ state: inout LogState, from point: Offset) throws(StorageError) {
+    let all = state.segments
+    var place = 0
+    // A segment whose successor begins at or below the recovery point was durable as a whole.
+    while place + 1 < all.count, all[place + 1].baseOffset <= point { place += 1 }
+    let trusted = state.producers
+    state.segments = Array(all[..<place])
+    state.endOffset = all[place].baseOffset
+    var isCut = false
+    for segment in all[place...] {
+      // A gap between two segments is one whose name was lost: rolling leaves none, and compaction keeps the
+      // last offset of what it cleans.
+      if isCut || segment.baseOffset != state.endOffset {
+        try removeSegmentFiles(segment.baseOffset.value)
+        state.unsyncedNames.insert(.files)
+        isCut = true
+        continue
+      }
+      isCut = try recover(segment, &state)
+    }
+    if isCut { try disk.syncDirectory(directory) }
+    // Producers are restored afterwards, from a snapshot that may be older than what was read here.
+    state.producers = trusted
+    // What was read may be in the page cache alone, if only the process crashed.
+    state.syncedOffset = min(point, all[place].baseOffset)
+    state.trustedOffset = point
+  }
+
+  /// True when the segment had to be cut.
+  private func recover(_ segment: Segment, _ state: inout LogState) throws(StorageError) -> Bool {
+    if let finished = state.segments.last { try saveRecoveredIndex(&state, of: finished) }
+    let fileSize = segment.size
+    var recovered = segment
+    recovered.size = 0
+    recovered.isUnsynced = fileSize > 0
+    state.segments.append(recovered)
+    state.index = SegmentIndex()
+    state.tail.removeAll()
+    guard fileSize > 0 else {
+      state.endOffset = max(state.endOffset, segment.baseOffset)
+      return false
+    }
+    state.endOffset = segment.baseOffset
+    let file = try segment.log.file(on: disk, openFiles)
+    var scan = BatchScan(file, size: fileSize, from: 0, nextOffset: segment.baseOffset)
+    while true {
+      switch try scan.next() {
+      case .batch(let header, let position, let marker):
+        guard header.lastOffset - segment.baseOffset <= Int64(Int32.max) else {
+          return try cut(file, at: position)
+        }
+        state.note(header, marker: marker, position: position, latestOffset: header.lastOffset)
+      case .end: return false
+      case .bad(let position, _): return try cut(file, at: position)
+      }
+    }
+  }
+
+  /// The cut is made durable at once: otherwise what was cut off could come back behind what is appended now.
+  private func cut(_ file: any DiskFile, at position: Int64) throws(StorageError) -> Bool {
+    try file.truncate(to: position)
+    try file.syncData()
+    return true
+  }
+
+  /// A recovered segment that is not the last gets its index files again; they may never have reached the disk.
+  private func saveRecoveredIndex(_ state: inout LogState, of segment: Segment) throws(StorageError) {
+    guard var index = state.index, segment.size > 0 else { return }
+    if let latest = segment.latest {
+      index.noteTime(latest.time, relativeOffset: latest.offset - segment.baseOffset)
+    }
+    let base = segment.baseOffset.value
+    try disk.create(SegmentFile.offsetIndex.path(in: directory, baseOffset: base)).write(index.offsetFileBytes, at: 0)
+    try disk.create(SegmentFile.timeIndex.path(in: directory, baseOffset: base)).write(index.timeFileBytes, at: 0)
+    state.active.isIndexUnsynced = true
+    state.unsyncedNames.insert(.files)
+  }
+
+  /// Reads every header of the log for the epochs: their file was missing or not to be believed.
+  func rebuildEpochs(_ state: inout LogState) throws(StorageError) {
+    state.epochs = LeaderEpochs()
+    for segment in state.segments where segment.size > 0 {
+      var walk = HeaderWalk(
+        try segment.log.file(on: disk, openFiles), path: segment.log.path, from: 0, to: segment.size)
+      while let (header, _) = try walk.next() {
+        if state.epochs.assign(header.partitionLeaderEpoch, start: header.baseOffset) { state.areEpochsUnsaved = true }
+      }
+    }
+  }
+
+  /// The newest snapshot that can be believed, and the batches after it.
+  func restoreProducers(_ state: inout LogState, _ names: [String]) throws(StorageError) {
+    let offsets = names.compactMap { name -> Int64? in
+      guard let file = SegmentFile.parse(name), file.kind == .producerSnapshot else { return nil }
+      return file.baseOffset
+    }.sorted(by: >)
+    state.producers = ProducerStates()
+    var from = state.startOffset
+    var isRestored = false
+    for offset in offsets {
+      let path = SegmentFile.producerSnapshot.path(in: directory, baseOffset: offset)
+      guard offset <= state.endOffset.value, !isRestored else {
+        // Of the older ones one is kept, in case that the newest turns out to be unreadable.
+        if offset > state.endOffset.value { try disk.unlink(path) }
+        continue
+      }
+      let bytes = try disk.contents(of: path, limit: ProducerSnapshot.bytesMax)
+      guard let states = bytes.flatMap(ProducerSnapshot.decode) else {
+        try disk.unlink(path)
+        continue
+      }
+      state.producers = states
+      state.snapshotOffset = Offset(offset)
+      from = Offset(offset)
+      isRestored = true
+    }
+    guard from < state.endOffset else { return }
+    for place in state.segmentIndex(for: from)..<state.segments.count {
+      try replayProducers(state.segments[place], from: from, into: &state.producers)
+    }
+  }
+
+  private func replayProducers(
+    _ segment: Segment, from: Offset, into producers: inout ProducerStates
+  ) throws(StorageError) {
+    guard segment.size > 0 else { return }
+    let file = try segment.log.file(on: disk, openFiles)
+    var walk = HeaderWalk(file, path: segment.log.path, from: 0, to: segment.size)
+    while let (header, position) = try walk.next() {
+      guard header.baseOffset >= from, header.isIdempotent else { continue }
+      var marker: TransactionMarker?
+      if header.attributes.isControl, header.totalBytes <= BatchScan.chunkBytes {
+        let bytes = try file.bytes(at: position, count: header.totalBytes)
+        marker = bytes.withUnsafeBytes { raw in (try? RecordBatch(raw)).flatMap(TransactionMarker.init) }
+      }
+      producers.note(header, marker: marker)
+    }
+  }
+
+  /// Removes what is worthless after a crash, and finishes swaps. True when names have changed.
+  func finishInterruptedWork(_ names: [String]) throws(StorageError) -> Bool {
+    var hasChanged = false
+    for name in names
+    where name.hasSuffix(SegmentFile.cleanedSuffix) || name.hasSuffix(SegmentFile.deletedSuffix)
+      || name.hasSuffix(".tmp")
+    {
+      try disk.unlink("\(directory)/\(name)")
+      hasChanged = true
+    }
+    return hasChanged
+  }
+}

@@ -1,0 +1,111 @@
+import KafkaProtocol
+import Vocabulary
+
+/// A search for whole batches in one segment, away from the partition's lock: what it looks at does not
+/// change while the file is held, or the generation tells that it did.
+struct SliceSearch: Sendable {
+  let disk: any Disk
+  let openFiles: OpenFiles
+  let directory: String
+  let segment: Segment
+  /// Where the following segment begins; nil for the active one.
+  let nextSegment: Offset?
+  let from: Offset
+  let bound: Offset
+  let maxBytes: Int
+  let minimum: SliceMinimum
+  let generation: Int
+  /// From the index in memory; otherwise the index file is searched.
+  var floors: Floors?
+  /// A batch that begins with `from`, where an earlier read ended.
+  var knownStart: BatchMark?
+
+  var segmentBase: Offset { segment.baseOffset }
+
+  /// Places from which to walk: batch starts at or before what is looked for.
+  struct Floors: Sendable {
+    var start: Int64
+    var bound: Int64
+    var end: Int64
+  }
+
+  enum Outcome {
+    case found(LogSlice, end: BatchMark?)
+    case nothing
+    /// Nothing of interest in this segment, after compaction.
+    case continueAt(Offset)
+  }
+
+  func run() throws(StorageError) -> Outcome {
+    let file = try segment.log.file(on: disk, openFiles)
+    let floors = if let floors = self.floors { floors } else { try searchFile() }
+    do throws(StorageError) {
+      return try run(file, floors)
+    } catch {
+      // An index that lies sends the walk astray; the segment's start never does.
+      if floors.start == 0, floors.bound == 0, floors.end == 0 { throw error }
+      return try run(file, Floors(start: 0, bound: 0, end: 0))
+    }
+  }
+
+  private func searchFile() throws(StorageError) -> Floors {
+    let index = IndexFiles(disk: disk, directory: directory)
+    guard let search = try index.openOffsetIndex(base: segment.baseOffset, segmentSize: segment.size) else {
+      return Floors(start: 0, bound: 0, end: 0)
+    }
+    let found = try search.floor(relativeOffset: from - segment.baseOffset)
+    let start = knownStart?.position ?? found
+    let reachesEnd = nextSegment.map { $0 <= bound } ?? false
+    return Floors(
+      start: start,
+      bound: reachesEnd ? segment.size : try search.floor(relativeOffset: bound - segment.baseOffset),
+      end: try search.floor(position: start + Int64(maxBytes)))
+  }
+
+  private func run(_ file: any DiskFile, _ floors: Floors) throws(StorageError) -> Outcome {
+    guard let start = try findStart(file, from: floors.start) else {
+      return nextSegment.map(Outcome.continueAt) ?? .nothing
+    }
+    guard start.header.nextOffset <= bound else { return .nothing }
+    let firstEnd = start.position + Int64(start.header.totalBytes)
+    let farthest = start.position + Int64(maxBytes)
+    if firstEnd > farthest, minimum == .nothing { return .nothing }
+    var end = BatchMark(offset: start.header.nextOffset.value, position: firstEnd)
+    if firstEnd < farthest {
+      end = try findEnd(file, after: end, from: max(firstEnd, min(floors.end, floors.bound)), farthest: farthest)
+    }
+    let slice = LogSlice(
+      file: file, position: start.position, count: Int(end.position - start.position),
+      firstBatchBaseOffset: start.header.baseOffset, segmentBaseOffset: segment.baseOffset)
+    return .found(slice, end: end.offset >= 0 ? end : nil)
+  }
+
+  /// The first batch whose last offset is at or after `from`.
+  private func findStart(
+    _ file: any DiskFile, from position: Int64
+  ) throws(StorageError) -> (header: RecordBatchHeader, position: Int64)? {
+    var walk = HeaderWalk(file, path: segment.log.path, from: knownStart?.position ?? position, to: segment.size)
+    while let found = try walk.next() {
+      // An entry of the index never leads beyond what it was asked for, unless it lies.
+      if found.header.lastOffset >= from { return found }
+    }
+    return nil
+  }
+
+  /// The end of the last batch that ends by `farthest` and lies below the bound.
+  private func findEnd(
+    _ file: any DiskFile, after first: BatchMark, from position: Int64, farthest: Int64
+  ) throws(StorageError) -> BatchMark {
+    if segment.size <= farthest, nextSegment.map({ $0 <= bound }) ?? false {
+      return BatchMark(offset: -1, position: segment.size)
+    }
+    var end = position == first.position ? first : BatchMark(offset: -1, position: position)
+    var walk = HeaderWalk(file, path: segment.log.path, from: position, to: segment.size)
+    while let (header, start) = try walk.next() {
+      let finish = start + Int64(header.totalBytes)
+      guard header.nextOffset <= bound, finish <= farthest else { break }
+      end = BatchMark(offset: header.nextOffset.value, position: finish)
+    }
+    return end
+  }
+}
