@@ -59,5 +59,8 @@ import Testing
     #expect(frame.splices.map(\.position) == frame.splices.map(\.position).sorted())
     #expect(frame.totalCount == frame.bytes.count + 1024)
     #expect(frame.bytes[..<4].reduce(0) { $0 << 8 | Int($1) } == frame.totalCount - 4)
+    let payload = response.payload(version: 12, correlationID: 1)
+    #expect(payload.bytes[...] == frame.bytes[4...])
+    #expect(payload.splices.map { $0.position + 4 } == frame.splices.map(\.position))
   }
 }

@@ -83,16 +83,16 @@ extension ResponseBody {
   @inline(never)
   public func encode(version: Int16) -> EncodedMessage { specializedEncode(version: version) }
 
-  /// The frame without its size, for a sender that puts it there itself.
-  @inline(never)
-  public func payload(version: Int16, correlationID: Int32) -> EncodedMessage {
-    specializedPayload(version: version, correlationID: correlationID)
-  }
-
   /// A whole response frame, from its size on, which counts the spliced bytes.
   @inline(never)
   public func frame(version: Int16, correlationID: Int32) -> EncodedMessage {
     specializedFrame(version: version, correlationID: correlationID)
+  }
+
+  /// The frame without its size, for a sender that puts it there itself.
+  @inline(never)
+  public func payload(version: Int16, correlationID: Int32) -> EncodedMessage {
+    specializedPayload(version: version, correlationID: correlationID)
   }
 
   public static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
@@ -106,25 +106,26 @@ extension ResponseBody {
     return encoder.finish()
   }
 
+  public func specializedFrame(version: Int16, correlationID: Int32) -> EncodedMessage {
+    var encoder = Encoder(version: version, flexibleSince: Request.flexibleSince)
+    encoder.header { (writer: inout ByteWriter) in
+      writer.int32(0)
+      Self.header(correlationID, version, into: &writer)
+    }
+    encoder.message(self)
+    return encoder.finishFrame()
+  }
+
   public func specializedPayload(version: Int16, correlationID: Int32) -> EncodedMessage {
     var encoder = Encoder(version: version, flexibleSince: Request.flexibleSince)
-    let header = ResponseHeader(correlationID: correlationID)
-    encoder.header { (writer: inout ByteWriter) in
-      header.encode(into: &writer, isFlexible: Request.key.hasFlexibleResponseHeader(version: version))
-    }
+    encoder.header { (writer: inout ByteWriter) in Self.header(correlationID, version, into: &writer) }
     encoder.message(self)
     return encoder.finish()
   }
 
-  public func specializedFrame(version: Int16, correlationID: Int32) -> EncodedMessage {
-    var encoder = Encoder(version: version, flexibleSince: Request.flexibleSince)
-    let header = ResponseHeader(correlationID: correlationID)
-    encoder.header { (writer: inout ByteWriter) in
-      writer.int32(0)
-      header.encode(into: &writer, isFlexible: Request.key.hasFlexibleResponseHeader(version: version))
-    }
-    encoder.message(self)
-    return encoder.finishFrame()
+  private static func header(_ correlationID: Int32, _ version: Int16, into writer: inout ByteWriter) {
+    ResponseHeader(correlationID: correlationID)
+      .encode(into: &writer, isFlexible: Request.key.hasFlexibleResponseHeader(version: version))
   }
 }
 
