@@ -3,9 +3,13 @@ import Vocabulary
 
 extension LogOpening {
   /// Reads what follows the recovery point, and ends the log at the first batch that is not whole and true.
-  func recover(_ state: inout LogState, from point: Offset) throws(StorageError) {
+  ///
+  /// `start` is where the log is known to begin. A first segment beyond it, which was not durable, means that
+  /// the ones before it are lost: then what is left is no log.
+  func recover(_ state: inout LogState, from point: Offset, start: Offset) throws(StorageError) {
     let all = state.segments
     var place = 0
+    if all[0].baseOffset > max(point, start) { return try restart(&state, at: start) }
     // A segment whose successor begins at or below the recovery point was durable as a whole.
     while place + 1 < all.count, all[place + 1].baseOffset <= point { place += 1 }
     let trusted = state.producers
