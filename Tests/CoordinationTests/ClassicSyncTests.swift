@@ -200,6 +200,20 @@ import Vocabulary
     #expect(bench.joined(join)?.error == .notCoordinator)
     #expect(bench.joined(initial)?.error == .notCoordinator)
   }
+
+  @Test func whenAnAppendFailsNobodyIsToldOfIt() {
+    let bench = Bench()
+    let all = gathered(bench, 2)
+    let follower = bench.sync(all.followers[0], all.generation)
+    bench.failsNextAppend = true
+    let leader = bench.sync(all.leader, all.generation, assignments: [all.leader: [1]])
+    #expect(bench.synced(follower)?.error == .notCoordinator)
+    #expect(bench.synced(leader)?.error == .notCoordinator)
+    #expect(bench.synced(leader)?.assignment == [])
+    bench.failsNextAppend = true
+    #expect(bench.commit(1, group: GroupID("simple")) == .notCoordinator)
+    #expect(bench.fetch(group: GroupID("simple"))?.offset == Offset.none)
+  }
 }
 
 extension Generation {

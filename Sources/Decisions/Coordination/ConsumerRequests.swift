@@ -42,7 +42,8 @@ extension GroupCoordinator {
   ) throws(Refusal) -> ConsumerHeartbeatAnswer {
     let found = try consumerGroup(for: request)
     let member = request.member.isUnknown ? MemberID("\(request.nonce)") : request.member
-    if found.members[member] == nil && found.members.count >= settings.consumerMembersMax {
+    let replacesOne = request.instance.map { found.statics[$0] != nil } ?? false
+    if found.members[member] == nil && !replacesOne && found.members.count >= settings.consumerMembersMax {
       throw Refusal(.groupMaxSizeReached, "the group has its maximum of \(settings.consumerMembersMax) members")
     }
     let arrival = try found.arrival(of: member, request)
