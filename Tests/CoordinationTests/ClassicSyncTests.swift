@@ -201,6 +201,18 @@ import Vocabulary
     #expect(bench.joined(initial)?.error == .notCoordinator)
   }
 
+  @Test func anAssignmentThatIsTooLargeToBeKeptIsToldToNobody() {
+    let bench = Bench()
+    let all = gathered(bench, 2)
+    let follower = bench.sync(all.followers[0], all.generation)
+    let huge = [UInt8](repeating: 1, count: 2_000_000)
+    let leader = bench.sync(all.leader, all.generation, assignments: [all.followers[0]: huge])
+    #expect(bench.synced(follower)?.error == .unknownServerError)
+    #expect(bench.synced(leader)?.error == .unknownServerError)
+    #expect(bench.state == .preparingRebalance)
+    #expect(bench.log.count == 1)
+  }
+
   @Test func whenAnAppendFailsNobodyIsToldOfIt() {
     let bench = Bench()
     let all = gathered(bench, 2)

@@ -284,6 +284,7 @@ import Vocabulary
       first {
         $0.epoch = MemberEpoch(1); $0.member = .unknown
       } == .invalidRequest)
+    #expect(first { $0.subscribedTopics = [String(repeating: "t", count: 1_000_000)] } == .invalidRequest)
     #expect(first { $0.assignor = "magic" } == .unsupportedAssignor)
     #expect(first { $0.subscribedPattern = .unreadable } == .invalidRegularExpression)
     #expect(bench.log.isEmpty)

@@ -60,7 +60,7 @@ extension GroupCoordinator {
     var subscription = change.subscribe(member, request)
     if case .new = arrival { subscription = .bump }
     resolvePatterns(&change, topics, &turn)
-    change.refresh(subscription, topics)
+    change.refresh(subscription, topics, settings)
     change.retarget(settings)
     change.reconcile(member, request.owned, turn.now)
     change.group.renewSession(of: member, turn.now, settings)
@@ -157,7 +157,7 @@ extension GroupCoordinator {
   private mutating func resolvePatterns(_ change: inout ConsumerChange, _ topics: TopicCatalogue, _ turn: inout Turn) {
     for pattern in change.group.usedPatterns {
       if let known = resolutions[pattern], known.version >= topics.version {
-        if let names = known.names { change.setPattern(pattern, names, known.version, turn.now) }
+        if let names = known.names { change.setPattern(pattern, names, known.version, turn.now, settings) }
       } else {
         resolutions[pattern] = Resolution(version: topics.version, names: nil)
         turn.effects.append(.resolve(pattern))
@@ -180,7 +180,7 @@ extension GroupCoordinator {
           let group = coordinator.consumer.removeValue(forKey: id)
         else { continue }
         var change = ConsumerChange(group)
-        change.setPattern(pattern, names, version, turn.now)
+        change.setPattern(pattern, names, version, turn.now, turn.settings)
         coordinator.finish(change, &turn)
       }
     }
@@ -197,11 +197,11 @@ struct Resolution {
 
 extension ConsumerChange {
   fileprivate mutating func setPattern(
-    _ pattern: SubscriptionPattern, _ names: [TopicName], _ version: Int64, _ now: Moment
+    _ pattern: SubscriptionPattern, _ names: [TopicName], _ version: Int64, _ now: Moment, _ settings: GroupSettings
   ) {
     if group.patterns[pattern]?.topics == names { return }
-    write(
-      .consumerPattern(group.id, pattern, PatternTopics(topics: names, version: version, evaluatedAt: now.time)))
+    let topics = PatternTopics(topics: names, version: version, evaluatedAt: now.time)
+    note(.consumerPattern(group.id, pattern, topics), settings)
     group.seenVersion = nil
   }
 }
