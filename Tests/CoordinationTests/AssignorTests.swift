@@ -151,6 +151,8 @@ import Vocabulary
   @Test func topicsThatDoNotExistAndEmptyGroupsHarmNobody() {
     for assignor in Assignor.allCases {
       #expect(assignor.assign([], partitions: [Self.topic(1): 3]).isEmpty)
+      let broken = [Self.member(0, topics: [1]), Self.member(1, topics: [1])]
+      #expect(assignor.assign(broken, partitions: [Self.topic(1): -5])[broken[0].id]?.isEmpty == true)
       let ghost = [Self.member(0, topics: [9])]
       #expect(assignor.assign(ghost, partitions: [:])[ghost[0].id]?.isEmpty == true)
     }

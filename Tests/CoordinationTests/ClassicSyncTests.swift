@@ -200,6 +200,32 @@ import Vocabulary
     #expect(bench.joined(join)?.error == .notCoordinator)
     #expect(bench.joined(initial)?.error == .notCoordinator)
   }
+
+  @Test func anAssignmentThatIsTooLargeToBeKeptIsToldToNobody() {
+    let bench = Bench()
+    let all = gathered(bench, 2)
+    let follower = bench.sync(all.followers[0], all.generation)
+    let huge = [UInt8](repeating: 1, count: 2_000_000)
+    let leader = bench.sync(all.leader, all.generation, assignments: [all.followers[0]: huge])
+    #expect(bench.synced(follower)?.error == .unknownServerError)
+    #expect(bench.synced(leader)?.error == .unknownServerError)
+    #expect(bench.state == .preparingRebalance)
+    #expect(bench.log.count == 1)
+  }
+
+  @Test func whenAnAppendFailsNobodyIsToldOfIt() {
+    let bench = Bench()
+    let all = gathered(bench, 2)
+    let follower = bench.sync(all.followers[0], all.generation)
+    bench.failsNextAppend = true
+    let leader = bench.sync(all.leader, all.generation, assignments: [all.leader: [1]])
+    #expect(bench.synced(follower)?.error == .notCoordinator)
+    #expect(bench.synced(leader)?.error == .notCoordinator)
+    #expect(bench.synced(leader)?.assignment == [])
+    bench.failsNextAppend = true
+    #expect(bench.commit(1, group: GroupID("simple")) == .notCoordinator)
+    #expect(bench.fetch(group: GroupID("simple"))?.offset == Offset.none)
+  }
 }
 
 extension Generation {

@@ -89,6 +89,20 @@ import Vocabulary
     #expect(bench.describeConsumers()?.state == .stable)
   }
 
+  @Test(arguments: [2, 5, 9])
+  func everyoneHasArrivedThreeHeartbeatsAfterTheLastChange(members: Int) {
+    let bench = bench(["orders": 20])
+    var all: [Consumer] = []
+    for number in 0..<members {
+      all.append(bench.newConsumer("consumer\(number)"))
+      bench.beat(&all[number])
+    }
+    bench.settle(&all, rounds: 3)
+    #expect(bench.describeConsumers()?.state == .stable)
+    #expect(all.reduce(0) { $0 + $1.owned.count } == 20)
+    #expect((all.map(\.owned.count).max() ?? 0) - (all.map(\.owned.count).min() ?? 0) <= 1)
+  }
+
   @Test func aMemberThatDoesNotRevokeInTimeIsOut() {
     let bench = bench()
     var one = bench.newConsumer("one")
@@ -270,6 +284,7 @@ import Vocabulary
       first {
         $0.epoch = MemberEpoch(1); $0.member = .unknown
       } == .invalidRequest)
+    #expect(first { $0.subscribedTopics = [String(repeating: "t", count: 1_000_000)] } == .invalidRequest)
     #expect(first { $0.assignor = "magic" } == .unsupportedAssignor)
     #expect(first { $0.subscribedPattern = .unreadable } == .invalidRegularExpression)
     #expect(bench.log.isEmpty)

@@ -6,7 +6,7 @@ import Vocabulary
 @Suite struct HistoryTests {
   // MARK: Classic groups
 
-  @Test(arguments: 0..<200 as Range<UInt64>)
+  @Test(arguments: 0..<120 as Range<UInt64>)
   func noPartitionHasTwoOwnersInAGenerationAndNoCommitMovesBack(seed: UInt64) {
     var world = ClassicWorld(seed: seed)
     world.run(steps: 400)
@@ -57,7 +57,7 @@ import Vocabulary
 
   // MARK: Consumer groups
 
-  @Test(arguments: 0..<300 as Range<UInt64>)
+  @Test(arguments: 0..<160 as Range<UInt64>)
   func noPartitionIsEverReadByTwoAndEveryoneArrives(seed: UInt64) {
     var world = ConsumerWorld(seed: seed)
     world.run(steps: 400)

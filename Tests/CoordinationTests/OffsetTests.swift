@@ -115,6 +115,29 @@ import Vocabulary
     #expect(bench.fetch(partition: 1)?.offset == Offset(2))
   }
 
+  @Test func aLargeCommitIsWrittenInPiecesAndAnsweredOnceAfterAllOfThem() {
+    let bench = Bench()
+    let note = String(repeating: "m", count: 4000)
+    let request = CommitRequest(
+      group: Bench.group, committer: Committer(member: .unknown, generationOrEpoch: -1, knows: .consumerGroupsToo),
+      topics: [
+        OfTopic(
+          Bench.topic,
+          (0..<1000).map {
+            CommitRequest.Partition(partition: PartitionIndex($0), offset: Offset(1), metadata: note)
+          })
+      ])
+    let token = bench.ask { $0.commit(request, $1, at: $2, into: &$3) }
+    let appends = bench.history.compactMap { if case .append(let records, _) = $0 { records.count } else { nil } }
+    #expect(appends.count > 4)
+    #expect(appends.reduce(0, +) == 1000)
+    #expect(appends.allSatisfy { $0 * 4000 < 1_000_000 })
+    guard case .answer(token, _) = bench.history.last else {
+      Issue.record("the answer does not come last")
+      return
+    }
+  }
+
   @Test func allOffsetsOfSeveralGroupsAreFetchedAtOnceAndInOrder() {
     let bench = Bench()
     let other = GroupID("other")

@@ -155,9 +155,10 @@ extension ClassicGroup {
         rebalanceTimeout: request.rebalanceTimeout, protocols: request.protocols, assignment: before.assignment))
     renewSession(of: fresh, at: turn.now)
     renameUnsynced(old, fresh)
+    let record = GroupRecord.classicGroup(id, record)
     switch state {
-    case .stable where roster.choice() == choice?.name:
-      turn.append([.classicGroup(id, record)])
+    case .stable where roster.choice() == choice?.name && !turn.isTooLarge(record):
+      turn.append([record])
       var answer = currentGeneration(for: fresh)
       switch request.skipping {
       case .supported: answer.duty = leader == fresh ? .skipAssignment : .assign

@@ -42,7 +42,8 @@ extension GroupCoordinator {
   ) throws(Refusal) -> ConsumerHeartbeatAnswer {
     let found = try consumerGroup(for: request)
     let member = request.member.isUnknown ? MemberID("\(request.nonce)") : request.member
-    if found.members[member] == nil && found.members.count >= settings.consumerMembersMax {
+    let replacesOne = request.instance.map { found.statics[$0] != nil } ?? false
+    if found.members[member] == nil && !replacesOne && found.members.count >= settings.consumerMembersMax {
       throw Refusal(.groupMaxSizeReached, "the group has its maximum of \(settings.consumerMembersMax) members")
     }
     let arrival = try found.arrival(of: member, request)
@@ -59,7 +60,7 @@ extension GroupCoordinator {
     var subscription = change.subscribe(member, request)
     if case .new = arrival { subscription = .bump }
     resolvePatterns(&change, topics, &turn)
-    change.refresh(subscription, topics)
+    change.refresh(subscription, topics, settings)
     change.retarget(settings)
     change.reconcile(member, request.owned, turn.now)
     change.group.renewSession(of: member, turn.now, settings)
@@ -156,7 +157,7 @@ extension GroupCoordinator {
   private mutating func resolvePatterns(_ change: inout ConsumerChange, _ topics: TopicCatalogue, _ turn: inout Turn) {
     for pattern in change.group.usedPatterns {
       if let known = resolutions[pattern], known.version >= topics.version {
-        if let names = known.names { change.setPattern(pattern, names, known.version, turn.now) }
+        if let names = known.names { change.setPattern(pattern, names, known.version, turn.now, settings) }
       } else {
         resolutions[pattern] = Resolution(version: topics.version, names: nil)
         turn.effects.append(.resolve(pattern))
@@ -179,7 +180,7 @@ extension GroupCoordinator {
           let group = coordinator.consumer.removeValue(forKey: id)
         else { continue }
         var change = ConsumerChange(group)
-        change.setPattern(pattern, names, version, turn.now)
+        change.setPattern(pattern, names, version, turn.now, turn.settings)
         coordinator.finish(change, &turn)
       }
     }
@@ -196,11 +197,11 @@ struct Resolution {
 
 extension ConsumerChange {
   fileprivate mutating func setPattern(
-    _ pattern: SubscriptionPattern, _ names: [TopicName], _ version: Int64, _ now: Moment
+    _ pattern: SubscriptionPattern, _ names: [TopicName], _ version: Int64, _ now: Moment, _ settings: GroupSettings
   ) {
     if group.patterns[pattern]?.topics == names { return }
-    write(
-      .consumerPattern(group.id, pattern, PatternTopics(topics: names, version: version, evaluatedAt: now.time)))
+    let topics = PatternTopics(topics: names, version: version, evaluatedAt: now.time)
+    note(.consumerPattern(group.id, pattern, topics), settings)
     group.seenVersion = nil
   }
 }
