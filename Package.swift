@@ -30,35 +30,61 @@ func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Targ
 }
 
 let foundations: [Target] = [
+  shim("Foundations", "CChecksum"),
   library("Foundations", "CZlib", apt: "zlib1g-dev"),
   library("Foundations", "CLZ4", apt: "liblz4-dev"),
   library("Foundations", "CZstd", apt: "libzstd-dev"),
   library("Foundations", "CSnappy", apt: "libsnappy-dev"),
+  library("Foundations", "CPCRE2", apt: "libpcre2-dev"),
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
-  shim("Foundations", "CChecksum"),
   module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
-  module(
-    "Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
+  module("Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
 ]
 
-let decisions: [Target] = []
+let decisions: [Target] = [
+  module("Decisions", "ClusterMetadata", uses: ["Vocabulary"]),
+  module("Decisions", "Coordination", uses: ["Vocabulary"]),
+]
 
 let effects: [Target] = [
-  module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"])
+  shim("Effects", "CLinux"),
+  library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
+  module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  module("Effects", "Telemetry", uses: ["Vocabulary"]),
+  module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
+  module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
 ]
 
-let services: [Target] = []
+let services: [Target] = [
+  module(
+    "Services", "Broker",
+    uses: [
+      "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
+      "LogStorage", "Telemetry", "HTTP", "CPCRE2",
+    ])
+]
 
-let programs: [Target] = []
+let programs: [Target] = [
+  .executableTarget(
+    name: "swiftwater", dependencies: ["Broker", "Telemetry"], path: "Sources/Programs/swiftwater",
+    swiftSettings: strict)
+]
 
 let testing: [Target] = [
   .target(
-    name: "SimulatedWorld", dependencies: ["LogStorage"], path: "Tests/SimulatedWorld", swiftSettings: strict),
+    name: "SimulatedWorld", dependencies: ["Vocabulary", "LogStorage"], path: "Tests/SimulatedWorld",
+    swiftSettings: strict),
   tests(of: "Wire", uses: ["Vocabulary"]),
-  tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
+  tests(of: "RecordCompression", uses: ["Vocabulary"]),
+  tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
+  tests(of: "Coordination", uses: ["Vocabulary"]),
+  tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  tests(of: "Telemetry", uses: ["Vocabulary"]),
+  tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),
+  .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
 
 let package = Package(

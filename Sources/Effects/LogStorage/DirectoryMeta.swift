@@ -18,6 +18,11 @@ enum DirectoryMeta {
       """.utf8)
   }
 
+  /// The cluster that a directory belongs to; nil for a new one. What is wrong with the file is `check`'s to say.
+  static func clusterID(_ disk: any Disk, _ path: String) throws(StorageError) -> String? {
+    try disk.contents(of: "\(path)/\(LogDirectory.metaFile)", limit: 64 << 10).flatMap { properties($0)["cluster.id"] }
+  }
+
   /// Reads and compares; changes nothing.
   static func check(
     _ disk: any Disk, _ path: String, _ expected: DirectoryIdentity

@@ -99,8 +99,11 @@ public enum WireError: Error, Hashable, Sendable {
 
   /// A copy of `count` bytes.
   @inlinable public mutating func copy(_ count: Int) throws(WireError) -> [UInt8] {
-    let start = try advance(count)
-    return [UInt8](bytes[start..<start + count])
+    let slice = try slice(count)
+    return [UInt8](unsafeUninitializedCapacity: count) { room, filled in
+      UnsafeMutableRawBufferPointer(room).copyMemory(from: slice)
+      filled = count
+    }
   }
 
   /// `count` bytes where they lie; valid as long as the reader's own bytes.

@@ -1,0 +1,68 @@
+public import Vocabulary
+
+public struct TopicState: Sendable, Equatable {
+  public let name: TopicName
+  public let id: UniqueID
+  /// By index, without holes.
+  public internal(set) var partitions: [PartitionState]
+}
+
+/// Everything that the cluster has agreed on. A value: whoever holds one sees one moment.
+public struct MetadataImage: Sendable {
+  public private(set) var brokers: [NodeID: BrokerRegistration] = [:]
+  public private(set) var topics: [UniqueID: TopicState] = [:]
+  public private(set) var topicIDs: [TopicName: UniqueID] = [:]
+  public private(set) var configs: [ConfigResource: [String: String]] = [:]
+  public private(set) var nextProducerID = ProducerID(0)
+  public private(set) var features: [String: Int16] = [:]
+
+  public init() {}
+
+  public func topic(named name: TopicName) -> TopicState? { topicIDs[name].flatMap { topics[$0] } }
+  /// In the order of their names.
+  public var topicsByName: [TopicState] { topics.values.sorted { $0.name < $1.name } }
+  /// In the order of their ids.
+  public var liveBrokers: [BrokerRegistration] {
+    brokers.values.filter { !$0.isFenced }.sorted { $0.id < $1.id }
+  }
+  public func configs(of resource: ConfigResource) -> [String: String] { configs[resource] ?? [:] }
+  public var partitionCount: Int { topics.values.reduce(0) { $0 + $1.partitions.count } }
+
+  public mutating func replay(_ record: MetadataRecord) {
+    switch record {
+    case .brokerRegistered(let registration):
+      brokers[registration.id] = registration
+    case .brokerFencing(let id, let epoch, let isFenced):
+      if brokers[id]?.epoch == epoch { brokers[id]?.isFenced = isFenced }
+    case .topicCreated(let name, let id):
+      topics[id] = TopicState(name: name, id: id, partitions: [])
+      topicIDs[name] = id
+    case .partitionCreated(let topic, let index, let state):
+      // A log that names a partition before its topic, or leaves a hole, is not ours: the record says nothing.
+      if topics[topic]?.partitions.count == Int(index.value) { topics[topic]?.partitions.append(state) }
+    case .leaderChanged(let topic, let index, let leader, let inSync):
+      changeLeader(topic, Int(index.value), leader, inSync)
+    case .topicRemoved(let id):
+      guard let removed = topics.removeValue(forKey: id) else { return }
+      topicIDs.removeValue(forKey: removed.name)
+      configs.removeValue(forKey: .topic(removed.name.text))
+    case .configChanged(let resource, let key, let value):
+      configs[resource, default: [:]][key] = value
+      if configs[resource]?.isEmpty == true { configs.removeValue(forKey: resource) }
+    case .producerIDsAllocated(_, let next):
+      nextProducerID = max(nextProducerID, next)
+    case .featureChanged(let name, let level):
+      features[name] = level
+    }
+  }
+
+  private mutating func changeLeader(_ topic: UniqueID, _ index: Int, _ leader: NodeID, _ inSync: [NodeID]) {
+    guard let partition = topics[topic]?.partitions, partition.indices.contains(index) else { return }
+    var state = partition[index]
+    state.leader = leader
+    state.inSync = inSync
+    state.leaderEpoch = LeaderEpoch(state.leaderEpoch.value + 1)
+    state.partitionEpoch += 1
+    topics[topic]?.partitions[index] = state
+  }
+}

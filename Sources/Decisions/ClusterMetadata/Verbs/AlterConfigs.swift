@@ -1,0 +1,120 @@
+public import Vocabulary
+
+/// One step of IncrementalAlterConfigs, by its number on the wire (KIP-339).
+public enum ConfigChange: Sendable, Equatable {
+  case set(String?)
+  case delete
+  /// Adds to a list what is not in it yet.
+  case append(String?)
+  /// Takes from a list what is in it.
+  case subtract(String?)
+}
+
+extension MetadataImage {
+  /// IncrementalAlterConfigs for one resource: all of its changes, or none.
+  public func alter(
+    _ resource: ConfigResource, _ changes: [(key: String, change: ConfigChange)], inherited: ConfigResolution
+  ) -> Decision<Result<Void, Refusal>> {
+    do throws(Refusal) {
+      try checkExists(resource)
+      var records: [MetadataRecord] = []
+      var seen: Set<String> = []
+      for (key, change) in changes {
+        guard seen.insert(key).inserted else {
+          throw Refusal(.invalidRequest, "The configuration \(key) is named twice for one resource.")
+        }
+        try checkAlterable(resource, key)
+        let value = try self.value(of: key, on: resource, after: change, inherited: inherited)
+        if let value { try check(resource, key, value) }
+        if configs(of: resource)[key] != value {
+          records.append(.configChanged(resource, key: key, value: value))
+        }
+      }
+      return Decision(records: records, answer: .success(()))
+    } catch {
+      return Decision(records: [], answer: .failure(error))
+    }
+  }
+
+  /// AlterConfigs (deprecated by KIP-339): what is not named goes back to its default.
+  public func replace(
+    _ resource: ConfigResource, with values: [(key: String, value: String?)], inherited: ConfigResolution
+  ) -> Decision<Result<Void, Refusal>> {
+    let named = Set(values.map(\.key))
+    let dropped = configs(of: resource).keys.filter { !named.contains($0) }.sorted()
+    return alter(
+      resource, values.map { ($0.key, .set($0.value)) } + dropped.map { ($0, .delete) }, inherited: inherited)
+  }
+
+  private func checkExists(_ resource: ConfigResource) throws(Refusal) {
+    switch resource {
+    case .topic(let name): _ = try topic(.name(name)).get()
+    case .broker(let id):
+      if brokers[id] == nil {
+        throw Refusal(.invalidRequest, "Broker \(id.value) is not registered.")
+      }
+    case .allBrokers: return
+    }
+  }
+
+  private func checkAlterable(_ resource: ConfigResource, _ key: String) throws(Refusal) {
+    switch resource {
+    case .topic:
+      if TopicConfigs.byName[key] == nil {
+        throw Refusal(.invalidConfig, "Unknown topic config name: \(key)")
+      }
+    case .broker, .allBrokers:
+      guard let known = BrokerConfigs.byName[key] else {
+        throw Refusal(.invalidConfig, "Unknown broker config name: \(key)")
+      }
+      guard known.effect == .dynamic else {
+        throw Refusal(
+          .invalidConfig, "The broker config \(key) is read at the start only and cannot be altered while it runs.")
+      }
+    }
+  }
+
+  private func definition(of key: String, on resource: ConfigResource) -> ConfigDefinition? {
+    switch resource {
+    case .topic: TopicConfigs.byName[key]?.definition
+    case .broker, .allBrokers: BrokerConfigs.byName[key]?.definition
+    }
+  }
+
+  private func check(_ resource: ConfigResource, _ key: String, _ value: String) throws(Refusal) {
+    if let complaint = definition(of: key, on: resource)?.kind.complaint(about: value) {
+      throw Refusal(.invalidConfig, "Invalid value \(value) for configuration \(key): it \(complaint)")
+    }
+  }
+
+  private func value(
+    of key: String, on resource: ConfigResource, after change: ConfigChange, inherited: ConfigResolution
+  ) throws(Refusal) -> String? {
+    switch change {
+    case .delete: return nil
+    case .set(let value?): return value
+    case .append(let value?), .subtract(let value?):
+      guard case .list = definition(of: key, on: resource)?.kind else {
+        throw Refusal(.invalidConfig, "The configuration \(key) is not a list: APPEND and SUBTRACT do not fit it.")
+      }
+      var parts = commaSeparated(present(key, on: resource, inherited: inherited) ?? "")
+      let named = commaSeparated(value)
+      if case .append = change {
+        parts += named.filter { !parts.contains($0) }
+      } else {
+        parts.removeAll { named.contains($0) }
+      }
+      return parts.joined(separator: ",")
+    case .set(nil), .append(nil), .subtract(nil):
+      throw Refusal(.invalidRequest, "The value of the configuration \(key) is null.")
+    }
+  }
+
+  private func present(_ key: String, on resource: ConfigResource, inherited: ConfigResolution) -> String? {
+    let own = configs(of: resource)
+    switch resource {
+    case .topic: return TopicConfigs.byName[key].flatMap { inherited.resolve($0, own: own).effective.value }
+    case .broker, .allBrokers: return own[key] ?? BrokerConfigs.byName[key]?.definition.defaultValue
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Synchronization
+
+/// Threads for what may block: waiting for the disk, resolving names. A thread starts when a job finds
+/// none idle, up to the limit; further jobs wait in order.
+public final class BlockingPool: Sendable {
+  private struct State {
+    var jobs = Ring<@Sendable () -> Void>()
+    var threads: [Thread] = []
+    var idle = 0
+    var isStopped = false
+  }
+  private let state = Mutex(State())
+  private let available: Semaphore
+  private let threadsMax: Int
+  private let name: String
+
+  /// Fails only when the process has no descriptor left.
+  public init(threads: Int, name: String = "blocking") throws(SystemError) {
+    precondition(threads > 0, "a pool without threads runs nothing")
+    available = try Semaphore()
+    threadsMax = threads
+    self.name = name
+  }
+
+  /// Jobs that are given after `stop` are dropped.
+  public func run(_ job: @escaping @Sendable () -> Void) {
+    let isTaken = state.withLock { state in
+      if state.isStopped { return false }
+      state.jobs.append(job)
+      if state.jobs.count > state.idle && state.threads.count < threadsMax {
+        // Without a new thread the job waits for an old one; without any, the next job tries again.
+        if let thread = try? Thread(name: name, { [self] in work() }) { state.threads.append(thread) }
+      }
+      return true
+    }
+    if isTaken { available.signal() }
+  }
+
+  /// Runs what is queued, then ends and joins the threads. Not to be called from a job.
+  public func stop() {
+    let threads = state.withLock { state in
+      state.isStopped = true
+      defer { state.threads = [] }
+      return state.threads
+    }
+    for _ in threads { available.signal() }
+    for thread in threads { thread.join() }
+  }
+
+  private func work() {
+    while true {
+      state.withLock { $0.idle += 1 }
+      available.wait()
+      let job = state.withLock { state in
+        state.idle -= 1
+        return state.jobs.popFirst()
+      }
+      // Nothing is there to take only when `stop` signalled.
+      guard let job else { return }
+      job()
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import ClusterMetadata
+import Vocabulary
+
+extension BrokerSettings {
+  /// Refuses unknown keys and values that their keys do not take; says which keys have no effect here.
+  static func check(_ values: [String: String]) throws(ConfigurationError) -> [String] {
+    var remarks: [String] = []
+    for (key, value) in values.sorted(by: { $0.key < $1.key }) {
+      guard let known = BrokerConfigs.byName[key] else {
+        throw ConfigurationError("unknown key \(key)\(suggestion(for: key)); docs/configuration.md lists the keys")
+      }
+      if let complaint = known.definition.kind.complaint(about: value) {
+        throw ConfigurationError("\(key): '\(value)' is not accepted; it \(complaint)")
+      }
+      if case .none(let reason) = known.effect {
+        remarks.append("\(key) is accepted and has no effect: \(reason)")
+      }
+    }
+    return remarks
+  }
+
+  private static func suggestion(for key: String) -> String {
+    let near = BrokerConfigs.byName.keys.sorted()
+      .map { ($0, distance(key, $0)) }
+      .min { $0.1 < $1.1 }
+    guard let near, near.1 <= 3 else { return "" }
+    return "; did you mean \(near.0)?"
+  }
+
+  /// How many letters must change to make one text of the other (Levenshtein).
+  private static func distance(_ a: String, _ b: String) -> Int {
+    let (a, b) = (Array(a.utf8.prefix(100)), Array(b.utf8))
+    var row = Array(0...b.count)
+    for i in 0..<a.count {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for j in 0..<b.count {
+        let above = row[j + 1]
+        row[j + 1] = min(above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
+        diagonal = above
+      }
+    }
+    return row[b.count]
+  }
+
+  static func nodeID(from values: [String: String]) throws(ConfigurationError) -> NodeID {
+    if let old = values["broker.id"], let new = values["node.id"], old != new {
+      throw ConfigurationError(
+        "node.id is \(new) and broker.id is \(old): they are two names of one thing; keep node.id")
+    }
+    let text = values["node.id"] ?? values["broker.id"] ?? "1"
+    guard let id = Int32(text) else { throw ConfigurationError("node.id: '\(text)' must be a whole number from 0") }
+    try checkRoles(values, id)
+    return NodeID(id)
+  }
+
+  /// One node is its own quorum; anything else is refused rather than half done.
+  private static func checkRoles(_ values: [String: String], _ id: Int32) throws(ConfigurationError) {
+    if let roles = values["process.roles"], Set(commaSeparated(roles)) != ["broker", "controller"] {
+      throw ConfigurationError(
+        "process.roles: '\(roles)' is not supported yet; this version runs as broker,controller in one process")
+    }
+    let voters = commaSeparated(values["controller.quorum.voters"] ?? "")
+    if voters.count > 1 || voters.contains(where: { !$0.hasPrefix("\(id)@") }) {
+      throw ConfigurationError(
+        "controller.quorum.voters: '\(voters.joined(separator: ","))' is not supported yet; this version is a quorum of one, \(id)@host:port"
+      )
+    }
+  }
+
+  static func listeners(from reader: SettingsReader) throws(ConfigurationError) -> [Listener] {
+    let controllers = Set(commaSeparated(reader.values["controller.listener.names"] ?? "").map { $0.uppercased() })
+    let all = try ListenerText.parse(reader.text("listeners"), key: "listeners")
+    let bound = all.filter { !controllers.contains($0.name) }
+    guard !bound.isEmpty else { throw ConfigurationError("listeners: names no listener for clients") }
+    try checkProtocols(of: bound, map: reader.values["listener.security.protocol.map"])
+    let advertised = try ListenerText.parse(reader.values["advertised.listeners"] ?? "", key: "advertised.listeners")
+    for listener in advertised where !all.contains(where: { $0.name == listener.name }) {
+      throw ConfigurationError("advertised.listeners: \(listener.name) is not one of listeners")
+    }
+    var listeners: [Listener] = []
+    for listener in bound {
+      let told = advertised.first { $0.name == listener.name } ?? listener
+      guard told.host != "0.0.0.0", told.host != "::" else {
+        throw ConfigurationError(
+          "advertised.listeners: clients cannot connect to \(told.host); set \(listener.name)://name-or-address:\(told.port)"
+        )
+      }
+      listeners.append(
+        Listener(
+          name: listener.name, bind: Address(host: listener.host, port: listener.port),
+          advertised: Address(host: told.host, port: told.port)))
+    }
+    return listeners
+  }
+
+  private static func checkProtocols(of listeners: [ListenerText], map: String?) throws(ConfigurationError) {
+    var protocols: [String: String] = [:]
+    for pair in commaSeparated(map ?? "") {
+      guard let colon = pair.firstIndex(of: ":") else {
+        throw ConfigurationError("listener.security.protocol.map: '\(pair)' is not NAME:PROTOCOL")
+      }
+      protocols[pair[..<colon].uppercased()] = pair[pair.index(after: colon)...].uppercased()
+    }
+    for listener in listeners {
+      let spoken = protocols[listener.name] ?? listener.name
+      if ["SSL", "SASL_SSL", "SASL_PLAINTEXT"].contains(spoken) {
+        throw ConfigurationError(
+          "listeners: \(listener.name) would speak \(spoken), which is not supported yet; use PLAINTEXT")
+      }
+      guard spoken == "PLAINTEXT" else {
+        throw ConfigurationError(
+          "listeners: \(listener.name) has no protocol; set listener.security.protocol.map=\(listener.name):PLAINTEXT")
+      }
+    }
+  }
+
+  static func clusterID(from values: [String: String]) throws(ConfigurationError) -> String? {
+    guard let id = values["cluster.id"] else { return nil }
+    guard !id.isEmpty, id.utf8.count <= 64, id.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+      throw ConfigurationError("cluster.id: '\(id)' must be 1 to 64 printable characters without blanks")
+    }
+    return id
+  }
+
+  static func metricsAddress(from values: [String: String]) throws(ConfigurationError) -> Address? {
+    if let text = values["metrics.listener"] {
+      guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+        throw ConfigurationError("metrics.listener: '\(text)' is not host:port")
+      }
+      return Address(host: String(text[..<colon]), port: port)
+    }
+    return values["metrics.port"].flatMap { UInt16($0) }.map { Address(host: "", port: $0) }
+  }
+}

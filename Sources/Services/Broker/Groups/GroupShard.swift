@@ -1,0 +1,227 @@
+import Coordination
+import EventLoop
+import KafkaProtocol
+import LogStorage
+import Synchronization
+import Vocabulary
+
+/// Runs the coordinator of one partition of `__consumer_offsets`: gives it requests, time and topics, and performs
+/// what it decides.
+///
+/// Decisions are made and their records appended under one lock, so that the log has them in the order in which they
+/// were made. An answer leaves once every append before it counts as kept.
+final class GroupShard: Sendable {
+  typealias Ask = @Sendable (inout GroupCoordinator, Token, Moment, inout [GroupEffect]) -> Void
+
+  private let partition: Partition
+  private let world: GroupWorld
+  private let turns: Mutex<Turns>
+  private let answers = Mutex(AnswerQueue())
+
+  private struct Turns {
+    var coordinator: GroupCoordinator
+    var phase = Phase.loading
+    var nextToken: UInt64 = 1
+    var pending: [Token: Asker] = [:]
+    var appends: UInt64 = 0
+    var alarm: (at: Instant, timer: Timer)?
+  }
+
+  /// Who waits for an answer.
+  private struct Asker {
+    let answer: @Sendable (GroupAnswer) -> Void
+    let refused: @Sendable (ErrorCode) -> Void
+  }
+
+  enum Phase: Sendable {
+    case loading
+    case running
+    /// A record could not be kept: what was decided after it rests on nothing.
+    case failed
+  }
+
+  /// Answers in order, each behind the appends that it rests on.
+  private struct AnswerQueue {
+    var kept: UInt64 = 0
+    var waiting: [(after: UInt64, asker: Asker, answer: GroupAnswer)] = []
+  }
+
+  init(partition: Partition, settings: GroupSettings, world: GroupWorld) {
+    self.partition = partition
+    self.world = world
+    turns = Mutex(Turns(coordinator: GroupCoordinator(settings: settings)))
+  }
+
+  // MARK: Loading
+
+  /// Reads the whole partition. Requests get COORDINATOR_LOAD_IN_PROGRESS until it is done.
+  func load() {
+    do {
+      try replayLog()
+    } catch {
+      world.report("a partition of group offsets cannot be read: \(error)", partition.name)
+      turns.withLock { $0.phase = .failed }
+      return
+    }
+    turn { coordinator, now, effects in coordinator.loaded(at: now, into: &effects) }
+    turns.withLock { if case .loading = $0.phase { $0.phase = .running } }
+  }
+
+  private func replayLog() throws {
+    try partition.log.replay(upTo: partition.highWatermark) { record in
+      if let known = try GroupRecordFormat.decode(record) {
+        turns.withLock { $0.coordinator.replay(known) }
+      }
+    }
+  }
+
+  // MARK: Requests
+
+  /// Puts a request to the coordinator. `answer` is called once, maybe much later.
+  func ask(
+    _ ask: Ask, answer: @escaping @Sendable (GroupAnswer) -> Void, refused: @escaping @Sendable (ErrorCode) -> Void
+  ) {
+    let refusal: ErrorCode? = turns.withLock { turns in
+      switch turns.phase {
+      case .loading: return .coordinatorLoadInProgress
+      case .failed: return .coordinatorNotAvailable
+      case .running: break
+      }
+      let token = Token(turns.nextToken)
+      turns.nextToken += 1
+      turns.pending[token] = Asker(answer: answer, refused: refused)
+      var effects: [GroupEffect] = []
+      ask(&turns.coordinator, token, world.now, &effects)
+      perform(effects, &turns)
+      return nil
+    }
+    if let refusal { refused(refusal) } else { deliverReady() }
+  }
+
+  /// Something that nobody waits for, such as time or a deleted topic.
+  func turn(_ body: @Sendable (inout GroupCoordinator, Moment, inout [GroupEffect]) -> Void) {
+    turns.withLock { turns in
+      if case .failed = turns.phase { return }
+      var effects: [GroupEffect] = []
+      body(&turns.coordinator, world.now, &effects)
+      perform(effects, &turns)
+    }
+    deliverReady()
+  }
+
+  // MARK: Effects
+
+  private func perform(_ effects: [GroupEffect], _ turns: inout Turns) {
+    for effect in effects {
+      switch effect {
+      case .append(let records, let writer):
+        turns.appends += 1
+        append(records, by: writer, number: turns.appends)
+      case .answer(let token, let answer):
+        guard let asker = turns.pending.removeValue(forKey: token) else {
+          preconditionFailure("the coordinator answered a request twice")
+        }
+        let after = turns.appends
+        answers.withLock { $0.waiting.append((after, asker, answer)) }
+      case .resolve(let pattern):
+        resolve(pattern)
+      }
+    }
+    setAlarm(&turns)
+  }
+
+  private func append(_ records: [GroupRecord], by writer: RecordWriter, number: UInt64) {
+    let now = world.now.time
+    var batch = GroupRecordFormat.batch(records, by: writer, at: now)
+    batch.withUnsafeMutableBytes { bytes in
+      partition.append(bytes, origin: .coordinator, now: now) { outcome in
+        self.appended(number, outcome)
+      }
+    }
+  }
+
+  /// May be called under the lock of `turns`: what it calls must not come back to this shard.
+  private func appended(_ number: UInt64, _ outcome: AppendOutcome) {
+    switch outcome {
+    case .kept:
+      answers.withLock { $0.kept = max($0.kept, number) }
+      deliverReady()
+    case .refused(let refusal):
+      world.pool.run { self.fail("\(refusal.code): \(refusal.message)") }
+    case .failed(let error):
+      world.pool.run { self.fail("\(error)") }
+    }
+  }
+
+  private func deliverReady() {
+    let ready = answers.withLock { answers in
+      let ready = Array(answers.waiting.prefix { $0.after <= answers.kept })
+      answers.waiting.removeFirst(ready.count)
+      return ready
+    }
+    for (_, asker, answer) in ready { asker.answer(answer) }
+  }
+
+  private func fail(_ reason: String) {
+    world.report("a partition of group offsets takes no more writes: \(reason)", partition.name)
+    let undecided = turns.withLock { turns in
+      turns.phase = .failed
+      turns.alarm?.timer.cancel()
+      let undecided = turns.pending.sorted { $0.key < $1.key }.map(\.value)
+      turns.pending = [:]
+      return undecided
+    }
+    let unkept = answers.withLock { answers in
+      let unkept = answers.waiting.map(\.asker)
+      answers.waiting = []
+      return unkept
+    }
+    for asker in unkept + undecided { asker.refused(.coordinatorNotAvailable) }
+  }
+
+  private func resolve(_ pattern: SubscriptionPattern) {
+    world.pool.run {
+      let catalogue = self.world.topics()
+      let names = self.world.topicNames(matching: pattern.text)
+      self.turn { coordinator, now, effects in
+        coordinator.resolved(pattern, to: names, version: catalogue.version, at: now, into: &effects)
+      }
+    }
+  }
+
+  // MARK: Time
+
+  /// One alarm is enough: one that rings too early finds nothing to do and sets the next.
+  private func setAlarm(_ turns: inout Turns) {
+    guard let deadline = turns.coordinator.nextDeadline else { return }
+    if let alarm = turns.alarm, alarm.at <= deadline { return }
+    turns.alarm?.timer.cancel()
+    let timer = world.loop.schedule(at: deadline) { self.ring(deadline) }
+    turns.alarm = (deadline, timer)
+  }
+
+  private func ring(_ deadline: Instant) {
+    turns.withLock { if $0.alarm?.at == deadline { $0.alarm = nil } }
+    turn { coordinator, now, effects in coordinator.tick(at: now, into: &effects) }
+  }
+
+  func stop() {
+    turns.withLock { turns in
+      turns.alarm?.timer.cancel()
+      turns.alarm = nil
+      turns.phase = .failed
+    }
+  }
+}
+
+/// What the shards share: clocks, threads and the topics.
+struct GroupWorld: Sendable {
+  let loop: EventLoop
+  let pool: BlockingPool
+  let topics: @Sendable () -> TopicCatalogue
+  let namesMatching: @Sendable (String) -> [TopicName]
+  let report: @Sendable (String, TopicPartition) -> Void
+
+  var now: Moment { Moment(instant: monotonicNow(), time: wallClockNow()) }
+  func topicNames(matching pattern: String) -> [TopicName] { namesMatching(pattern) }
+}

@@ -1,0 +1,45 @@
+import ClusterMetadata
+import Vocabulary
+
+/// What requests about configs are about, by the numbers on the wire.
+enum ConfigResourceType: Int8 {
+  case topic = 2
+  case broker = 4
+}
+
+extension Broker {
+  /// A resource as requests name it. The only broker here is this one; an empty name stands for all brokers.
+  func configResource(type: Int8, name: String) -> Result<ConfigResource, Refusal> {
+    switch ConfigResourceType(rawValue: type) {
+    case .topic: return .success(.topic(name))
+    case .broker where name.isEmpty: return .success(.allBrokers)
+    case .broker:
+      guard let id = Int32(name) else {
+        return .failure(Refusal(.invalidRequest, "'\(name)' is not a broker id."))
+      }
+      guard id == settings.nodeID.value else {
+        return .failure(
+          Refusal(.invalidRequest, "Unexpected broker id \(id): this is broker \(settings.nodeID.value)."))
+      }
+      return .success(.broker(settings.nodeID))
+    case nil:
+      return .failure(
+        Refusal(
+          .invalidRequest, "Resource type \(type) is not supported: only topics (2) and brokers (4) have configs here.")
+      )
+    }
+  }
+
+  /// Where topics take what they do not say themselves.
+  func inherited(_ image: MetadataImage) -> ConfigResolution {
+    ConfigResolution(
+      fixed: settings.fixed, broker: image.configs(of: .broker(settings.nodeID)),
+      allBrokers: image.configs(of: .allBrokers))
+  }
+
+  /// Every config of a topic, as it comes to.
+  func topicConfigs(own: [String: String]) -> [ResolvedConfig] {
+    let inherited = inherited(controller.image)
+    return TopicConfigs.all.map { inherited.resolve($0, own: own) }
+  }
+}

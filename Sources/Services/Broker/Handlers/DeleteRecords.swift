@@ -1,0 +1,54 @@
+import EventLoop
+import KafkaProtocol
+import LogStorage
+import Vocabulary
+
+extension Broker {
+  /// DeleteRecords, v0–2: moves the start of logs forward; -1 means up to the high watermark (KIP-107).
+  func deleteRecords(_ call: Call<DeleteRecordsRequest>) {
+    pool.run {
+      var response = DeleteRecordsResponse()
+      response.topics = call.request.topics.map { topic in
+        var entry = DeleteRecordsResponse.Topic()
+        entry.name = topic.name
+        let held = self.heldTopic(topic.name)
+        entry.partitions = topic.partitions.map { self.deleteRecords($0, held?.partition($0.partitionIndex)) }
+        return entry
+      }
+      call.answer(response)
+    }
+  }
+
+  private func deleteRecords(
+    _ ask: DeleteRecordsRequest.Partition, _ partition: Partition?
+  ) -> DeleteRecordsResponse.Partition {
+    var entry = DeleteRecordsResponse.Partition()
+    entry.partitionIndex = ask.partitionIndex
+    entry.lowWatermark = -1
+    guard let partition else {
+      entry.errorCode = .unknownTopicOrPartition
+      return entry
+    }
+    guard partition.log.settings.cleanup.contains(.delete), !partition.name.topic.isInternal else {
+      entry.errorCode = .policyViolation
+      return entry
+    }
+    let end = partition.highWatermark
+    let target = ask.offset == -1 ? end : Offset(ask.offset)
+    guard target >= .zero, target <= end else {
+      entry.errorCode = .offsetOutOfRange
+      return entry
+    }
+    do throws(StorageError) {
+      guard let start = try partition.log.deleteRecords(before: target) else {
+        entry.errorCode = .offsetOutOfRange
+        return entry
+      }
+      entry.lowWatermark = start.value
+    } catch {
+      storageFailed(error)
+      entry.errorCode = .kafkaStorageError
+    }
+    return entry
+  }
+}

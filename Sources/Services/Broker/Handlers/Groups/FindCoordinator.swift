@@ -1,0 +1,72 @@
+import ClusterMetadata
+import KafkaProtocol
+import LogStorage
+import Vocabulary
+
+extension Broker {
+  /// FindCoordinator, v0–6: who coordinates a group; from v4 on several at once (KIP-699).
+  ///
+  /// The topic of group offsets is created by the first request that needs it, and the answer waits for it.
+  /// Differs from Apache Kafka: transactions and share groups have no coordinator, and get COORDINATOR_NOT_AVAILABLE
+  /// with the reason.
+  func findCoordinator(_ call: Call<FindCoordinatorRequest>) {
+    guard call.request.keyType == 0 else {
+      let what = call.request.keyType == 1 ? "Transactions are" : "Key type \(call.request.keyType) is"
+      return answer(call, .coordinatorNotAvailable, "\(what) not supported by this broker.")
+    }
+    guard groups.isEmpty else { return answer(call, .none, nil) }
+    createOffsetsTopic { refusal in
+      self.answer(call, refusal == nil ? .none : .coordinatorNotAvailable, refusal?.message)
+    }
+  }
+
+  private func answer(_ call: Call<FindCoordinatorRequest>, _ code: ErrorCode, _ message: String?) {
+    let endpoint = settings.listeners.first { $0.name == call.context.listener }?.advertised
+    let isFound = code == .none && endpoint != nil
+    var response = FindCoordinatorResponse()
+    response.errorCode = code
+    response.errorMessage = message
+    response.nodeID = isFound ? settings.nodeID.value : -1
+    response.host = isFound ? endpoint?.host ?? "" : ""
+    response.port = isFound ? Int32(endpoint?.port ?? 0) : -1
+    response.coordinators = call.request.coordinatorKeys.map { key in
+      var coordinator = FindCoordinatorResponse.Coordinator()
+      coordinator.key = key
+      coordinator.errorCode = code
+      coordinator.errorMessage = message
+      coordinator.nodeID = response.nodeID
+      coordinator.host = response.host
+      coordinator.port = response.port
+      return coordinator
+    }
+    call.answer(response)
+  }
+
+  private func createOffsetsTopic(then: @escaping @Sendable (Refusal?) -> Void) {
+    let reader = settings.reader
+    let creation = TopicCreation(
+      name: TopicName.consumerOffsets.text,
+      layout: .counted(
+        partitions: Int32(clamping: reader.int("offsets.topic.num.partitions")),
+        replicationFactor: Int16(clamping: reader.int("offsets.topic.replication.factor"))),
+      configs: [
+        ("cleanup.policy", "compact"), ("compression.type", "producer"),
+        ("segment.bytes", reader.text("offsets.topic.segment.bytes")),
+      ], id: .random())
+    let defaults = settings.topicDefaults
+    controller.change { draft -> Refusal? in
+      guard draft.image.topicIDs[.consumerOffsets] == nil else { return nil }
+      switch draft.add(draft.image.create(creation, defaults: defaults)) {
+      case .success: return nil
+      case .failure(let refusal): return refusal
+      }
+    } then: { result in
+      switch result {
+      case .success(let refusal): then(refusal)
+      case .failure(let error):
+        self.storageFailed(error)
+        then(Refusal(.coordinatorNotAvailable, "\(error)"))
+      }
+    }
+  }
+}

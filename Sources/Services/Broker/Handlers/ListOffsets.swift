@@ -1,0 +1,76 @@
+import EventLoop
+import KafkaProtocol
+import LogStorage
+import Vocabulary
+
+extension Broker {
+  /// ListOffsets, v1–11: the first offset at or after a time, or one of the ends of the log.
+  ///
+  /// -1 is the high watermark, -2 the log's start, -3 the record with the largest time (v7), -4 the local start (v8),
+  /// -5 and -6 are about tiered storage, which there is none of. No record that late gives offset -1 and no error.
+  func listOffsets(_ call: Call<ListOffsetsRequest>) {
+    let searches = call.request.topics.contains { topic in
+      topic.partitions.contains { $0.timestamp >= 0 || $0.timestamp == -3 }
+    }
+    // Looking for a time reads from disk, which may block.
+    if searches { pool.run { call.answer(self.offsets(call)) } } else { call.answer(offsets(call)) }
+  }
+
+  private func offsets(_ call: Call<ListOffsetsRequest>) -> ListOffsetsResponse {
+    var response = ListOffsetsResponse()
+    response.topics = call.request.topics.map { topic in
+      var answer = ListOffsetsResponse.Topic()
+      answer.name = topic.name
+      let held = heldTopic(topic.name)
+      answer.partitions = topic.partitions.map { offset($0, held?.partition($0.partitionIndex)) }
+      return answer
+    }
+    return response
+  }
+
+  private func offset(
+    _ ask: ListOffsetsRequest.Partition, _ partition: Partition?
+  ) -> ListOffsetsResponse.Partition {
+    var answer = ListOffsetsResponse.Partition()
+    answer.partitionIndex = ask.partitionIndex
+    guard let partition else {
+      answer.errorCode = .unknownTopicOrPartition
+      return answer
+    }
+    if let code = partition.refusal(forEpoch: ask.currentLeaderEpoch) {
+      answer.errorCode = code
+      return answer
+    }
+    do throws(StorageError) {
+      switch ask.timestamp {
+      case -1: fill(&answer, partition.highWatermark, partition)
+      case -2, -4: fill(&answer, partition.log.startOffset, partition)
+      case -3: fill(&answer, try partition.log.offsetOfMaxTimestamp(), partition)
+      case -5, -6: break
+      default:
+        guard ask.timestamp >= 0 else {
+          answer.errorCode = .unsupportedForMessageFormat
+          return answer
+        }
+        fill(&answer, try partition.log.offset(forTimestamp: Timestamp(milliseconds: ask.timestamp)), partition)
+      }
+    } catch {
+      answer.errorCode = .kafkaStorageError
+    }
+    return answer
+  }
+
+  private func fill(_ answer: inout ListOffsetsResponse.Partition, _ offset: Offset, _ partition: Partition) {
+    answer.offset = offset.value
+    answer.leaderEpoch = partition.leaderEpoch.value
+  }
+
+  /// Records above the high watermark do not exist yet for a client.
+  private func fill(
+    _ answer: inout ListOffsetsResponse.Partition, _ found: TimedOffset?, _ partition: Partition
+  ) {
+    guard let found, found.offset < partition.highWatermark else { return }
+    fill(&answer, found.offset, partition)
+    answer.timestamp = found.timestamp.milliseconds
+  }
+}

@@ -1,0 +1,155 @@
+import EventLoop
+import KafkaProtocol
+import LogStorage
+import Synchronization
+import Telemetry
+import Vocabulary
+
+extension Broker {
+  /// Produce, v3–13: appends one batch to each of some partitions, in place in the request's own bytes.
+  ///
+  /// v13 names topics by id. With acks=0 there is no answer, and an error closes the connection, as Kafka does.
+  /// Differs from Apache Kafka: transactions are refused with INVALID_TXN_STATE; quotas are not applied.
+  func produce(_ call: Call<ProduceRequest>, _ body: UnsafeMutableRawBufferPointer) {
+    let request = call.request
+    metrics.produceRequests.add(1)
+    let answer = ProduceAnswer(call)
+    let now = wallClockNow()
+    for (i, topic) in request.topicData.enumerated() {
+      let held = call.context.version >= 13 ? partitions.topic(topic.topicID) : heldTopic(topic.name)
+      for (j, part) in topic.partitionData.enumerated() {
+        let slot = ProduceAnswer.Slot(topic: i, partition: j)
+        guard let partition = held?.partition(part.index) else {
+          answer.refuse(slot, missing(topic, in: call))
+          continue
+        }
+        if let code = refusal(of: request, to: partition) {
+          answer.refuse(slot, code)
+          continue
+        }
+        guard case .inFrame(let range) = part.records, !range.isEmpty else {
+          answer.refuse(slot, .corruptMessage, "The partition \(partition.name) was sent no batch.")
+          continue
+        }
+        partition.append(UnsafeMutableRawBufferPointer(rebasing: body[range]), origin: .client, now: now) { outcome in
+          answer.complete(slot, outcome, bytes: range.count, self)
+        }
+      }
+    }
+    answer.finishSending()
+  }
+
+  private func missing(_ topic: ProduceRequest.Topic, in call: Call<ProduceRequest>) -> ErrorCode {
+    if call.context.version >= 13 {
+      return partitions.topic(topic.topicID) == nil ? .unknownTopicId : .unknownTopicOrPartition
+    }
+    return TopicName(topic.name) == nil ? .invalidTopicException : .unknownTopicOrPartition
+  }
+
+  private func refusal(of request: ProduceRequest, to partition: Partition) -> ErrorCode? {
+    guard request.transactionalID == nil else { return .invalidTxnState }
+    guard !partition.name.topic.isInternal else { return .invalidTopicException }
+    switch request.acks {
+    case 0, 1: return nil
+    // This broker is the only replica, so that the in-sync set is always one.
+    case -1: return partition.minInSync > 1 ? .notEnoughReplicas : nil
+    default: return .invalidRequiredAcks
+    }
+  }
+}
+
+/// Collects what became of each batch, and answers when the last is decided.
+private final class ProduceAnswer: Sendable {
+  struct Slot: Sendable {
+    let topic: Int
+    let partition: Int
+  }
+
+  private let call: Call<ProduceRequest>
+  private let state: Mutex<State>
+
+  private struct State {
+    var response = ProduceResponse()
+    /// One more than the batches that are undecided, until all have been started.
+    var undecided: Int
+    var firstError: ErrorCode?
+  }
+
+  init(_ call: Call<ProduceRequest>) {
+    self.call = call
+    var response = ProduceResponse()
+    var count = 1
+    response.responses = call.request.topicData.map { topic in
+      var answered = ProduceResponse.Topic()
+      answered.name = topic.name
+      answered.topicID = topic.topicID
+      answered.partitionResponses = topic.partitionData.map { part in
+        var partition = ProduceResponse.Partition()
+        partition.index = part.index
+        return partition
+      }
+      count += topic.partitionData.count
+      return answered
+    }
+    state = Mutex(State(response: response, undecided: count))
+  }
+
+  func refuse(_ slot: Slot, _ code: ErrorCode, _ message: String? = nil) {
+    decide(slot) { partition in
+      partition.errorCode = code
+      partition.errorMessage = message
+      partition.baseOffset = -1
+    }
+  }
+
+  func complete(_ slot: Slot, _ outcome: AppendOutcome, bytes: Int, _ broker: Broker) {
+    switch outcome {
+    case .kept(let appended):
+      broker.metrics.bytesIn.add(bytes)
+      broker.metrics.recordsIn.add(Int(appended.lastOffset - appended.baseOffset) + 1)
+      decide(slot) { partition in
+        partition.baseOffset = appended.baseOffset.value
+        partition.logAppendTimeMs = appended.logAppendTime.milliseconds
+        partition.logStartOffset = appended.logStartOffset.value
+      }
+    case .refused(let refusal):
+      broker.metrics.failedProduces.add(1)
+      decide(slot) { partition in
+        partition.errorCode = refusal.code
+        partition.errorMessage = refusal.message
+        partition.baseOffset = -1
+        partition.recordErrors = refusal.recordErrors.map { fault in
+          var error = ProduceResponse.BatchIndexAndErrorMessage()
+          error.batchIndex = Int32(clamping: fault.index)
+          error.batchIndexErrorMessage = fault.message
+          return error
+        }
+      }
+    case .failed(let error):
+      broker.storageFailed(error)
+      refuse(slot, .kafkaStorageError, "\(error)")
+    }
+  }
+
+  func finishSending() { decide(nil) { _ in } }
+
+  private func decide(_ slot: Slot?, _ fill: (inout ProduceResponse.Partition) -> Void) {
+    let finished: (ProduceResponse, ErrorCode?)? = state.withLock { state in
+      if let slot {
+        fill(&state.response.responses[slot.topic].partitionResponses[slot.partition])
+        let code = state.response.responses[slot.topic].partitionResponses[slot.partition].errorCode
+        if code != .none, state.firstError == nil { state.firstError = code }
+      }
+      state.undecided -= 1
+      return state.undecided == 0 ? (state.response, state.firstError) : nil
+    }
+    guard let (response, error) = finished else { return }
+    if call.request.acks != 0 {
+      call.answer(response)
+    } else if let error {
+      call.close(because: "a produce with acks=0 failed with \(error)")
+    } else {
+      call.answerNothing()
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import itertools
+import re
+
+import pytest
+from broker import Broker, binary
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """One broker for all tests that neither stop nor configure it."""
+    broker = Broker(tmp_path_factory.mktemp("shared"))
+    broker.start()
+    yield broker
+    assert broker.is_alive(), f"the shared broker died:\n{broker.tail()}"
+    assert broker.stop() == 0, broker.tail()
+
+
+@pytest.fixture
+def broker(shared):
+    """The shared broker, which must outlive the test."""
+    assert shared.is_alive(), f"the shared broker died before this test:\n{shared.tail()}"
+    yield shared
+    assert shared.is_alive(), f"the shared broker died in this test:\n{shared.tail()}"
+
+
+@pytest.fixture
+def private(tmp_path, request):
+    """Makes brokers of the test's own: `private({"key": "value"})`, already started. All are ended afterwards."""
+    made = []
+
+    def make(overrides=None, start=True):
+        broker = Broker(tmp_path / f"broker{len(made)}", overrides)
+        made.append(broker)
+        return broker.start() if start else broker
+
+    request.node.private_brokers = made
+    yield make
+    for broker in made:
+        broker.kill()
+
+
+@pytest.fixture
+def name(request):
+    """A name that no other test uses, for a topic or a group."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", request.node.name)[:80] + f"-{next(_numbers)}"
+
+
+def pytest_report_header():
+    try:
+        return f"swiftwater: {binary()}"
+    except RuntimeError as error:
+        return str(error)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    funcargs = getattr(item, "funcargs", {})
+    brokers = [b for b in (funcargs.get("broker"), funcargs.get("shared")) if b][:1]
+    for broker in brokers + list(getattr(item, "private_brokers", [])):
+        state = "alive" if broker.is_alive() else "dead"
+        report.sections.append((f"log of the broker on {broker.bootstrap} ({state})", broker.tail()))
