@@ -90,12 +90,26 @@ import Vocabulary
     }
   }
 
+  @Test func aBatchThatEndsAtTheBoundIsReadAlthoughAHoleFollows() throws {
+    let log = try Make.log(SimulatedDisk(seed: 3))
+    try log.put(Make.batch(["a", "b"], base: 0) + Make.batch(["c"], base: 20), .replica)
+    guard case .slice(let slice) = try log.read(from: Offset(0), maxBytes: 999, upTo: Offset(2), minimum: .oneBatch)
+    else {
+      Issue.record("nothing at 0")
+      return
+    }
+    let bytes = try slice.bytes()
+    #expect(try recordValues(bytes) == ["a", "b"])
+  }
+
   @Test func aReaderAtTheTailNeverTouchesTheFile() throws {
     let disk = SimulatedDisk(seed: 4)
     let log = try Make.log(disk)
     for n in 0..<50 {
       try log.put(Make.batch(["\(n)"]))
-      guard case .slice(let slice) = try log.read(from: Offset(Int64(n)), maxBytes: 500, upTo: log.endOffset, minimum: .oneBatch)
+      guard
+        case .slice(let slice) = try log.read(
+          from: Offset(Int64(n)), maxBytes: 500, upTo: log.endOffset, minimum: .oneBatch)
       else {
         Issue.record("nothing at \(n)")
         return
@@ -136,7 +150,8 @@ import Vocabulary
     settings.segmentBytes = ByteCount(100)
     let log = try Make.log(SimulatedDisk(seed: 7), settings)
     for n in 0..<10 { try log.put(Make.batch(["\(n)"])) }
-    guard case .slice(let slice) = try log.read(from: Offset(0), maxBytes: 1, upTo: log.endOffset, minimum: .oneBatch) else {
+    guard case .slice(let slice) = try log.read(from: Offset(0), maxBytes: 1, upTo: log.endOffset, minimum: .oneBatch)
+    else {
       Issue.record("nothing at 0")
       return
     }

@@ -125,7 +125,8 @@ extension PartitionLog {
     var limit = state.active.size
     if bound < state.endOffset {
       // A batch that the bound cuts in two stays out.
-      limit = state.tail.last { $0.offset <= bound.value }?.position ?? start.position
+      let last = state.tail.last { $0.next <= bound.value }
+      limit = last.flatMap { state.tail.first(after: $0.position)?.position } ?? start.position
     }
     guard limit > start.position else { return .empty }
     var end = limit
