@@ -38,7 +38,7 @@ extension PartitionLog {
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     // The closure of a lock may not capture the caller's buffer as its own: it gets the address alone.
     nonisolated(unsafe) let bytes = bytes
-    return try writing { state throws(StorageError) in
+    return try writing(.sparesShortageOfDescriptors) { state throws(StorageError) in
       switch state.producers.verdict(on: prepared.header) {
       case .refused(let code, let message): return .failure(AppendRefusal(code, message))
       case .duplicate(let batch): return .success(state.duplicate(batch, prepared))
@@ -99,7 +99,7 @@ extension PartitionLog {
     let whole = UnsafeRawBufferPointer(rebasing: bytes[..<cursor.position])
     nonisolated(unsafe) let written = whole
     let noted = headers
-    return try writing { state throws(StorageError) in
+    return try writing(.sparesShortageOfDescriptors) { state throws(StorageError) in
       guard first.baseOffset >= state.endOffset else {
         return .failure(
           AppendRefusal(
