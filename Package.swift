@@ -51,6 +51,8 @@ let effects: [Target] = [
   shim("Effects", "CLinux"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
+  module(
+    "Effects", "KafkaClient", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "EventLoop"]),
 ]
 
 let services: [Target] = [
@@ -59,7 +61,10 @@ let services: [Target] = [
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
       "LogStorage", "CPCRE2",
-    ])
+    ]),
+  module(
+    "Services", "CommandLine",
+    uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient"]),
 ]
 
 let programs: [Target] = [
@@ -74,6 +79,8 @@ let testing: [Target] = [
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  tests(of: "KafkaClient", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "EventLoop"]),
+  tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
   .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
 

@@ -20,6 +20,8 @@ public protocol RequestBody: WireStruct {
   func encode(version: Int16) -> EncodedMessage
   /// A whole request frame, from its size on.
   func frame(version: Int16, correlationID: Int32, clientID: String?) -> EncodedMessage
+  /// The frame without its size, for a sender that puts it there itself.
+  func payload(version: Int16, correlationID: Int32, clientID: String?) -> EncodedMessage
 }
 
 /// What a broker answers to one kind of request.
@@ -33,6 +35,8 @@ public protocol ResponseBody: WireStruct {
   func encode(version: Int16) -> EncodedMessage
   /// A whole response frame, from its size on, which counts the spliced bytes.
   func frame(version: Int16, correlationID: Int32) -> EncodedMessage
+  /// The frame without its size, for a sender that puts it there itself.
+  func payload(version: Int16, correlationID: Int32) -> EncodedMessage
 }
 
 extension RequestBody {
@@ -43,6 +47,14 @@ extension RequestBody {
 
   public func encode(version: Int16) -> EncodedMessage {
     var encoder = Encoder(version: version, flexibleSince: Self.flexibleSince)
+    encoder.message(self)
+    return encoder.finish()
+  }
+
+  public func payload(version: Int16, correlationID: Int32, clientID: String?) -> EncodedMessage {
+    var encoder = Encoder(version: version, flexibleSince: Self.flexibleSince)
+    let header = RequestHeader(key: Self.key, version: version, correlationID: correlationID, clientID: clientID)
+    encoder.header { (writer: inout ByteWriter) in header.encode(into: &writer) }
     encoder.message(self)
     return encoder.finish()
   }
@@ -67,6 +79,16 @@ extension ResponseBody {
 
   public func encode(version: Int16) -> EncodedMessage {
     var encoder = Encoder(version: version, flexibleSince: Request.flexibleSince)
+    encoder.message(self)
+    return encoder.finish()
+  }
+
+  public func payload(version: Int16, correlationID: Int32) -> EncodedMessage {
+    var encoder = Encoder(version: version, flexibleSince: Request.flexibleSince)
+    let header = ResponseHeader(correlationID: correlationID)
+    encoder.header { (writer: inout ByteWriter) in
+      header.encode(into: &writer, isFlexible: Request.key.hasFlexibleResponseHeader(version: version))
+    }
     encoder.message(self)
     return encoder.finish()
   }
