@@ -84,7 +84,8 @@ public enum CommandLineTool {
 
   private static func unknown(_ what: String, _ word: String, among words: [String]) -> String {
     let near = Spelling.nearest(to: word, among: words)
-    return "unknown \(what) \(word)" + (near.map { "; did you mean \($0)?" } ?? "; there are \(words.joined(separator: ", "))")
+    return "unknown \(what) \(word)"
+      + (near.map { "; did you mean \($0)?" } ?? "; there are \(words.joined(separator: ", "))")
   }
 
   private static func overview(of commands: [Command]) -> String {

@@ -19,12 +19,12 @@ enum Session {
     return settings
   }
 
-  static func run(_ arguments: Arguments, _ body: (KafkaClient) async throws -> Void) async throws {
+  static func run(_ arguments: Arguments, _ body: (ClusterClient) async throws -> Void) async throws {
     let settings = try settings(arguments)
     let loop = try EventLoop(name: "client")
     let pool = try BlockingPool(threads: threads)
     try loop.start()
-    let client = KafkaClient(settings, loop: loop, pool: pool)
+    let client = ClusterClient(settings, loop: loop, pool: pool)
     defer {
       client.close()
       loop.stop()

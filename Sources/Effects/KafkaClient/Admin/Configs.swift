@@ -40,7 +40,7 @@ public enum ConfigChange: Sendable, Hashable {
   case unset(String)
 }
 
-extension KafkaClient {
+extension ClusterClient {
   /// All keys, in the broker's order.
   public func configs(of resource: ConfigResource) async throws(ClientError) -> [DescribeConfigsResponse.Config] {
     let request = DescribeConfigsRequest { request in

@@ -27,7 +27,7 @@ public struct GroupView: Sendable, Hashable {
   public let members: [Member]
 }
 
-extension KafkaClient {
+extension ClusterClient {
   /// Versions above name topics by id.
   private static let offsetsVersionMax: Int16 = 9
 

@@ -20,7 +20,7 @@ public enum OffsetTime: Sendable, Hashable {
   }
 }
 
-extension KafkaClient {
+extension ClusterClient {
   /// Where no record is as late as the time that is asked for, the end of the partition.
   public func offset(of partition: TopicPartition, at time: OffsetTime) async throws(ClientError) -> Offset {
     let found = try await offsetIfAny(of: partition, at: time)
@@ -53,7 +53,8 @@ extension KafkaClient {
   }
 
   /// The same for every partition of a topic, in the order of their numbers.
-  public func offsets(of topic: TopicName, at time: OffsetTime) async throws(ClientError) -> [(PartitionIndex, Offset)] {
+  public func offsets(of topic: TopicName, at time: OffsetTime) async throws(ClientError) -> [(PartitionIndex, Offset)]
+  {
     var found: [(PartitionIndex, Offset)] = []
     for partition in try await self.topic(topic).partitions {
       found.append((partition.index, try await offset(of: TopicPartition(topic, partition.index), at: time)))

@@ -7,7 +7,7 @@ public enum Intent: Sendable, Hashable {
   case validateOnly
 }
 
-extension KafkaClient {
+extension ClusterClient {
   private var timeoutMs: Int32 { Int32(clamping: settings.requestSpan.milliseconds) }
 
   /// Every topic of the cluster, in the order of their names.

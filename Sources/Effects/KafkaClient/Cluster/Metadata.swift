@@ -3,7 +3,7 @@ import Synchronization
 public import KafkaProtocol
 public import Vocabulary
 
-extension KafkaClient {
+extension ClusterClient {
   /// Asks for topics; nil asks for all. Never creates any.
   @discardableResult
   public func refreshMetadata(_ topics: [TopicName]?) async throws(ClientError) -> MetadataResponse {
@@ -35,7 +35,7 @@ extension KafkaClient {
   /// error when none of them answers.
   public func sendToAny<Body: RequestBody>(
     _ body: Body, highest: Int16 = .max
-  ) async throws(ClientError) -> Reply<Body.Response> {
+  ) async throws(ClientError) -> BrokerReply<Body.Response> {
     for address in connectedBrokers() {
       do throws(ClientError) {
         return try await send(body, to: address, highest: highest)

@@ -12,7 +12,7 @@ public enum Destination: Sendable, Hashable {
   case coordinator(group: String)
 }
 
-extension KafkaClient {
+extension ClusterClient {
   /// Sends a request to the broker that must answer it, and again after errors that pass: for
   /// `ClientSettings.retrySpan`, then the last error is thrown.
   ///
@@ -21,13 +21,13 @@ extension KafkaClient {
   public func call<Body: RequestBody>(
     _ body: Body, to destination: Destination, highest: Int16 = .max, span: TimeSpan? = nil,
     check: (Body.Response) -> PartialRefusal? = { _ in nil }
-  ) async throws(ClientError) -> Reply<Body.Response> {
+  ) async throws(ClientError) -> BrokerReply<Body.Response> {
     let deadline = monotonicNow() + settings.retrySpan
     var backoff = Backoff(first: settings.pauseFirst, most: settings.pauseMax)
     while true {
       let failure: ClientError
       do throws(ClientError) {
-        let reply: Reply<Body.Response>
+        let reply: BrokerReply<Body.Response>
         if destination == .any {
           reply = try await sendToAny(body, highest: highest)
         } else {

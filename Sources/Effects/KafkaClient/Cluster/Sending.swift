@@ -3,19 +3,19 @@ import Synchronization
 public import KafkaProtocol
 public import Vocabulary
 
-extension KafkaClient {
+extension ClusterClient {
   /// Sends one request to one broker, once. `highest` holds the version down, where a newer one wants what the caller
   /// does not have, such as the ids of topics.
   public func send<Body: RequestBody>(
     _ body: Body, to address: BrokerAddress, highest: Int16 = .max, span: TimeSpan? = nil
-  ) async throws(ClientError) -> Reply<Body.Response> {
+  ) async throws(ClientError) -> BrokerReply<Body.Response> {
     let answer = try await exchange(body, to: address, highest: highest, span: span, answering: .awaited)
     do {
       return try answer.frame.withUnsafeBytes { raw in
         let (_, start) = try ResponseHeader.decode(raw, key: Body.key, version: answer.version)
         let rest = UnsafeRawBufferPointer(rebasing: raw[start...])
         let response = try Body.Response.decode(rest, version: answer.version)
-        return Reply(response: response, body: [UInt8](rest), broker: address, version: answer.version)
+        return BrokerReply(response: response, body: [UInt8](rest), broker: address, version: answer.version)
       }
     } catch {
       throw .malformed(address, Body.key, "\(error)")

@@ -31,7 +31,7 @@ public struct FetchedRecords: Sendable {
 
 /// Reads partitions from given offsets on. It belongs to one task.
 public final class PartitionReader {
-  private let client: KafkaClient
+  private let client: ClusterClient
   private let settings: ReaderSettings
   /// The next offset of each partition that is read; to be changed between polls.
   public var positions: [TopicPartition: Offset]
@@ -41,7 +41,7 @@ public final class PartitionReader {
   private var failingSince: Instant?
 
   public init(
-    _ client: KafkaClient, from positions: [TopicPartition: Offset], _ settings: ReaderSettings = ReaderSettings()
+    _ client: ClusterClient, from positions: [TopicPartition: Offset], _ settings: ReaderSettings = ReaderSettings()
   ) {
     self.client = client
     self.settings = settings
@@ -150,7 +150,7 @@ struct PartitionResult: Sendable {
   let outcome: Result<BatchDecoding.Decoded, ClientError>
 }
 
-extension KafkaClient {
+extension ClusterClient {
   /// Versions above name topics by id.
   private static let fetchVersionMax: Int16 = 12
 
@@ -189,7 +189,7 @@ extension KafkaClient {
   }
 
   private func read(
-    _ answer: FetchResponse.Partition, of topic: String, in reply: Reply<FetchResponse>,
+    _ answer: FetchResponse.Partition, of topic: String, in reply: BrokerReply<FetchResponse>,
     wanted: [TopicPartition: Offset]
   ) -> PartitionResult? {
     guard let name = TopicName(topic) else { return nil }

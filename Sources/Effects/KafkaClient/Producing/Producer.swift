@@ -32,7 +32,7 @@ public struct ProducerSettings: Sendable {
 /// Of each partition one batch is on its way at a time, so that records keep their order through every retry.
 /// Without idempotence a batch whose answer was lost may be appended twice. A producer belongs to one task.
 public final class Producer {
-  private let client: KafkaClient
+  private let client: ClusterClient
   private let settings: ProducerSettings
   private var accumulator: BatchAccumulator
   private var identity: ProducerIdentity?
@@ -41,7 +41,7 @@ public final class Producer {
   /// Records that the cluster has, or with `Acks.none` that were sent.
   public private(set) var acknowledged = 0
 
-  public init(_ client: KafkaClient, _ settings: ProducerSettings = ProducerSettings()) {
+  public init(_ client: ClusterClient, _ settings: ProducerSettings = ProducerSettings()) {
     precondition(!settings.isIdempotent || settings.acks == .allInSync, "idempotence needs acks=all")
     self.client = client
     self.settings = settings
@@ -157,7 +157,7 @@ public final class Producer {
   }
 }
 
-extension KafkaClient {
+extension ClusterClient {
   /// Versions above name topics by id.
   private static let produceVersionMax: Int16 = 12
 

@@ -11,7 +11,7 @@ struct Command: Sendable {
   let perform: @Sendable (Arguments, Console) async throws -> Void
 
   init(
-    _ group: String, _ verb: String = "", _ summary: String, operands: String = "", count: ClosedRange<Int> = 0...0,
+    _ group: String, _ verb: String, _ summary: String, operands: String = "", count: ClosedRange<Int> = 0...0,
     options: [Option], perform: @escaping @Sendable (Arguments, Console) async throws -> Void
   ) {
     self.group = group

@@ -11,7 +11,7 @@ import Vocabulary
 ///
 /// It may be used by any number of tasks. Many requests may be on their way on one connection; a broker answers them
 /// in order, so that one which waits, such as Fetch, holds up those behind it: give such readers a client of their own.
-public final class KafkaClient: Sendable {
+public final class ClusterClient: Sendable {
   struct State {
     var links: [BrokerAddress: BrokerLink] = [:]
     var view = ClusterView()
@@ -70,7 +70,7 @@ struct BrokerLink: Sendable {
 }
 
 /// An answer, and where it came from.
-public struct Reply<Response: ResponseBody>: Sendable {
+public struct BrokerReply<Response: ResponseBody>: Sendable {
   public let response: Response
   /// The bytes that `RecordsField.inFrame` counts from.
   public let body: [UInt8]
