@@ -14,7 +14,7 @@ def producer(broker, **settings):
 
 
 def consumer(broker, group="unused", **settings):
-    settings = {key.replace("_", "."): value for key, value in settings.items()}
+    settings = {key if key.endswith("_cb") else key.replace("_", "."): value for key, value in settings.items()}
     return Consumer(
         {
             "bootstrap.servers": broker.bootstrap,

@@ -41,11 +41,10 @@ import Wire
     for request in allRequests { try check(request) }
   }
 
-  @Test func bytesAfterTheLastFieldAreRefused() throws {
+  /// As in Kafka: librdkafka leaves three bytes of an empty array behind when it asks for all topics.
+  @Test func bytesAfterTheLastFieldArePassedOver() throws {
     for frame in try frames(seed: 4) {
-      (frame + [0]).withUnsafeBytes { raw in
-        _ = #expect(throws: WireError.trailingBytes(1)) { try decodeAnyRequest(raw) }
-      }
+      try (frame + [0, 0, 0]).withUnsafeBytes { raw in try decodeAnyRequest(raw) }
     }
   }
 

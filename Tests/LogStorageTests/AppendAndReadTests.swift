@@ -95,7 +95,9 @@ import Vocabulary
     let log = try Make.log(disk)
     for n in 0..<50 {
       try log.put(Make.batch(["\(n)"]))
-      guard case .slice(let slice) = try log.read(from: Offset(Int64(n)), maxBytes: 500, upTo: log.endOffset, minimum: .oneBatch)
+      guard
+        case .slice(let slice) = try log.read(
+          from: Offset(Int64(n)), maxBytes: 500, upTo: log.endOffset, minimum: .oneBatch)
       else {
         Issue.record("nothing at \(n)")
         return
@@ -136,7 +138,8 @@ import Vocabulary
     settings.segmentBytes = ByteCount(100)
     let log = try Make.log(SimulatedDisk(seed: 7), settings)
     for n in 0..<10 { try log.put(Make.batch(["\(n)"])) }
-    guard case .slice(let slice) = try log.read(from: Offset(0), maxBytes: 1, upTo: log.endOffset, minimum: .oneBatch) else {
+    guard case .slice(let slice) = try log.read(from: Offset(0), maxBytes: 1, upTo: log.endOffset, minimum: .oneBatch)
+    else {
       Issue.record("nothing at 0")
       return
     }

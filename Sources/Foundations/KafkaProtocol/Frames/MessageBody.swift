@@ -31,8 +31,11 @@ public protocol ResponseBody: WireStruct {
 }
 
 extension RequestBody {
-  /// Reads the body that follows a request's header, to its last byte.
+  /// Reads the body that follows a request's header.
   /// Throws `invalidValue` for a version outside of `versions`. Records are ranges of `body`.
+  ///
+  /// Bytes that are left over are passed over, as Kafka does: librdkafka leaves three of them behind when it asks for
+  /// the metadata of all topics.
   @inline(never)
   public static func decode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     try specializedDecode(body, version: version)
@@ -50,7 +53,10 @@ extension RequestBody {
 
   public static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     guard versions.contains(version) else { throw .invalidValue("version") }
-    return try decoded(body, version: version, flexibleSince: flexibleSince)
+    var decoder = Decoder(body, version: version, flexibleSince: flexibleSince)
+    var message = Self()
+    try message.pass(through: &decoder)
+    return message
   }
 
   public func specializedEncode(version: Int16) -> EncodedMessage {
