@@ -31,7 +31,7 @@ public protocol ResponseBody: WireStruct {
 }
 
 extension RequestBody {
-  /// Reads the body that follows a request's header, to its last byte.
+  /// Reads the body that follows a request's header. Bytes after its last field are ignored, as Kafka ignores them.
   /// Throws `invalidValue` for a version outside of `versions`. Records are ranges of `body`.
   @inline(never)
   public static func decode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
@@ -50,7 +50,7 @@ extension RequestBody {
 
   public static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     guard versions.contains(version) else { throw .invalidValue("version") }
-    return try decoded(body, version: version, flexibleSince: flexibleSince)
+    return try decodedPrefix(of: body, version: version, flexibleSince: flexibleSince)
   }
 
   public func specializedEncode(version: Int16) -> EncodedMessage {
@@ -130,7 +130,17 @@ extension ResponseBody {
 }
 
 extension WireStruct {
-  /// A message alone in `bytes`.
+  /// A message at the beginning of `bytes`, whatever follows it.
+  @inline(__always) static func decodedPrefix(
+    of bytes: UnsafeRawBufferPointer, version: Int16, flexibleSince: Int16
+  ) throws(WireError) -> Self {
+    var decoder = Decoder(bytes, version: version, flexibleSince: flexibleSince)
+    var message = Self()
+    try message.pass(through: &decoder)
+    return message
+  }
+
+  /// A message alone in `bytes`: anything after its last field is an error.
   @inline(__always) static func decoded(
     _ bytes: UnsafeRawBufferPointer, version: Int16, flexibleSince: Int16
   ) throws(WireError) -> Self {
