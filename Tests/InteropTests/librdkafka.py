@@ -27,8 +27,14 @@ def consumer(broker, group="unused", **settings):
     )
 
 
+# An AdminClient that is collected ends the calls that it has under way: they are kept for as long as the tests run.
+_admins = {}
+
+
 def admin(broker):
-    return AdminClient({"bootstrap.servers": broker.bootstrap})
+    if broker.bootstrap not in _admins:
+        _admins[broker.bootstrap] = AdminClient({"bootstrap.servers": broker.bootstrap})
+    return _admins[broker.bootstrap]
 
 
 def outcome(futures):

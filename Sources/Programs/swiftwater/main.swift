@@ -1,8 +1,11 @@
 import Broker
 import Glibc
+import Telemetry
 
-let log = BrokerLog { level, message, fields in
-  let line = Array("\(level) \(message) \(fields)\n".utf8)
-  _ = write(2, line, line.count)
+let arguments = Array(CommandLine.arguments.dropFirst())
+switch arguments.first {
+case "broker": exit(BrokerCommand.run(Array(arguments.dropFirst()), log: Log("broker")))
+default:
+  print("Usage: swiftwater broker [server.properties] [--override key=value ...]")
+  exit(2)
 }
-exit(BrokerCommand.run(Array(CommandLine.arguments.dropFirst(2)), log: log))

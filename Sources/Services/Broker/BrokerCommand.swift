@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import LogStorage
+public import Telemetry
 import Vocabulary
 
 /// `swiftwater broker [server.properties] [--override key=value …]`.
@@ -14,7 +15,7 @@ public enum BrokerCommand {
     """
 
   /// Runs until a signal ends it. Returns the exit code.
-  public static func run(_ arguments: [String], log: BrokerLog) -> Int32 {
+  public static func run(_ arguments: [String], log: Log) -> Int32 {
     var file: String?
     var overrides: [String] = []
     var rest = arguments[...]
@@ -41,27 +42,27 @@ public enum BrokerCommand {
     }
   }
 
-  private static func run(file: String?, overrides: [String], _ log: BrokerLog) throws -> Int32 {
+  private static func run(file: String?, overrides: [String], _ log: Log) throws -> Int32 {
     let began = monotonicNow()
     let text = try file.map(read)
     let settings = try BrokerSettings(file: text, named: file ?? "server.properties", overrides: overrides)
-    for remark in settings.remarks { log(.warning, remark) }
+    for remark in settings.remarks { log.warning(remark) }
     let signals = EndingSignals()
     let broker = try Broker(settings: settings, log: log)
     try broker.start()
-    log(
-      .info, "ready",
+    log.info(
+      "ready",
       [
         "listeners": settings.listeners.map { "\($0.name)://\($0.advertised.host):\($0.advertised.port)" }
           .joined(separator: ","),
-        "cluster": broker.clusterID, "node": "\(settings.nodeID.value)",
-        "partitions": "\(broker.partitions.allPartitions.count)",
-        "ms": "\((monotonicNow() - began).milliseconds)",
+        "cluster": broker.clusterID, "node": settings.nodeID.value,
+        "partitions": broker.partitions.partitionCount,
+        "ms": (monotonicNow() - began).milliseconds,
       ])
     let name = signals.wait()
-    log(.info, "stopping", ["signal": name])
+    log.info("stopping", ["signal": name])
     broker.stop()
-    log(.info, "stopped")
+    log.info("stopped")
     return 0
   }
 

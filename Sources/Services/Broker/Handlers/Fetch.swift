@@ -1,6 +1,7 @@
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Telemetry
 import Vocabulary
 
 extension Broker {
@@ -10,6 +11,7 @@ extension Broker {
   /// max_wait is over. v7 has sessions (KIP-227), v12 finds diverged readers (KIP-320), v13 names topics by id.
   /// Differs from Apache Kafka: nothing is ever converted down, and quotas are not applied.
   func fetch(_ call: Call<FetchRequest>) {
+    metrics.fetchRequests.add(1)
     let request = call.request
     let byID = call.context.version >= 13
     let now = monotonicNow()
@@ -93,6 +95,7 @@ private struct FetchInProgress: Sendable {
     for (item, fetched) in told.items {
       append(fetched.answer, of: item.key, to: &response)
       if let slice = fetched.records { records.append(slice) }
+      if fetched.answer.errorCode != .none { broker.metrics.failedFetches.add(1) }
     }
     broker.metrics.bytesOut.add(told.bytes)
     call.answer(response, records: records)

@@ -2,6 +2,7 @@ import ClusterMetadata
 import EventLoop
 import LogStorage
 import Synchronization
+import Telemetry
 import Vocabulary
 
 /// Makes the broker do what the metadata says: partitions come, go and change their settings.
@@ -11,7 +12,7 @@ final class MetadataFollower: Sendable {
   private let brokerSettings: BrokerSettings
   private let storage: Storage
   private let loop: EventLoop
-  private let log: BrokerLog
+  private let log: Log
   private let attached = Mutex<Attached?>(nil)
 
   private struct Attached: Sendable {
@@ -19,7 +20,7 @@ final class MetadataFollower: Sendable {
     let catalogue: TopicCatalogueCache
   }
 
-  init(settings: BrokerSettings, storage: Storage, loop: EventLoop, log: BrokerLog) {
+  init(settings: BrokerSettings, storage: Storage, loop: EventLoop, log: Log) {
     brokerSettings = settings
     self.storage = storage
     self.loop = loop
@@ -66,7 +67,7 @@ final class MetadataFollower: Sendable {
     do throws(StorageError) {
       try storage.follow(topic, settings(of: topic, in: image))
     } catch {
-      log(.error, "a partition cannot be opened", ["topic": topic.name.text, "reason": "\(error)"])
+      log.error("a partition cannot be opened", ["topic": topic.name.text, "reason": "\(error)"])
     }
     if topic.name == .consumerOffsets, let held = storage.table.topic(id) {
       attached.withLock { $0 }?.groups.follow(held.partitions)

@@ -7,14 +7,13 @@ import Vocabulary
 
 /// The broker's log directory and the partitions in it: opens, configures and removes them as the metadata says.
 final class Storage: Sendable {
-  /// How long the files of a deleted topic stay, when the topic does not say.
   let directory: LogDirectory
   let table = PartitionTable()
   private let pool: BlockingPool
-  private let report: @Sendable (String, [String: String]) -> Void
+  private let report: @Sendable (String, String) -> Void
 
   init(
-    directory: LogDirectory, pool: BlockingPool, report: @escaping @Sendable (String, [String: String]) -> Void
+    directory: LogDirectory, pool: BlockingPool, report: @escaping @Sendable (String, String) -> Void
   ) {
     self.directory = directory
     self.pool = pool
@@ -58,7 +57,7 @@ final class Storage: Sendable {
       let isKnown =
         topic.map { $0.partitions.indices.contains(Int(found.topicPartition.partition.value)) } ?? false
       guard !isKnown || (found.topicID != .zero && found.topicID != topic?.id) else { continue }
-      report("a folder that belongs to no topic is removed", ["folder": found.directory])
+      report("a folder that belongs to no topic is removed", found.directory)
       try directory.retire(found.topicPartition, unique: .random())
     }
   }
@@ -95,7 +94,7 @@ final class Storage: Sendable {
       do {
         try directory.retire(partition.name, unique: .random())
       } catch {
-        report("the folder of a deleted partition stays", ["partition": "\(partition.name)", "reason": "\(error)"])
+        report("the folder of a deleted partition stays", "\(partition.name): \(error)")
       }
     }
     loop.schedule(after: delay) { self.pool.run { self.removeRetired() } }
@@ -105,7 +104,7 @@ final class Storage: Sendable {
     do {
       try directory.removeRetired()
     } catch {
-      report("files of deleted partitions stay", ["reason": "\(error)"])
+      report("files of deleted partitions stay", "\(error)")
     }
   }
 
@@ -122,7 +121,7 @@ final class Storage: Sendable {
       try directory.save(.recoveryPoints, recovery)
       try directory.save(.logStarts, starts)
     } catch {
-      report("checkpoints cannot be written", ["reason": "\(error)"])
+      report("checkpoints cannot be written", "\(error)")
     }
   }
 
@@ -143,7 +142,7 @@ final class Storage: Sendable {
     for _ in stride(from: 0, to: logs.count, by: 64) { waiting.wait() }
     saveCheckpoints()
     let reasons = unclean.withLock { $0 }
-    for reason in reasons { report("a log was not closed cleanly", ["reason": reason]) }
+    for reason in reasons { report("a log was not closed cleanly", reason) }
     return reasons.isEmpty
   }
 }

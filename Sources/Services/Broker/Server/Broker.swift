@@ -3,9 +3,11 @@ import Coordination
 import EventLoop
 import Glibc
 import KafkaProtocol
+import HTTP
 import LogStorage
 import RecordCompression
 import Synchronization
+public import Telemetry
 import Vocabulary
 
 /// A broker and its controller in one process: the parts, and how they are put together.
@@ -25,9 +27,15 @@ public final class Broker: Sendable {
   let loops: [EventLoop]
   let pool: BlockingPool
   let metrics = BrokerMetrics()
-  let log: BrokerLog
+  let log: Log
   let metadataLog: PartitionLog
   private let server = Mutex<FrameServer?>(nil)
+  private let pages = Mutex<HTTPServer?>(nil)
+  private let phase = Atomic(Phase.starting.rawValue)
+
+  private enum Phase: UInt8 { case starting, ready, stopping }
+  /// Whether requests are answered: what `/readyz` says.
+  var isReady: Bool { phase.load(ordering: .relaxed) == Phase.ready.rawValue }
 
   var partitions: PartitionTable { storage.table }
 
@@ -35,11 +43,13 @@ public final class Broker: Sendable {
   func heldTopic(_ text: String) -> PartitionTable.HeldTopic? { TopicName(text).flatMap { partitions.topic($0) } }
 
   /// Says that a disk failed. The log that met it takes no more writes; what was durable stays readable.
-  func storageFailed(_ error: StorageError) { log(.error, "storage failed", ["reason": "\(error)"]) }
+  func storageFailed(_ error: StorageError) {
+    log.log(.error, atMostEvery: .seconds(1), "storage failed", ["reason": "\(error)"])
+  }
 
   /// Checks everything, then opens or creates the data folder and recovers what is in it.
   /// Until the folder is known to be this node's, nothing on disk changes.
-  public init(settings: BrokerSettings, log: BrokerLog) throws {
+  public init(settings: BrokerSettings, log: Log) throws {
     let parts = try BrokerParts(settings: settings, log: log)
     self.settings = settings
     self.log = log
@@ -62,7 +72,7 @@ public final class Broker: Sendable {
       world: GroupWorld(
         loop: parts.loops[0], pool: parts.pool, topics: { catalogue.current },
         namesMatching: { catalogue.names(matching: $0) },
-        report: { message, partition in log(.error, message, ["partition": "\(partition)"]) }))
+        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }))
     producerIDs = ProducerIDs(controller: controller, broker: settings.nodeID)
     fetchSessions = FetchSessions(limit: settings.reader.int("max.incremental.fetch.session.cache.slots"))
     fetchBytesMax = settings.reader.int("fetch.max.bytes")
@@ -71,6 +81,11 @@ public final class Broker: Sendable {
     let image = controller.image
     try storage.open(image) { follower.settings(of: $0, in: image) }
     if let offsets = storage.table.topic(.consumerOffsets) { groups.follow(offsets.partitions) }
+    metrics.addGauges(of: self)
+    if let address = settings.metrics {
+      let pages = try MetricsPage.serve(self, at: address)
+      self.pages.withLock { $0 = pages }
+    }
     try listen()
   }
 
@@ -108,10 +123,12 @@ public final class Broker: Sendable {
   public func start() throws {
     for loop in loops { try loop.start() }
     Upkeep(self).start()
+    phase.store(Phase.ready.rawValue, ordering: .relaxed)
   }
 
   /// Ends in order: nothing new is accepted, what has begun is answered, every log is closed.
   public func stop() {
+    phase.store(Phase.stopping.rawValue, ordering: .relaxed)
     server.withLock { $0 }?.shutdown(drain: .seconds(5))
     groups.forget()
     controller.stop()
@@ -120,21 +137,10 @@ public final class Broker: Sendable {
       do {
         try storage.directory.markClean()
       } catch {
-        log(.warning, "the clean stop could not be noted", ["reason": "\(error)"])
+        log.warning("the clean stop could not be noted", ["reason": "\(error)"])
       }
     }
     pool.stop()
-  }
-}
-
-/// Where the broker's log lines go.
-public struct BrokerLog: Sendable {
-  public enum Level: Sendable { case info, warning, error }
-  private let write: @Sendable (Level, String, [String: String]) -> Void
-
-  public init(_ write: @escaping @Sendable (Level, String, [String: String]) -> Void) { self.write = write }
-
-  func callAsFunction(_ level: Level, _ message: String, _ fields: [String: String] = [:]) {
-    write(level, message, fields)
+    pages.withLock { $0 }?.stop()
   }
 }

@@ -2,6 +2,7 @@ import ClusterMetadata
 import EventLoop
 import Glibc
 import LogStorage
+import Telemetry
 import Vocabulary
 
 /// Why a broker does not start: one sentence for whoever started it.
@@ -18,15 +19,17 @@ struct BrokerParts {
   let metadataLog: PartitionLog
   let image: MetadataImage
 
-  init(settings: BrokerSettings, log: BrokerLog) throws {
+  init(settings: BrokerSettings, log: Log) throws {
     ignoreBrokenPipes()
     Self.raiseFileLimit()
-    for listener in settings.listeners { try Self.checkFree(listener.bind) }
+    for address in settings.listeners.map(\.bind) + [settings.metrics].compactMap({ $0 }) {
+      try Self.checkFree(address)
+    }
     let count = settings.eventLoops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     loops = try (0..<count).map { try EventLoop(name: "loop-\($0)") }
     pool = try BlockingPool(threads: settings.backgroundThreads)
     directory = try Self.openDirectory(settings)
-    storage = Storage(directory: directory, pool: pool) { message, fields in log(.warning, message, fields) }
+    storage = Storage(directory: directory, pool: pool) { message, detail in log.warning(message, ["detail": detail]) }
     var logSettings = LogSettings()
     logSettings.retentionSpan = nil
     logSettings.batchBytesMax = MetadataLog.batchBytesMax
@@ -39,7 +42,7 @@ struct BrokerParts {
   /// A port that somebody else has is noticed before the data folder is touched.
   private static func checkFree(_ address: BrokerSettings.Address) throws {
     guard address.port != 0 else { return }
-    try probeListening(host: address.host, port: address.port)
+    _ = try ListeningSocket(host: address.host, port: address.port)
   }
 
   private static func openDirectory(_ settings: BrokerSettings) throws -> LogDirectory {

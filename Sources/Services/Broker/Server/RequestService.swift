@@ -1,5 +1,6 @@
 import EventLoop
 import KafkaProtocol
+import Telemetry
 import Vocabulary
 import Wire
 
@@ -52,14 +53,15 @@ final class RequestService: FrameService, FrameReceiver {
 
   func closed(_ connection: ConnectionInfo, because reason: CloseReason) {
     guard reason.isAbnormal else { return }
-    broker.log(
-      .warning, "connection closed",
+    broker.metrics.closedConnections.add(1)
+    broker.log.log(
+      .warning, atMostEvery: .milliseconds(100), "connection closed",
       ["peer": "\(connection.peer)", "listener": connection.listener, "reason": "\(reason)"])
   }
 
   func refused(_ peer: SocketAddress?, listener: String, because reason: RefusalReason) {
-    broker.log(
-      .warning, "connection refused",
+    broker.log.log(
+      .warning, atMostEvery: .seconds(1), "connection refused",
       ["peer": peer.map { "\($0)" } ?? "-", "listener": listener, "reason": "\(reason)"])
   }
 }
