@@ -31,11 +31,8 @@ public protocol ResponseBody: WireStruct {
 }
 
 extension RequestBody {
-  /// Reads the body that follows a request's header.
+  /// Reads the body that follows a request's header. Bytes after its last field are ignored, as Kafka ignores them.
   /// Throws `invalidValue` for a version outside of `versions`. Records are ranges of `body`.
-  ///
-  /// Bytes that are left over are passed over, as Kafka does: librdkafka leaves three of them behind when it asks for
-  /// the metadata of all topics.
   @inline(never)
   public static func decode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     try specializedDecode(body, version: version)
@@ -53,10 +50,7 @@ extension RequestBody {
 
   public static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     guard versions.contains(version) else { throw .invalidValue("version") }
-    var decoder = Decoder(body, version: version, flexibleSince: flexibleSince)
-    var message = Self()
-    try message.pass(through: &decoder)
-    return message
+    return try decodedPrefix(of: body, version: version, flexibleSince: flexibleSince)
   }
 
   public func specializedEncode(version: Int16) -> EncodedMessage {
@@ -136,7 +130,17 @@ extension ResponseBody {
 }
 
 extension WireStruct {
-  /// A message alone in `bytes`.
+  /// A message at the beginning of `bytes`, whatever follows it.
+  @inline(__always) static func decodedPrefix(
+    of bytes: UnsafeRawBufferPointer, version: Int16, flexibleSince: Int16
+  ) throws(WireError) -> Self {
+    var decoder = Decoder(bytes, version: version, flexibleSince: flexibleSince)
+    var message = Self()
+    try message.pass(through: &decoder)
+    return message
+  }
+
+  /// A message alone in `bytes`: anything after its last field is an error.
   @inline(__always) static func decoded(
     _ bytes: UnsafeRawBufferPointer, version: Int16, flexibleSince: Int16
   ) throws(WireError) -> Self {
