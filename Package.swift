@@ -49,7 +49,10 @@ let decisions: [Target] = [
 
 let effects: [Target] = [
   shim("Effects", "CLinux"),
+  library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  module("Effects", "Telemetry", uses: ["Vocabulary"]),
+  module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
   module(
     "Effects", "KafkaClient", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "EventLoop"]),
@@ -60,7 +63,7 @@ let services: [Target] = [
     "Services", "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
-      "LogStorage", "CPCRE2",
+      "LogStorage", "Telemetry", "HTTP", "CPCRE2",
     ]),
   module(
     "Services", "CommandLine",
@@ -69,18 +72,25 @@ let services: [Target] = [
 
 let programs: [Target] = [
   .executableTarget(
-    name: "swiftwater", dependencies: ["Broker"], path: "Sources/Programs/swiftwater", swiftSettings: strict)
+    name: "swiftwater", dependencies: ["Broker", "CommandLine", "Telemetry"], path: "Sources/Programs/swiftwater",
+    swiftSettings: strict)
 ]
 
 let testing: [Target] = [
+  .target(
+    name: "SimulatedWorld", dependencies: ["Vocabulary", "LogStorage"], path: "Tests/SimulatedWorld",
+    swiftSettings: strict),
   tests(of: "Wire", uses: ["Vocabulary"]),
-  tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire"]),
+  tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "KafkaClient", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
+  tests(of: "Telemetry", uses: ["Vocabulary"]),
+  tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
+  tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),
   .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
 

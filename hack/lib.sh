@@ -42,7 +42,10 @@ install_packages() {
 # What compiling needs. The compiler itself is not in Debian.
 install_build_needs() {
   command -v swift >/dev/null || fail "there is no swift on the PATH: Swift 6.2 or newer is needed, see https://www.swift.org/install/linux/"
-  install_packages zlib1g-dev liblz4-dev libzstd-dev libsnappy-dev libmicrohttpd-dev
+  local libraries
+  mapfile -t libraries < <(sed -n 's/.*library(.*apt: "\([^"]*\)").*/\1/p' "$checkout/Package.swift")
+  [ ${#libraries[@]} -gt 0 ] || fail "Package.swift names no libraries"
+  install_packages "${libraries[@]}"
 }
 
 # A Python of 3.10 or newer that can make virtual environments.

@@ -149,4 +149,41 @@ import Vocabulary
     try peer.send(frame([1]))
     #expect(try peer.read(4) == [0, 0, 0, 0])
   }
+
+  @Test(arguments: 1...4 as ClosedRange<UInt32>)
+  func anyMixtureOfSizesFlowsAndThreadsIsAnsweredInOrder(seed: UInt32) throws {
+    let threads = try BlockingPool(threads: 2)
+    let service = Scripted { frame, connection, reply in
+      let bytes = [UInt8](frame)
+      switch bytes[0] % 4 {
+      case 0: reply.send(Outgoing(bytes))
+      case 1: threads.run { reply.send(Outgoing(bytes)) }
+      case 2: connection.loop.post { reply.send(Outgoing(bytes)) }
+      default: connection.loop.schedule(after: .milliseconds(1)) { reply.send(Outgoing(bytes)) }
+      }
+      return bytes[0] & 0x10 == 0 ? .concurrent : .exclusive
+    }
+    let running = try Running(service, loops: 1) {
+      $0.requestsInFlightMax = 5
+      $0.outgoingBytesMax = .kibibytes(200)
+    }
+    let choices = pattern(200, seed: seed)
+    let payloads = choices.enumerated().map { index, choice in
+      let sizes = [1, 50, 3000, 3000, 60_000, 131_072, 140_000, 700_000]
+      return [choice] + pattern(sizes[Int(choice) >> 5] + index, seed: UInt32(index))
+    }
+    let peer = try running.connect(receiveBuffer: 100_000)
+    let writer = try BlockingPool(threads: 1)
+    writer.run {
+      for (payload, cut) in zip(payloads, pattern(200, seed: seed + 1)) {
+        let bytes = frame(payload)
+        let middle = bytes.count * Int(cut) / 256
+        try? peer.send(Array(bytes[..<middle]))
+        try? peer.send(Array(bytes[middle...]))
+      }
+    }
+    for payload in payloads { #expect(try peer.readFrame() == payload) }
+    writer.stop()
+    threads.stop()
+  }
 }

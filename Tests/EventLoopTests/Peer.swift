@@ -82,16 +82,27 @@ func frame(_ payload: [UInt8]) -> [UInt8] { length(payload.count) + payload }
 func frame(_ text: String) -> [UInt8] { frame(Array(text.utf8)) }
 func length(_ value: Int) -> [UInt8] { withUnsafeBytes(of: Int32(truncatingIfNeeded: value).bigEndian) { Array($0) } }
 
+/// Bytes that look random, the same for the same seed. They repeat after a length that no buffer has.
 func pattern(_ count: Int, seed: UInt32 = 1) -> [UInt8] {
-  var state = seed
-  return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-    for index in 0..<count {
-      state = state &* 1_664_525 &+ 1_013_904_223
-      buffer[index] = UInt8(state >> 24)
-    }
-    initialized = count
+  var rest = count
+  var from = Int(seed &* 2_654_435_761) % noise.count
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(count)
+  while rest > 0 {
+    let size = min(rest, noise.count - from)
+    bytes.append(contentsOf: noise[from..<from + size])
+    rest -= size
+    from = 0
   }
+  return bytes
 }
+private let noise: [UInt8] = {
+  var state: UInt32 = 1
+  return (0..<100_003).map { _ in
+    state = state &* 1_664_525 &+ 1_013_904_223
+    return UInt8(state >> 24)
+  }
+}()
 
 /// Events in order, to be awaited by the thread of a test.
 final class Events<Event: Sendable>: Sendable {

@@ -14,7 +14,7 @@ def producer(broker, **settings):
 
 
 def consumer(broker, group="unused", **settings):
-    settings = {key.replace("_", "."): value for key, value in settings.items()}
+    settings = {key if key.endswith("_cb") else key.replace("_", "."): value for key, value in settings.items()}
     return Consumer(
         {
             "bootstrap.servers": broker.bootstrap,
@@ -27,8 +27,14 @@ def consumer(broker, group="unused", **settings):
     )
 
 
+# An AdminClient that is collected ends the calls that it has under way: they are kept for as long as the tests run.
+_admins = {}
+
+
 def admin(broker):
-    return AdminClient({"bootstrap.servers": broker.bootstrap})
+    if broker.bootstrap not in _admins:
+        _admins[broker.bootstrap] = AdminClient({"bootstrap.servers": broker.bootstrap})
+    return _admins[broker.bootstrap]
 
 
 def outcome(futures):

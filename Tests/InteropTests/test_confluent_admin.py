@@ -158,7 +158,7 @@ def test_groups_are_listed_described_and_deleted(broker, name):
     group = f"{name}-group"
     reader = consumer(broker, group, client_id="a-reader", session_timeout_ms=6000, heartbeat_interval_ms=500)
     reader.subscribe([name])
-    until(lambda: reader.poll(0.1) or len(reader.assignment()) == 2, "the member has its partitions", 30)
+    until(lambda: (reader.poll(0.1), len(reader.assignment()))[1] == 2, "the member has its partitions", 30)
     client = admin(broker)
     listed = client.list_consumer_groups().result(timeout=20)
     assert listed.errors == []

@@ -11,7 +11,7 @@ import Wire
       for seed in Self.seeds {
         let (body, _) = try Body.filled(version: version, flexibleSince: 0, seed: seed)
         let bytes = wrap(body).encodeValue(version: version)
-        let read = try bytes.withUnsafeBytes { try MetadataRecord.decodeValue($0) }
+        let read = try MetadataRecord.decodeValue(bytes)
         #expect(read == wrap(body), "\(Body.self) v\(version)")
       }
     }
@@ -55,16 +55,12 @@ import Wire
 
   @Test func aMetadataRecordThatIsNotKnownIsNamedAndNotRead() throws {
     for bytes: [UInt8] in [[1, 99, 0, 0], [1, 2, 5, 0]] {
-      try bytes.withUnsafeBytes { raw in
-        #expect(try MetadataRecord.decodeValue(raw) == nil)
-        let opening = try MetadataRecord.peek(raw)
-        #expect(opening.type == UInt32(bytes[1]) && opening.version == UInt32(bytes[2]))
-      }
+      #expect(try MetadataRecord.decodeValue(bytes) == nil)
+      let opening = try bytes.withUnsafeBytes { try MetadataRecord.peek($0) }
+      #expect(opening.type == UInt32(bytes[1]) && opening.version == UInt32(bytes[2]))
     }
     let newFrame: [UInt8] = [2, 2, 0, 0]
-    newFrame.withUnsafeBytes { raw in
-      _ = #expect(throws: WireError.invalidValue("metadata frame version")) { try MetadataRecord.decodeValue(raw) }
-    }
+    #expect(throws: WireError.invalidValue("metadata frame version")) { try MetadataRecord.decodeValue(newFrame) }
   }
 
   private func check<Record: VersionedRecord>(_: Record.Type) throws {
@@ -72,7 +68,7 @@ import Wire
       for seed in Self.seeds {
         let (record, _) = try Record.filled(version: version, flexibleSince: Record.flexibleSince, seed: seed)
         let bytes = record.encode(version: version)
-        #expect(try bytes.withUnsafeBytes { try Record.decode($0) } == record, "\(Record.self) v\(version)")
+        #expect(try Record.decode(bytes) == record, "\(Record.self) v\(version)")
       }
     }
     #expect(Record.versions.contains(Record.written))
@@ -104,7 +100,7 @@ import Wire
       .consumerGroupRegularExpression(group: "g", regularExpression: "a.*"),
     ]
     for key in keys {
-      let read = try key.encode().withUnsafeBytes { try GroupRecordKey.decode($0) }
+      let read = try GroupRecordKey.decode(key.encode())
       #expect(read == key)
     }
     #expect(keys[0].encode() == [0, 1, 0, 1, 0x67, 0, 1, 0x74, 0, 0, 0, 7])
@@ -113,13 +109,13 @@ import Wire
 
   @Test func theOldTypeOfOffsetKeyIsTheSameKey() throws {
     let old: [UInt8] = [0, 0, 0, 1, 0x67, 0, 1, 0x74, 0, 0, 0, 7]
-    let read = try old.withUnsafeBytes { try GroupRecordKey.decode($0) }
+    let read = try GroupRecordKey.decode(old)
     #expect(read == .offsetCommit(group: "g", topic: "t", partition: 7))
   }
 
   @Test func aGroupRecordKeyOfAnUnknownTypeIsNoError() throws {
     let shareGroup: [UInt8] = [0, 11, 0, 1, 0x67]
-    #expect(try shareGroup.withUnsafeBytes { try GroupRecordKey.decode($0) } == nil)
+    #expect(try GroupRecordKey.decode(shareGroup) == nil)
   }
 
   @Test func aSubscriptionOfALaterVersionIsReadAsTheLastKnownOne() throws {
@@ -127,11 +123,9 @@ import Wire
     var bytes = subscription.encode()
     bytes[1] = 9
     bytes += [1, 2, 3]
-    #expect(try bytes.withUnsafeBytes { try ConsumerProtocolSubscription.decode($0) } == subscription)
+    #expect(try ConsumerProtocolSubscription.decode(bytes) == subscription)
     bytes[0] = 0xff
-    bytes.withUnsafeBytes { raw in
-      _ = #expect(throws: WireError.invalidValue("version")) { try ConsumerProtocolSubscription.decode(raw) }
-    }
+    #expect(throws: WireError.invalidValue("version")) { try ConsumerProtocolSubscription.decode(bytes) }
   }
 
   private func check<Body: QuorumRecordBody>(_ wrap: (Body) -> QuorumRecord) throws {
@@ -140,9 +134,7 @@ import Wire
         var (body, _) = try Body.filled(version: version, flexibleSince: 0, seed: seed)
         body.version = version
         let record = wrap(body)
-        let read = try record.encodeKey().withUnsafeBytes { key in
-          try record.encodeValue().withUnsafeBytes { value in try QuorumRecord.decode(key: key, value: value) }
-        }
+        let read = try QuorumRecord.decode(key: record.encodeKey(), value: record.encodeValue())
         #expect(read == record, "\(Body.self) v\(version)")
       }
     }

@@ -27,7 +27,10 @@ import Testing
   }
 
   @Test func decisionsAskNobodyForTheTimeOrForChance() {
-    let words = ["SystemRandomNumberGenerator", ".random(", "ContinuousClock", "SuspendingClock", "Task {", "actor "]
+    let words = [
+      "SystemRandomNumberGenerator", ".random(", "ContinuousClock", "SuspendingClock", "Task {", "\nactor ",
+      "public actor ",
+    ]
     let found = Checkout.sources.filter { $0.kind == "Decisions" }.flatMap { file in
       words.filter { file.text.contains($0) }.map { "\(file.path) says \($0)" }
     }

@@ -22,6 +22,8 @@ extension Assignor {
   public func assign(
     _ members: [AssignorMember], partitions: [UniqueID: Int32]
   ) -> [MemberID: Assignment] {
+    // Counts may come from a log: a damaged one must not bring the arithmetic down.
+    let partitions = partitions.mapValues { max($0, 0) }
     var known = members.sorted { $0.id < $1.id }
     for index in known.indices { known[index].topics.formIntersection(partitions.keys) }
     switch self {

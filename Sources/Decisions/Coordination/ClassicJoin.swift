@@ -152,13 +152,13 @@ extension ClassicGroup {
     roster.add(
       ClassicMember(
         id: fresh, instance: request.instance, client: request.client, sessionTimeout: request.sessionTimeout,
-        rebalanceTimeout: request.rebalanceTimeout, protocols: request.protocols, assignment: before.assignment,
-        seniority: before.seniority))
+        rebalanceTimeout: request.rebalanceTimeout, protocols: request.protocols, assignment: before.assignment))
     renewSession(of: fresh, at: turn.now)
     renameUnsynced(old, fresh)
+    let record = GroupRecord.classicGroup(id, record)
     switch state {
-    case .stable where roster.choice() == choice?.name:
-      turn.append([.classicGroup(id, record)])
+    case .stable where roster.choice() == choice?.name && !turn.isTooLarge(record):
+      turn.append([record])
       var answer = currentGeneration(for: fresh)
       switch request.skipping {
       case .supported: answer.duty = leader == fresh ? .skipAssignment : .assign

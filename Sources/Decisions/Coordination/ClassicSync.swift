@@ -36,8 +36,17 @@ extension ClassicGroup {
     _ assignments: [MemberID: [UInt8]], _ unsynced: Set<MemberID>, _ until: Instant, _ turn: inout Turn
   ) {
     for member in roster.ids { roster.setAssignment(of: member, assignments[member] ?? []) }
+    let before = (state, stateSince)
     transition(to: .stable(unsynced: unsynced, until: until), at: turn.now)
-    turn.append([.classicGroup(id, record)])
+    let record = GroupRecord.classicGroup(id, record)
+    if turn.isTooLarge(record) {
+      // It could not be kept: nobody learns it, and all try again.
+      (state, stateSince) = before
+      for member in roster.ids { roster.setAssignment(of: member, []) }
+      answerSyncs(with: .unknownServerError, &turn)
+      return rebalance(&turn)
+    }
+    turn.append([record])
     for member in roster.ids {
       guard case .sync(let token) = roster[member]?.waiting else { continue }
       _ = roster.wait(member, for: .nothing)
@@ -80,9 +89,8 @@ extension ClassicGroup {
       members.append(
         LeaveAnswer.Left(member: leaver.member, instance: leaver.instance, error: leave(leaver, &turn)))
     }
-    // Before the group goes on, so that no answer of a later generation overtakes this one.
-    turn.answer(token, .leave(LeaveAnswer(error: .none, members: members)))
     if roster.count < countBefore { rebalanceOrCompleteJoin(&turn) } else { completeJoinIfEveryoneIsThere(&turn) }
+    turn.answer(token, .leave(LeaveAnswer(error: .none, members: members)))
   }
 
   private mutating func leave(_ leaver: LeaveRequest.Leaver, _ turn: inout Turn) -> ErrorCode {

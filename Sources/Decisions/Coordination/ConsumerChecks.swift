@@ -30,6 +30,10 @@ extension ConsumerHeartbeatRequest {
       let known = settings.consumerAssignors.map(\.rawValue).joined(separator: ", ")
       throw Refusal(.unsupportedAssignor, "the assignor \(assignor) is not one of: \(known)")
     }
+    let names = (subscribedTopics ?? []).reduce(0) { $0 + $1.utf8.count + 4 }
+    if names > settings.appendMax.value / 2 {
+      throw Refusal(.invalidRequest, "the names of the subscribed topics have \(names) bytes: too many to be kept")
+    }
     if subscribedPattern == .unreadable {
       throw Refusal(.invalidRegularExpression, "the subscribed regular expression cannot be read")
     }

@@ -30,6 +30,8 @@ struct ConsumerGroup {
   /// The subscribed topics that existed at the group's epoch.
   private(set) var topics: [TopicName: TopicCatalogue.Topic] = [:]
   private(set) var patterns: [SubscriptionPattern: PatternTopics] = [:]
+  /// How many members subscribe by each pattern.
+  private var patternUsers: [SubscriptionPattern: Int] = [:]
   /// Who has a partition, or has not said yet that it let go.
   private(set) var owners: [TopicIDPartition: MemberID] = [:]
   /// The version of the catalogue that `topics` was last compared with; nil asks to look again.
@@ -58,7 +60,8 @@ struct ConsumerGroup {
     return names
   }
 
-  var usedPatterns: Set<SubscriptionPattern> { Set(members.values.compactMap(\.record.subscribedPattern)) }
+  var usedPatterns: [SubscriptionPattern] { patternUsers.keys.sorted() }
+  func usesPattern(_ pattern: SubscriptionPattern) -> Bool { patternUsers[pattern] != nil }
 
   /// The assignor that most members ask for, of those that ask; the smaller name among equals.
   func assignor(_ settings: GroupSettings) -> Assignor {
@@ -91,6 +94,8 @@ struct ConsumerGroup {
 
   private mutating func applyMember(_ id: MemberID, _ value: ConsumerMemberRecord?) {
     if let instance = members[id]?.record.instance, statics[instance] == id { statics[instance] = nil }
+    countPattern(members[id]?.record.subscribedPattern, -1)
+    countPattern(value?.subscribedPattern, 1)
     guard let value else {
       setOwner(of: members[id]?.current, by: id, to: nil)
       members[id] = nil
@@ -99,6 +104,12 @@ struct ConsumerGroup {
     if members[id] == nil { members[id] = Member(id: id, record: value, current: .nothing) }
     members[id]?.record = value
     if let instance = value.instance { statics[instance] = id }
+  }
+
+  private mutating func countPattern(_ pattern: SubscriptionPattern?, _ change: Int) {
+    guard let pattern else { return }
+    let count = patternUsers[pattern, default: 0] + change
+    patternUsers[pattern] = count == 0 ? nil : count
   }
 
   private mutating func applyCurrent(_ id: MemberID, _ value: CurrentAssignmentRecord?) {

@@ -15,6 +15,11 @@ struct ConsumerChange {
     records.append(record)
   }
 
+  /// Something that can be found out again after a load: where it is too large for the log, it is only remembered.
+  mutating func note(_ record: GroupRecord, _ settings: GroupSettings) {
+    if record.sizeEstimate <= settings.appendMax.value { write(record) } else { group.apply(record) }
+  }
+
   private var id: GroupID { group.id }
 
   // MARK: Subscription
@@ -81,10 +86,10 @@ struct ConsumerChange {
   // MARK: Topics and target
 
   /// Looks at the topics again if they, or the subscriptions, may have changed.
-  mutating func refresh(_ change: EpochChange, _ catalogue: TopicCatalogue) {
+  mutating func refresh(_ change: EpochChange, _ catalogue: TopicCatalogue, _ settings: GroupSettings) {
     guard change == .bump || group.seenVersion != catalogue.version else { return }
     group.seenVersion = catalogue.version
-    for unused in Set(group.patterns.keys).subtracting(group.usedPatterns).sorted() {
+    for unused in group.patterns.keys.sorted() where !group.usesPattern(unused) {
       write(.consumerPattern(id, unused, nil))
     }
     var topics: [TopicName: TopicCatalogue.Topic] = [:]
@@ -94,7 +99,7 @@ struct ConsumerChange {
       let known = topics.keys.sorted().compactMap { name in
         topics[name].map { KnownTopic(name: name, id: $0.id, partitions: $0.partitions) }
       }
-      write(.consumerTopics(id, known))
+      note(.consumerTopics(id, known), settings)
       change = .bump
     }
     if change == .bump { bumpEpoch() }

@@ -42,13 +42,15 @@ extension GroupCoordinator {
   ) throws(Refusal) -> ConsumerHeartbeatAnswer {
     let found = try consumerGroup(for: request)
     let member = request.member.isUnknown ? MemberID("\(request.nonce)") : request.member
-    if found.members[member] == nil && found.members.count >= settings.consumerMembersMax {
+    let replacesOne = request.instance.map { found.statics[$0] != nil } ?? false
+    if found.members[member] == nil && !replacesOne && found.members.count >= settings.consumerMembersMax {
       throw Refusal(.groupMaxSizeReached, "the group has its maximum of \(settings.consumerMembersMax) members")
     }
     let arrival = try found.arrival(of: member, request)
     if classic[request.group] != nil { write([.classicGroup(request.group, nil)], &turn) }
+    // The group has one owner at a time, so that it is changed in place.
     consumer[request.group] = nil
-    var change = ConsumerChange(found)
+    var change = ConsumerChange(consume found)
     let before = change.group.members[member]?.current
     switch arrival {
     case .new, .known: break
@@ -58,7 +60,7 @@ extension GroupCoordinator {
     var subscription = change.subscribe(member, request)
     if case .new = arrival { subscription = .bump }
     resolvePatterns(&change, topics, &turn)
-    change.refresh(subscription, topics)
+    change.refresh(subscription, topics, settings)
     change.retarget(settings)
     change.reconcile(member, request.owned, turn.now)
     change.group.renewSession(of: member, turn.now, settings)
@@ -99,7 +101,7 @@ extension GroupCoordinator {
       throw Refusal(.unknownMemberId, "member \(request.member) is not in group \(request.group)")
     }
     consumer[request.group] = nil
-    var change = ConsumerChange(found)
+    var change = ConsumerChange(consume found)
     if request.epoch == .leavingForAWhile {
       var current = member.current
       current.epoch = .leavingForAWhile
@@ -127,7 +129,7 @@ extension GroupCoordinator {
   mutating func tickConsumer(_ id: GroupID, _ turn: inout Turn) {
     guard var group = consumer.removeValue(forKey: id) else { return }
     let gone = group.expired(at: turn.now.instant)
-    var change = ConsumerChange(group)
+    var change = ConsumerChange(consume group)
     for member in gone { change.fence(member) }
     finish(change, &turn)
   }
@@ -153,9 +155,9 @@ extension GroupCoordinator {
   /// Sees to it that the group's patterns have been evaluated over these topics. Until the result is there, what a
   /// pattern meant before holds.
   private mutating func resolvePatterns(_ change: inout ConsumerChange, _ topics: TopicCatalogue, _ turn: inout Turn) {
-    for pattern in change.group.usedPatterns.sorted() {
+    for pattern in change.group.usedPatterns {
       if let known = resolutions[pattern], known.version >= topics.version {
-        if let names = known.names { change.setPattern(pattern, names, known.version, turn.now) }
+        if let names = known.names { change.setPattern(pattern, names, known.version, turn.now, settings) }
       } else {
         resolutions[pattern] = Resolution(version: topics.version, names: nil)
         turn.effects.append(.resolve(pattern))
@@ -174,10 +176,11 @@ extension GroupCoordinator {
     resolutions[pattern] = Resolution(version: version, names: names)
     turn(at: now, into: &effects) { coordinator, turn in
       for id in coordinator.consumer.keys.sorted() {
-        guard let group = coordinator.consumer[id], group.usedPatterns.contains(pattern) else { continue }
-        coordinator.consumer[id] = nil
+        guard coordinator.consumer[id]?.usesPattern(pattern) == true,
+          let group = coordinator.consumer.removeValue(forKey: id)
+        else { continue }
         var change = ConsumerChange(group)
-        change.setPattern(pattern, names, version, turn.now)
+        change.setPattern(pattern, names, version, turn.now, turn.settings)
         coordinator.finish(change, &turn)
       }
     }
@@ -194,11 +197,11 @@ struct Resolution {
 
 extension ConsumerChange {
   fileprivate mutating func setPattern(
-    _ pattern: SubscriptionPattern, _ names: [TopicName], _ version: Int64, _ now: Moment
+    _ pattern: SubscriptionPattern, _ names: [TopicName], _ version: Int64, _ now: Moment, _ settings: GroupSettings
   ) {
     if group.patterns[pattern]?.topics == names { return }
-    write(
-      .consumerPattern(group.id, pattern, PatternTopics(topics: names, version: version, evaluatedAt: now.time)))
+    let topics = PatternTopics(topics: names, version: version, evaluatedAt: now.time)
+    note(.consumerPattern(group.id, pattern, topics), settings)
     group.seenVersion = nil
   }
 }

@@ -2,7 +2,7 @@ public import Vocabulary
 
 /// What the caller must do, in this order.
 ///
-/// An append is written to the coordinator's partition as one batch. An answer is sent once every append that came
+/// An append is written to the coordinator's partition as one batch, of at most `GroupSettings.appendMax`. An answer is sent once every append that came
 /// before it, in this or an earlier call, is committed: whatever it says may rest on those records.
 /// When an append fails, the caller gives up this coordinator: it turns the answers it still holds into errors
 /// (`GroupAnswer.refused(as:)`), calls `unload(as:into:)`, and loads a new coordinator from the log.

@@ -12,6 +12,8 @@ public import Vocabulary
 ///    evaluate the patterns that it asks for.
 /// 5. When an append fails or leadership is lost: `unload`, and forget it.
 ///
+/// Not here: classic members inside consumer groups, share groups, and configuration of single groups.
+///
 /// State that records tell is changed by applying those records, in the same way when they are written as when they
 /// are loaded. The rounds of classic groups are no such state: they start again after a load (see `ClassicGroup`).
 public struct GroupCoordinator: Sendable {

@@ -29,7 +29,7 @@ public struct InstanceID: Hashable, Comparable, Sendable, CustomStringConvertibl
   public var description: String { text }
 }
 
-/// Counts the rebalances of a classic group; it wraps nowhere and only rises.
+/// Counts the rebalances of a classic group. After the largest it begins again with 0.
 @frozen public struct Generation: Hashable, Comparable, Sendable {
   public let value: Int32
   @inlinable public init(_ value: Int32) { self.value = value }

@@ -3,9 +3,6 @@ public import Vocabulary
 // Offsets end: they are deleted on request, with their group, with their topic, or by age.
 
 extension GroupCoordinator {
-  /// Tombstones need no common fate, and a group may have very many: they are written in pieces of this many.
-  static let tombstonesPerAppendMax = 1000
-
   /// OffsetDelete. Refusals: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP where the topics of a group with
   /// members are unknown; per partition GROUP_SUBSCRIBED_TO_TOPIC.
   public mutating func deleteOffsets(
@@ -43,12 +40,7 @@ extension GroupCoordinator {
 
   private mutating func remove(_ partitions: [TopicPartition], of group: GroupID, _ turn: inout Turn) {
     let existing = partitions.filter { offsets.offset(group, $0) != nil || offsets.isPending(group, $0) }
-    var start = 0
-    while start < existing.count {
-      let end = min(start + Self.tombstonesPerAppendMax, existing.count)
-      write(existing[start..<end].map { .offset(group, $0, nil) }, &turn)
-      start = end
-    }
+    write(existing.map { .offset(group, $0, nil) }, &turn)
   }
 
   /// DeleteGroups: each group with its offsets. Refusals, one per group: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND,

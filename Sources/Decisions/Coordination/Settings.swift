@@ -12,6 +12,9 @@ public struct GroupSettings: Hashable, Sendable {
   public var classicMembersMax = Int(Int32.max)
   /// How long a new member may wait in the join phase before it counts as gone: its heartbeats start only afterwards.
   public var newMemberJoinTimeout = TimeSpan.seconds(300)
+  /// The most that one append may hold: `max.message.bytes` of `__consumer_offsets`, less room for a batch's header.
+  /// More records make several appends. A record that is larger by itself is refused to whoever asks for it.
+  public var appendMax = ByteCount(1_000_000)
   /// `offset.metadata.max.bytes`: a commit with more gets OFFSET_METADATA_TOO_LARGE.
   public var offsetMetadataMax = ByteCount.kibibytes(4)
   /// `offsets.retention.minutes`: how long offsets outlive their group's last member.

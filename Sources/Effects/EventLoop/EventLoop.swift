@@ -42,10 +42,8 @@ public final class EventLoop: Sendable {
     epoll = linux_epoll_create()
     guard epoll >= 0 else { throw SystemError("make an event loop", code: -epoll) }
     wakeUp = linux_eventfd()
-    guard wakeUp >= 0 else {
-      close(epoll)
-      throw SystemError("make an event loop", code: -wakeUp)
-    }
+    // From here on `deinit` closes what there is.
+    guard wakeUp >= 0 else { throw SystemError("make an event loop", code: -wakeUp) }
     let added = linux_epoll_add(epoll, wakeUp, LINUX_EVENT_READ, Registration.wakeUp.bits)
     guard added == 0 else { throw SystemError("make an event loop", code: -added) }
   }

@@ -44,6 +44,8 @@ struct FrameReader: ~Copyable {
 
   /// How many bytes of frames that are not finished lie in memory of the connection's own.
   var heldCount: Int { heldEnd - heldStart }
+  /// How much memory of the connection's own there is.
+  var heldCapacity: Int { held.count }
   private var windowCount: Int { windowEnd - windowStart }
 
   /// Reads once from the socket. Only to be called when `next` found no whole frame.

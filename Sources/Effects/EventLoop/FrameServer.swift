@@ -48,8 +48,9 @@ public final class FrameServer: Sendable {
   /// while the name is resolved. The loops must run. `name` is what `ConnectionInfo.listener` will say.
   /// Returns the port; the error names the address.
   public func listen(host: String, port: UInt16, name: String) throws(SystemError) -> UInt16 {
-    let descriptor = try openListeningSocket(host: host, port: port)
-    let bound = linux_local_port(descriptor)
+    let socket = try ListeningSocket(host: host, port: port)
+    let bound = socket.port
+    let descriptor = socket.release()
     let isSent = loops[0].send(
       .inside { [self] core in
         guard state.withLock({ $0.phase == .serving }) else {
@@ -65,7 +66,7 @@ public final class FrameServer: Sendable {
       close(descriptor)
       throw SystemError("listen on \(host):\(port)", code: ECANCELED)
     }
-    return UInt16(clamping: bound)
+    return bound
   }
 
   /// Closes the listening sockets; connections stay. Returns when they are closed, except on a loop of the server.

@@ -105,7 +105,9 @@ final class FrameSocket: EventHandler {
     } else {
       halfFrame = nil
     }
-    if !half.isBusy && !isWaitingForDisk && core.now - lastMoved > limits.idleTimeMax { close(.idle) }
+    // What is still in flight behind the end of a connection keeps nobody waiting.
+    let isBusy = isWaitingForDisk || (half.isBusy && (phase == .open || phase == .finishing))
+    if !isBusy && core.now - lastMoved > limits.idleTimeMax { close(.idle) }
   }
 
   func windDown(_ way: WindDown, of owner: ObjectIdentifier, on core: LoopCore) {

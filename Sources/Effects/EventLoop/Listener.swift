@@ -59,39 +59,3 @@ final class Listener: EventHandler {
     loop.schedule(after: Self.pause) { loop.send(.attend(registration)) }
   }
 }
-
-/// Makes a socket that listens; of several addresses that the name stands for, the first that can be had.
-func openListeningSocket(host: String, port: UInt16) throws(SystemError) -> Int32 {
-  let what = "listen on \(host.isEmpty ? "*" : host):\(port)"
-  let found = try ResolvedAddress.resolve(host: host, port: port, for: .listening)
-  // For every interface, IPv6 comes first: its socket takes IPv4 too.
-  let addresses = host.isEmpty ? found.filter { $0.family == AF_INET6 } + found : found
-  var failure = SystemError(what, code: EADDRNOTAVAIL)
-  for address in addresses {
-    do {
-      return try openListeningSocket(at: address, isWildcard: host.isEmpty, what: what)
-    } catch {
-      failure = error
-      // Somebody else has it: another address of this name would not be what was asked for.
-      if error.code == EADDRINUSE || error.code == EACCES { throw error }
-    }
-  }
-  throw failure
-}
-
-private func openListeningSocket(
-  at address: ResolvedAddress, isWildcard: Bool, what: String
-) throws(SystemError) -> Int32 {
-  let backlog: Int32 = 1024
-  let descriptor = linux_socket(address.family, Int32(SOCK_STREAM.rawValue), 0)
-  guard descriptor >= 0 else { throw SystemError(what, code: -descriptor) }
-  var status = linux_set_reuse_address(descriptor)
-  if status == 0 && isWildcard && address.family == AF_INET6 { status = linux_set_both_families(descriptor) }
-  if status == 0 { status = address.bind(descriptor) }
-  if status == 0 && Glibc.listen(descriptor, backlog) != 0 { status = -errno }
-  guard status == 0 else {
-    close(descriptor)
-    throw SystemError(what, code: -status)
-  }
-  return descriptor
-}

@@ -38,21 +38,21 @@ struct Thread: Sendable {
 /// Counts what is there to take; who finds nothing waits.
 ///
 /// An eventfd does it, since a descriptor may be shared by threads and needs no unsafe memory.
-final class Semaphore: Sendable {
+public final class Semaphore: Sendable {
   private let descriptor: Int32
 
-  init() throws(SystemError) {
+  public init() throws(SystemError) {
     descriptor = linux_eventfd_semaphore()
     guard descriptor >= 0 else { throw SystemError("make a semaphore", code: -descriptor) }
   }
   deinit { close(descriptor) }
 
-  func signal() {
+  public func signal() {
     var one: UInt64 = 1
     _ = write(descriptor, &one, 8)
   }
 
-  func wait() {
+  public func wait() {
     var taken: UInt64 = 0
     while read(descriptor, &taken, 8) != 8 {}
   }

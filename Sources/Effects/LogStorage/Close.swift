@@ -42,7 +42,7 @@ extension PartitionLog {
   private func end() {
     state.withLock { state in
       if case .failed = state.condition {} else { state.condition = .closed }
-      for segment in state.segments { segment.log.discard(openFiles) }
+      for segment in state.segments { segment.log.release(openFiles) }
     }
   }
 }

@@ -18,6 +18,11 @@ enum DirectoryMeta {
       """.utf8)
   }
 
+  /// The cluster that a directory belongs to; nil for a new one. What is wrong with the file is `check`'s to say.
+  static func clusterID(_ disk: any Disk, _ path: String) throws(StorageError) -> String? {
+    try disk.contents(of: "\(path)/\(LogDirectory.metaFile)", limit: 64 << 10).flatMap { properties($0)["cluster.id"] }
+  }
+
   /// Reads and compares; changes nothing.
   static func check(
     _ disk: any Disk, _ path: String, _ expected: DirectoryIdentity
@@ -46,7 +51,8 @@ enum DirectoryMeta {
       return .refused("\(file) belongs to the cluster \(cluster), but this node's cluster is \(expected.clusterID)")
     }
     guard node == expected.nodeID.value else {
-      return .refused("\(file) belongs to node \(node), but this is node \(expected.nodeID.value)")
+      return .refused(
+        "\(file) belongs to the node with node.id \(node), but this one has node.id \(expected.nodeID.value)")
     }
     let id = lines["directory.id"].flatMap { UniqueID($0) }
     // Directories of Kafka before 3.7 have no id of their own: they get ours.

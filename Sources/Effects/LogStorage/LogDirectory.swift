@@ -83,6 +83,11 @@ public final class LogDirectory: Sendable {
     }
   }
 
+  /// The cluster that a directory belongs to; nil for a new one. For a node that is not told its cluster.
+  public static func clusterID(disk: any Disk, path: String) throws(DirectoryRefusal) -> String? {
+    do throws(StorageError) { return try DirectoryMeta.clusterID(disk, path) } catch { throw .storage(error) }
+  }
+
   private static func refuse(_ sentence: String) throws(StorageError) -> LogDirectory {
     throw StorageError(.lock, "", .invalid(sentence))
   }

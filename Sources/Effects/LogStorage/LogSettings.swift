@@ -54,6 +54,12 @@ public struct LogSettings: Hashable, Sendable {
   public init() {}
 
   var isCompacted: Bool { cleanup.contains(.compact) }
+
+  /// The active segment is never compacted, so that `max.compaction.lag.ms` bounds its age too.
+  var segmentSpanMax: TimeSpan {
+    guard isCompacted, let lag = compactionLagMax else { return segmentSpan }
+    return min(segmentSpan, lag)
+  }
 }
 
 /// `message.timestamp.type` of a topic.

@@ -62,8 +62,10 @@ struct LogOpening {
     state.epochs = epochs ?? LeaderEpochs()
     switch recovery {
     case .clean where try findEnd(&state): break
-    case .clean: try recover(&state, from: state.active.baseOffset)
-    case .afterCrash(let point): try recover(&state, from: point)
+    case .clean: try recover(&state, from: state.active.baseOffset, start: start)
+    case .afterCrash(let point):
+      try recover(&state, from: point, start: start)
+      try restoreIndexes(&state, names)
     }
     if state.endOffset < start { try restart(&state, at: start) }
     if epochs == nil { try rebuildEpochs(&state) }
@@ -133,8 +135,8 @@ struct LogOpening {
       baseOffset: base, log: slot, size: 0, latest: nil, openedAt: now, firstTimestamp: nil, isUnsynced: false)
   }
 
-  /// Everything in the log was deleted, and the files that were to follow are lost: it begins anew at `start`.
-  private func restart(_ state: inout LogState, at start: Offset) throws(StorageError) {
+  /// The files that were to follow `start` are lost: the log begins anew there.
+  func restart(_ state: inout LogState, at start: Offset) throws(StorageError) {
     for segment in state.segments { try removeSegmentFiles(segment.baseOffset.value) }
     state.segments = [try createSegment(at: start)]
     state.index = SegmentIndex()
@@ -155,7 +157,7 @@ struct LogOpening {
         let files = IndexFiles(disk: disk, directory: directory)
         let entry = try files.lastEntry(base: active.baseOffset, segmentSize: active.size)
         let file = try active.log.file(on: disk, openFiles)
-        defer { active.log.discard(openFiles) }
+        defer { active.log.release(openFiles) }
         var walk = HeaderWalk(file, path: active.log.path, from: Int64(entry?.position ?? 0), to: active.size)
         while let (header, position) = try walk.next() {
           guard header.baseOffset >= state.endOffset else { return false }

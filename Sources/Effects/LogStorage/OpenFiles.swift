@@ -59,42 +59,54 @@ final class FileSlot: Sendable {
   private struct State {
     var file: (any DiskFile)?
     var used = false
+    /// The name ends with this while a compacted segment takes its predecessors' place.
+    var suffix = ""
+    /// Its segment is gone: whoever still wants to open it has to look for the place again.
+    var isDiscarded = false
   }
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let directory: String
   let baseOffset: Int64
 
-  init(directory: String, baseOffset: Int64) {
+  init(directory: String, baseOffset: Int64, suffix: String = "") {
     self.directory = directory
     self.baseOffset = baseOffset
+    state = Mutex(State(suffix: suffix))
   }
 
-  var path: String { SegmentFile.log.path(in: directory, baseOffset: baseOffset) }
+  private var plainPath: String { SegmentFile.log.path(in: directory, baseOffset: baseOffset) }
+
+  var path: String { plainPath + state.withLock { $0.suffix } }
 
   /// The file, opened if it is not. The caller's reference keeps it open.
   func file(on disk: any Disk, _ openFiles: OpenFiles) throws(StorageError) -> any DiskFile {
-    if let file = current() { return file }
-    return install(try disk.open(path), openFiles)
-  }
-
-  private func current() -> (any DiskFile)? {
-    state.withLock { state in
+    let (file, isNew) = try state.withLock { state throws(StorageError) -> (any DiskFile, Bool) in
       state.used = true
-      return state.file
-    }
-  }
-
-  /// Two threads may open the same file at once: the first to come here wins, the other's closes itself.
-  @discardableResult
-  func install(_ file: any DiskFile, _ openFiles: OpenFiles) -> any DiskFile {
-    let (winner, isNew) = state.withLock { state -> (any DiskFile, Bool) in
-      state.used = true
-      if let earlier = state.file { return (earlier, false) }
+      if let file = state.file { return (file, false) }
+      if state.isDiscarded { throw StorageError(.open, plainPath, .invalid("the segment has been removed")) }
+      let file = try disk.open(plainPath + state.suffix)
       state.file = file
       return (file, true)
     }
     if isNew { openFiles.admit(self) }
-    return winner
+    return file
+  }
+
+  /// Takes a file that has just been created.
+  func install(_ file: any DiskFile, _ openFiles: OpenFiles) {
+    state.withLock { state in
+      state.used = true
+      state.file = file
+    }
+    openFiles.admit(self)
+  }
+
+  /// Gives a compacted segment its final name.
+  func dropSuffix(on disk: any Disk) throws(StorageError) {
+    try state.withLock { state throws(StorageError) in
+      try disk.rename(plainPath + state.suffix, to: plainPath)
+      state.suffix = ""
+    }
   }
 
   /// True when the file was closed; a file that was used since the last call is spared once.
@@ -111,11 +123,18 @@ final class FileSlot: Sendable {
 
   func close() { state.withLock { $0.file = nil } }
 
-  func discard(_ openFiles: OpenFiles) {
+  /// Closes the file; it can be opened again.
+  func release(_ openFiles: OpenFiles) {
     let wasOpen = state.withLock { state in
       defer { state.file = nil }
       return state.file != nil
     }
     if wasOpen { openFiles.forget(self) }
+  }
+
+  /// Closes the file for good.
+  func discard(_ openFiles: OpenFiles) {
+    state.withLock { $0.isDiscarded = true }
+    release(openFiles)
   }
 }

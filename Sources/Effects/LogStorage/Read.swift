@@ -49,7 +49,8 @@ extension PartitionLog {
       switch step {
       case .done(let outcome): return outcome
       case .search(let search):
-        switch try search.run() {
+        switch try run(search) {
+        case .again: continue
         case .found(let slice, let end):
           state.withLock { state in
             if state.generation == search.generation, let end {
@@ -63,6 +64,17 @@ extension PartitionLog {
           from = next
         }
       }
+    }
+  }
+
+  /// A search that fails because its segment was removed or replaced meanwhile is made anew.
+  private func run(_ search: SliceSearch) throws(StorageError) -> SliceSearch.Outcome {
+    do throws(StorageError) {
+      return try search.run()
+    } catch {
+      let hasChanged = state.withLock { $0.generation != search.generation }
+      if hasChanged { return .again }
+      throw error
     }
   }
 

@@ -3,9 +3,13 @@ import Vocabulary
 
 extension LogOpening {
   /// Reads what follows the recovery point, and ends the log at the first batch that is not whole and true.
-  func recover(_ state: inout LogState, from point: Offset) throws(StorageError) {
+  ///
+  /// `start` is where the log is known to begin. A first segment beyond it, which was not durable, means that
+  /// the ones before it are lost: then what is left is no log.
+  func recover(_ state: inout LogState, from point: Offset, start: Offset) throws(StorageError) {
     let all = state.segments
     var place = 0
+    if all[0].baseOffset > max(point, start) { return try restart(&state, at: start) }
     // A segment whose successor begins at or below the recovery point was durable as a whole.
     while place + 1 < all.count, all[place + 1].baseOffset <= point { place += 1 }
     let trusted = state.producers
@@ -29,6 +33,32 @@ extension LogOpening {
     // What was read may be in the page cache alone, if only the process crashed.
     state.syncedOffset = min(point, all[place].baseOffset)
     state.trustedOffset = point
+  }
+
+  /// Durable segments whose index is missing get one, so that nobody has to walk over them at every search.
+  func restoreIndexes(_ state: inout LogState, _ names: [String]) throws(StorageError) {
+    let known = Set(names)
+    for place in state.segments.indices.dropLast() {
+      let segment = state.segments[place]
+      let path = SegmentFile.offsetIndex.path(in: directory, baseOffset: segment.baseOffset.value)
+      guard segment.size > 0, !segment.isIndexUnsynced, !known.contains(String(path.dropFirst(directory.count + 1)))
+      else { continue }
+      var index = SegmentIndex()
+      var latest = (time: Timestamp.none, offset: segment.baseOffset)
+      var walk = HeaderWalk(
+        try segment.log.file(on: disk, openFiles), path: segment.log.path, from: 0, to: segment.size)
+      while let (header, position) = try walk.next() {
+        if header.maxTimestamp > latest.time { latest = (header.maxTimestamp, header.lastOffset) }
+        index.note(
+          lastRelativeOffset: header.lastOffset - segment.baseOffset, position: position, bytes: header.totalBytes,
+          interval: settings.indexInterval.value, maxTimestamp: latest.time,
+          maxTimestampRelativeOffset: latest.offset - segment.baseOffset)
+      }
+      index.noteTime(latest.time, relativeOffset: latest.offset - segment.baseOffset)
+      try save(index, of: segment.baseOffset.value)
+      state.segments[place].isIndexUnsynced = true
+      state.unsyncedNames.insert(.files)
+    }
   }
 
   /// True when the segment had to be cut.
@@ -74,9 +104,7 @@ extension LogOpening {
     if let latest = segment.latest {
       index.noteTime(latest.time, relativeOffset: latest.offset - segment.baseOffset)
     }
-    let base = segment.baseOffset.value
-    try disk.create(SegmentFile.offsetIndex.path(in: directory, baseOffset: base)).write(index.offsetFileBytes, at: 0)
-    try disk.create(SegmentFile.timeIndex.path(in: directory, baseOffset: base)).write(index.timeFileBytes, at: 0)
+    try save(index, of: segment.baseOffset.value)
     state.active.isIndexUnsynced = true
     state.unsyncedNames.insert(.files)
   }
@@ -150,6 +178,10 @@ extension LogOpening {
       || name.hasSuffix(".tmp")
     {
       try disk.unlink("\(directory)/\(name)")
+      hasChanged = true
+    }
+    for name in names where name.hasSuffix(SegmentFile.swapSuffix) {
+      try finishSwap(name, among: names)
       hasChanged = true
     }
     return hasChanged

@@ -19,7 +19,7 @@ extension PartitionLog {
     let entries = state.index?.entries.count ?? 0
     let isIndexFull = (entries + 1) * SegmentIndex.TimeEntry.byteCount > state.settings.indexBytesMax.value
     let first = active.firstTimestamp ?? active.openedAt
-    let isOld = header.maxTimestamp.milliseconds &- first.milliseconds > state.settings.segmentSpan.milliseconds
+    let isOld = header.maxTimestamp.milliseconds &- first.milliseconds > state.settings.segmentSpanMax.milliseconds
     guard isFull || isIndexFull || isOld || isTooFar else { return }
     try roll(&state, at: max(state.endOffset, isTooFar ? header.baseOffset : state.endOffset), now: now)
   }
@@ -31,7 +31,7 @@ extension PartitionLog {
       let active = state.active
       guard active.size > 0 else { return false }
       let age = now.milliseconds &- active.openedAt.milliseconds
-      guard age >= state.settings.segmentSpan.milliseconds else { return false }
+      guard age >= state.settings.segmentSpanMax.milliseconds else { return false }
       try roll(&state, at: state.endOffset, now: now)
       return true
     }

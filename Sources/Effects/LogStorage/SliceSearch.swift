@@ -32,6 +32,8 @@ struct SliceSearch: Sendable {
   enum Outcome {
     case found(LogSlice, end: BatchMark?)
     case nothing
+    /// The segment is gone.
+    case again
     /// Nothing of interest in this segment, after compaction.
     case continueAt(Offset)
   }

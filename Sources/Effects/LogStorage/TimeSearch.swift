@@ -13,6 +13,30 @@ public struct TimedOffset: Hashable, Sendable {
 extension PartitionLog {
   /// The first record whose timestamp is `time` or later; nil when there is none. Reads files: for a blocking pool.
   public func offset(forTimestamp time: Timestamp) throws(StorageError) -> TimedOffset? {
+    try whileUnchanged { () throws(StorageError) in try search(forTimestamp: time) }
+  }
+
+  /// The record with the largest timestamp, the first of several (KIP-734); nil for an empty log.
+  public func offsetOfMaxTimestamp() throws(StorageError) -> TimedOffset? {
+    try whileUnchanged { () throws(StorageError) in try searchMaxTimestamp() }
+  }
+
+  /// A search that fails because a segment was removed or replaced meanwhile is made anew.
+  private func whileUnchanged(
+    _ search: () throws(StorageError) -> TimedOffset?
+  ) throws(StorageError) -> TimedOffset? {
+    while true {
+      let generation = state.withLock { $0.generation }
+      do throws(StorageError) {
+        return try search()
+      } catch {
+        let isSame = state.withLock { $0.generation == generation }
+        if isSame { throw error }
+      }
+    }
+  }
+
+  private func search(forTimestamp time: Timestamp) throws(StorageError) -> TimedOffset? {
     let (segments, start, index) = try snapshotForSearch()
     for segment in segments where segment.size > 0 {
       guard let latest = try knownLatest(of: segment), latest.time >= time else { continue }
@@ -23,8 +47,7 @@ extension PartitionLog {
     return nil
   }
 
-  /// The record with the largest timestamp, the first of several (KIP-734); nil for an empty log.
-  public func offsetOfMaxTimestamp() throws(StorageError) -> TimedOffset? {
+  private func searchMaxTimestamp() throws(StorageError) -> TimedOffset? {
     let (segments, start, _) = try snapshotForSearch()
     var best: (segment: Segment, time: Timestamp)?
     for segment in segments where segment.size > 0 {

@@ -35,14 +35,11 @@ extension PartitionLog {
     }
   }
 
-  /// The last segment goes first, so that at every moment what is left is the beginning of the log.
+  /// The last segment goes first, and durably, so that at every moment what is left is the beginning of the
+  /// log: recovery does not look for holes below the recovery point.
   private func removeSegments(of state: inout LogState, from end: Offset) throws(StorageError) {
-    var hasRemoved = false
     while state.segments.count > 1, state.active.baseOffset >= end {
       try removeFiles(of: state.segments.removeLast())
-      hasRemoved = true
-    }
-    if hasRemoved {
       try disk.syncDirectory(directory)
       state.index = nil
     }
@@ -79,7 +76,10 @@ extension PartitionLog {
   private func restart(
     _ state: inout LogState, at offset: Offset, openedAt: Timestamp
   ) throws(StorageError) {
-    while let last = state.segments.popLast() { try removeFiles(of: last) }
+    while let last = state.segments.popLast() {
+      try removeFiles(of: last)
+      try disk.syncDirectory(directory)
+    }
     for name in try disk.list(directory) where SegmentFile.parse(name)?.kind == .producerSnapshot {
       try disk.unlink("\(directory)/\(name)")
     }

@@ -16,8 +16,7 @@ struct Decoder: WireCoding {
     reader = ByteReader(bytes)
   }
 
-  /// Every message ends where its bytes end. Kafka lets more bytes follow; no client is known to send any,
-  /// and what a version error left over is better refused than half understood.
+  /// For responses and records: what is left over there shows that the wrong version was read.
   func expectEnd() throws(WireError) {
     guard reader.remaining == 0 else { throw .trailingBytes(reader.remaining) }
   }

@@ -73,29 +73,3 @@ extension RecordBatchHeader {
     return try found.get()
   }
 }
-
-extension VersionedRecord {
-  public static func decode(_ bytes: [UInt8]) throws -> Self {
-    try bytes.withUnsafeBytes { raw in try decode(raw) }
-  }
-}
-extension GroupRecordKey {
-  /// Nil for a type that this release does not know.
-  public static func decode(_ bytes: [UInt8]) throws -> GroupRecordKey? {
-    try bytes.withUnsafeBytes { raw in try decode(raw) }
-  }
-}
-extension MetadataRecord {
-  /// Nil for a type or version that this release does not know.
-  public static func decodeValue(_ bytes: [UInt8]) throws -> MetadataRecord? {
-    try bytes.withUnsafeBytes { raw in try decodeValue(raw) }
-  }
-}
-extension QuorumRecord {
-  /// Nil for a type of control record that is none of the quorum's.
-  public static func decode(key: [UInt8], value: [UInt8]) throws -> QuorumRecord? {
-    try key.withUnsafeBytes { rawKey in
-      try value.withUnsafeBytes { rawValue in try decode(key: rawKey, value: rawValue) }
-    }
-  }
-}

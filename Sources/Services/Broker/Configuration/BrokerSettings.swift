@@ -20,6 +20,8 @@ public struct BrokerSettings: Sendable {
   public let createsTopicsWhenAsked: Bool
   public let deletesTopics: Bool
   public let producerExpiry: TimeSpan
+  /// Whether groups may use the consumer protocol (KIP-848).
+  public let offersConsumerProtocol: Bool
   /// Every key as it was written: topics take their defaults from here.
   public let fixed: [String: String]
   /// Accepted keys that change nothing, each with the reason: logged at the start.
@@ -77,6 +79,7 @@ public struct BrokerSettings: Sendable {
     createsTopicsWhenAsked = reader.flag("auto.create.topics.enable")
     deletesTopics = reader.flag("delete.topic.enable")
     producerExpiry = reader.milliseconds("producer.id.expiration.ms")
+    offersConsumerProtocol = commaSeparated(reader.text("group.coordinator.rebalance.protocols")).contains("consumer")
   }
 
   /// Typed access to keys that `check` has passed.

@@ -89,7 +89,8 @@ struct FetchPlan: Sendable {
     let size = min(Int(item.ask.partitionMaxBytes), budget)
     do throws(StorageError) {
       let outcome = try partition.log.read(
-        from: Offset(item.ask.fetchOffset), maxBytes: max(0, size), upTo: highWatermark, minimumOneBatch: isFirst)
+        from: Offset(item.ask.fetchOffset), maxBytes: max(0, size), upTo: highWatermark,
+        minimum: isFirst ? .oneBatch : .nothing)
       switch outcome {
       case .outOfRange:
         return failed(answer, .offsetOutOfRange)

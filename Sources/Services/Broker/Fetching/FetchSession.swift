@@ -25,7 +25,8 @@ final class FetchSession: Sendable {
     state.withLock { state in
       guard request.sessionEpoch == state.nextEpoch else {
         return .failure(
-          Refusal(.invalidFetchSessionEpoch, "session \(id) expects epoch \(state.nextEpoch), not \(request.sessionEpoch)"))
+          Refusal(
+            .invalidFetchSessionEpoch, "session \(id) expects epoch \(state.nextEpoch), not \(request.sessionEpoch)"))
       }
       guard byID == state.byID else {
         return .failure(Refusal(.fetchSessionTopicIdError, "session \(id) mixes topic names and topic ids"))

@@ -202,8 +202,7 @@ final class GroupShard: Sendable {
 
   private func ring(_ deadline: Instant) {
     turns.withLock { if $0.alarm?.at == deadline { $0.alarm = nil } }
-    let topics = world.topics()
-    turn { coordinator, now, effects in coordinator.tick(at: now, topics: topics, into: &effects) }
+    turn { coordinator, now, effects in coordinator.tick(at: now, into: &effects) }
   }
 
   func stop() {

@@ -58,7 +58,10 @@ extension Broker {
       case 2: changes.append((config.name, .append(config.value)))
       case 3: changes.append((config.name, .subtract(config.value)))
       default:
-        return .failure(Refusal(.invalidRequest, "Config operation \(config.configOperation) is not SET (0), DELETE (1), APPEND (2) or SUBTRACT (3)."))
+        return .failure(
+          Refusal(
+            .invalidRequest,
+            "Config operation \(config.configOperation) is not SET (0), DELETE (1), APPEND (2) or SUBTRACT (3)."))
       }
     }
     return .success(changes)
@@ -67,7 +70,8 @@ extension Broker {
   /// Alters each resource on its own; `then` gets what was wrong with each, in the order of the request.
   private func alter(
     _ resources: [(type: Int8, name: String)], validateOnly: Bool,
-    decide: @escaping @Sendable (Int, ConfigResource, MetadataImage) -> Result<Decision<Result<Void, Refusal>>, Refusal>,
+    decide:
+      @escaping @Sendable (Int, ConfigResource, MetadataImage) -> Result<Decision<Result<Void, Refusal>>, Refusal>,
     then: @escaping @Sendable ([Refusal?]) -> Void
   ) {
     controller.change { draft in

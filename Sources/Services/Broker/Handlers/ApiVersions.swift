@@ -6,8 +6,10 @@ extension Broker {
   ///
   /// From v3 on the client names its software; a name that is not one gets INVALID_REQUEST (KIP-511).
   func apiVersions(_ call: Call<ApiVersionsRequest>) {
-    guard call.context.version < 3 || isSoftwareName(call.request.clientSoftwareName)
-      && isSoftwareName(call.request.clientSoftwareVersion)
+    guard
+      call.context.version < 3
+        || isSoftwareName(call.request.clientSoftwareName)
+          && isSoftwareName(call.request.clientSoftwareVersion)
     else {
       var refused = ApiVersionsResponse()
       refused.errorCode = .invalidRequest

@@ -18,11 +18,15 @@ extension Broker {
         return .failure(Refusal(.invalidRequest, "'\(name)' is not a broker id."))
       }
       guard id == settings.nodeID.value else {
-        return .failure(Refusal(.invalidRequest, "Unexpected broker id \(id): this is broker \(settings.nodeID.value)."))
+        return .failure(
+          Refusal(.invalidRequest, "Unexpected broker id \(id): this is broker \(settings.nodeID.value)."))
       }
       return .success(.broker(settings.nodeID))
     case nil:
-      return .failure(Refusal(.invalidRequest, "Resource type \(type) is not supported: only topics (2) and brokers (4) have configs here."))
+      return .failure(
+        Refusal(
+          .invalidRequest, "Resource type \(type) is not supported: only topics (2) and brokers (4) have configs here.")
+      )
     }
   }
 

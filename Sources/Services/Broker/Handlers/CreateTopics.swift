@@ -65,7 +65,8 @@ extension Broker {
         replicationFactor: topic.replicationFactor == -1 ? nil : topic.replicationFactor)
     } else {
       layout = .assigned(
-        Dictionary(topic.assignments.map { ($0.partitionIndex, $0.brokerIDs.map { NodeID($0) }) }) { first, _ in first })
+        Dictionary(topic.assignments.map { ($0.partitionIndex, $0.brokerIDs.map { NodeID($0) }) }) { first, _ in first }
+      )
     }
     return TopicCreation(name: topic.name, layout: layout, configs: topic.configs.map { ($0.name, $0.value) }, id: id)
   }
@@ -87,7 +88,7 @@ extension Broker {
       entry.replicationFactor = created.replicationFactor
       let own = Dictionary(topic.configs.compactMap { c in c.value.map { (c.name, $0) } }) { _, last in last }
       entry.configs = topicConfigs(own: own).map { resolved in
-        var config = CreateTopicsResponse.TopicConfigs()
+        var config = CreateTopicsResponse.Config()
         config.name = resolved.definition.name
         config.value = resolved.effective.value
         config.configSource = resolved.effective.source.rawValue

@@ -1,3 +1,4 @@
+import EventLoop
 import KafkaProtocol
 import LogStorage
 import Vocabulary
@@ -39,7 +40,11 @@ extension Broker {
       return entry
     }
     do throws(StorageError) {
-      entry.lowWatermark = try partition.log.deleteRecords(before: target).value
+      guard let start = try partition.log.deleteRecords(before: target) else {
+        entry.errorCode = .offsetOutOfRange
+        return entry
+      }
+      entry.lowWatermark = start.value
     } catch {
       storageFailed(error)
       entry.errorCode = .kafkaStorageError

@@ -11,14 +11,17 @@ extension Broker {
     controller.change { draft in
       references.map { reference -> Result<TopicState, Refusal> in
         guard let reference else {
-          return .failure(Refusal(.invalidRequest, "Name a topic by its name or by its id, not by both and not by neither."))
+          return .failure(
+            Refusal(.invalidRequest, "Name a topic by its name or by its id, not by both and not by neither."))
         }
         guard isAllowed else { return .failure(Refusal(.topicDeletionDisabled, "Topic deletion is disabled.")) }
         return draft.add(draft.image.delete(reference))
       }
     } then: { result in
       if case .failure(let error) = result { self.storageFailed(error) }
-      let results = (try? result.get()) ?? references.map { _ in .failure(Refusal(.kafkaStorageError, "The metadata log takes no writes.")) }
+      let results =
+        (try? result.get())
+        ?? references.map { _ in .failure(Refusal(.kafkaStorageError, "The metadata log takes no writes.")) }
       let deleted = results.compactMap { try? $0.get() }
       self.groups.topicsDeleted(deleted.map(\.name))
       var response = DeleteTopicsResponse()
@@ -38,7 +41,8 @@ extension Broker {
     }
   }
 
-  private func entry(_ reference: TopicReference?, _ result: Result<TopicState, Refusal>) -> DeleteTopicsResponse.Topic {
+  private func entry(_ reference: TopicReference?, _ result: Result<TopicState, Refusal>) -> DeleteTopicsResponse.Topic
+  {
     var entry = DeleteTopicsResponse.Topic()
     switch reference {
     case .name(let name)?: entry.name = name

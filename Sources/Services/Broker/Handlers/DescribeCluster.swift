@@ -1,3 +1,4 @@
+import ClusterMetadata
 import KafkaProtocol
 import Vocabulary
 
@@ -15,7 +16,7 @@ extension Broker {
     response.controllerID = settings.nodeID.value
     response.brokers = controller.image.liveBrokers.compactMap { broker in
       guard let endpoint = broker.endpoints.first(where: { $0.name == call.context.listener }) else { return nil }
-      var entry = DescribeClusterResponse.ClusterBroker()
+      var entry = DescribeClusterResponse.Broker()
       entry.brokerID = broker.id.value
       entry.host = endpoint.host
       entry.port = Int32(endpoint.port)

@@ -9,7 +9,7 @@ extension Broker {
     let image = controller.image
     var response = DescribeConfigsResponse()
     response.results = request.resources.map { asked in
-      var entry = DescribeConfigsResponse.DescribeConfigsResult()
+      var entry = DescribeConfigsResponse.Resource()
       entry.resourceType = asked.resourceType
       entry.resourceName = asked.resourceName
       entry.errorMessage = nil
@@ -48,8 +48,8 @@ extension Broker {
 
   private func describe(
     _ resolved: ResolvedConfig, _ request: DescribeConfigsRequest
-  ) -> DescribeConfigsResponse.Resource {
-    var config = DescribeConfigsResponse.Resource()
+  ) -> DescribeConfigsResponse.Config {
+    var config = DescribeConfigsResponse.Config()
     config.name = resolved.definition.name
     config.value = resolved.effective.value
     config.readOnly = resolved.isReadOnly

@@ -1,5 +1,6 @@
 import EventLoop
 import KafkaProtocol
+import LogStorage
 import Vocabulary
 
 extension Broker {
@@ -9,7 +10,7 @@ extension Broker {
   }
 
   private func logDirs(_ request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
-    var result = DescribeLogDirsResponse.DescribeLogDirsResult()
+    var result = DescribeLogDirsResponse.LogDir()
     result.logDir = storage.path
     let room = storage.room
     result.totalBytes = room.total

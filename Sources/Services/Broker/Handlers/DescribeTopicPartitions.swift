@@ -18,7 +18,7 @@ extension Broker {
         response.nextCursor = cursor(name, first)
         break
       }
-      var entry = DescribeTopicPartitionsResponse.TopicTopic()
+      var entry = DescribeTopicPartitionsResponse.Topic()
       entry.name = name
       switch image.topic(.name(name)) {
       case .failure(let refusal): entry.errorCode = refusal.code
@@ -42,14 +42,14 @@ extension Broker {
   }
 
   private func fill(
-    _ entry: inout DescribeTopicPartitionsResponse.TopicTopic, _ topic: TopicState, _ range: Range<Int>
+    _ entry: inout DescribeTopicPartitionsResponse.Topic, _ topic: TopicState, _ range: Range<Int>
   ) {
     entry.topicID = topic.id
     entry.isInternal = topic.name.isInternal
     entry.topicAuthorizedOperations = AuthorizedOperations.topic
     entry.partitions = range.map { index in
       let state = topic.partitions[index]
-      var partition = DescribeTopicPartitionsResponse.TopicPartition()
+      var partition = DescribeTopicPartitionsResponse.Partition()
       partition.partitionIndex = Int32(index)
       partition.errorCode = state.leader == .none ? .leaderNotAvailable : .none
       partition.leaderID = state.leader.value

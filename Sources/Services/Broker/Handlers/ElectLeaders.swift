@@ -19,7 +19,8 @@ extension Broker {
         result.partitionID = index
         let isKnown = held?.partition(index) != nil
         result.errorCode = isKnown ? .electionNotNeeded : .unknownTopicOrPartition
-        result.errorMessage = isKnown ? "Leader election not needed for topic partition." : "No such topic as \(topic.topic)"
+        result.errorMessage =
+          isKnown ? "Leader election not needed for topic partition." : "No such topic as \(topic.topic)"
         return result
       }
       return entry

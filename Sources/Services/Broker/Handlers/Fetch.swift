@@ -1,6 +1,7 @@
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Telemetry
 import Vocabulary
 
 extension Broker {
@@ -10,6 +11,7 @@ extension Broker {
   /// max_wait is over. v7 has sessions (KIP-227), v12 finds diverged readers (KIP-320), v13 names topics by id.
   /// Differs from Apache Kafka: nothing is ever converted down, and quotas are not applied.
   func fetch(_ call: Call<FetchRequest>) {
+    metrics.fetchRequests.add(1)
     let request = call.request
     let byID = call.context.version >= 13
     let now = monotonicNow()
@@ -79,7 +81,7 @@ private struct FetchInProgress: Sendable {
       partitions.append(partition)
       seen.append(fetched.seen)
     }
-    let loop = call.loop
+    let loop = call.context.connection.loop
     // The read goes back to the connection's own loop: a producer does not pay for its consumers.
     let wait = FetchWait(partitions: partitions) { loop.post { self.proceed(canWait: true) } }
     wait.start(seen: seen, until: deadline, on: loop)
@@ -89,10 +91,11 @@ private struct FetchInProgress: Sendable {
     let told = isIncremental ? session?.changes(in: result) ?? result : remembered(result)
     var response = FetchResponse()
     response.sessionID = session?.id ?? 0
-    var records: [RecordsOnDisk] = []
+    var records: [LogSlice] = []
     for (item, fetched) in told.items {
       append(fetched.answer, of: item.key, to: &response)
-      if let slice = fetched.records { records.append(RecordsOnDisk(slice)) }
+      if let slice = fetched.records { records.append(slice) }
+      if fetched.answer.errorCode != .none { broker.metrics.failedFetches.add(1) }
     }
     broker.metrics.bytesOut.add(told.bytes)
     call.answer(response, records: records)

@@ -1,3 +1,4 @@
+import ClusterMetadata
 import KafkaProtocol
 import Vocabulary
 

@@ -1,3 +1,4 @@
+import EventLoop
 import KafkaProtocol
 import LogStorage
 import Vocabulary
@@ -44,7 +45,7 @@ extension Broker {
       switch ask.timestamp {
       case -1: fill(&answer, partition.highWatermark, partition)
       case -2, -4: fill(&answer, partition.log.startOffset, partition)
-      case -3: fill(&answer, try partition.log.maxTimestampOffset(), partition)
+      case -3: fill(&answer, try partition.log.offsetOfMaxTimestamp(), partition)
       case -5, -6: break
       default:
         guard ask.timestamp >= 0 else {
@@ -66,7 +67,7 @@ extension Broker {
 
   /// Records above the high watermark do not exist yet for a client.
   private func fill(
-    _ answer: inout ListOffsetsResponse.Partition, _ found: TimestampedOffset?, _ partition: Partition
+    _ answer: inout ListOffsetsResponse.Partition, _ found: TimedOffset?, _ partition: Partition
   ) {
     guard let found, found.offset < partition.highWatermark else { return }
     fill(&answer, found.offset, partition)

@@ -1,5 +1,6 @@
 import ClusterMetadata
 import KafkaProtocol
+import LogStorage
 import Vocabulary
 
 extension Broker {
@@ -7,7 +8,7 @@ extension Broker {
   ///
   /// Differs from Apache Kafka: a topic that is created because it was asked for is in this very answer, with its
   /// leaders; Kafka answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again.
-  func metadata(_ call: Call<MetadataRequest>) {
+  func describeMetadata(_ call: Call<MetadataRequest>) {
     let request = call.request
     let wantsAll = request.topics == nil || (call.context.version == 0 && request.topics?.isEmpty == true)
     let missing = wantsAll ? [] : creatable(request, version: call.context.version)

@@ -12,7 +12,7 @@ extension Broker {
       answer.topic = topic.topic
       let held = heldTopic(topic.topic)
       answer.partitions = topic.partitions.map { ask in
-        var end = OffsetForLeaderEpochResponse.End()
+        var end = OffsetForLeaderEpochResponse.Partition()
         end.partition = ask.partition
         guard let partition = held?.partition(ask.partition) else {
           end.errorCode = .unknownTopicOrPartition

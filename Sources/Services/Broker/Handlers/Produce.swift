@@ -2,6 +2,7 @@ import EventLoop
 import KafkaProtocol
 import LogStorage
 import Synchronization
+import Telemetry
 import Vocabulary
 
 extension Broker {
@@ -11,6 +12,7 @@ extension Broker {
   /// Differs from Apache Kafka: transactions are refused with INVALID_TXN_STATE; quotas are not applied.
   func produce(_ call: Call<ProduceRequest>, _ body: UnsafeMutableRawBufferPointer) {
     let request = call.request
+    metrics.produceRequests.add(1)
     let answer = ProduceAnswer(call)
     let now = wallClockNow()
     for (i, topic) in request.topicData.enumerated() {
@@ -29,9 +31,8 @@ extension Broker {
           answer.refuse(slot, .corruptMessage, "The partition \(partition.name) was sent no batch.")
           continue
         }
-        metrics.bytesIn.add(range.count)
         partition.append(UnsafeMutableRawBufferPointer(rebasing: body[range]), origin: .client, now: now) { outcome in
-          answer.complete(slot, outcome, self)
+          answer.complete(slot, outcome, bytes: range.count, self)
         }
       }
     }
@@ -101,9 +102,10 @@ private final class ProduceAnswer: Sendable {
     }
   }
 
-  func complete(_ slot: Slot, _ outcome: AppendOutcome, _ broker: Broker) {
+  func complete(_ slot: Slot, _ outcome: AppendOutcome, bytes: Int, _ broker: Broker) {
     switch outcome {
     case .kept(let appended):
+      broker.metrics.bytesIn.add(bytes)
       broker.metrics.recordsIn.add(Int(appended.lastOffset - appended.baseOffset) + 1)
       decide(slot) { partition in
         partition.baseOffset = appended.baseOffset.value
@@ -111,15 +113,15 @@ private final class ProduceAnswer: Sendable {
         partition.logStartOffset = appended.logStartOffset.value
       }
     case .refused(let refusal):
-      broker.metrics.refusedProduces.add(1)
+      broker.metrics.failedProduces.add(1)
       decide(slot) { partition in
         partition.errorCode = refusal.code
         partition.errorMessage = refusal.message
         partition.baseOffset = -1
-        partition.recordErrors = refusal.recordErrors.map { index, message in
+        partition.recordErrors = refusal.recordErrors.map { fault in
           var error = ProduceResponse.BatchIndexAndErrorMessage()
-          error.batchIndex = Int32(clamping: index)
-          error.batchIndexErrorMessage = message
+          error.batchIndex = Int32(clamping: fault.index)
+          error.batchIndexErrorMessage = fault.message
           return error
         }
       }

@@ -27,7 +27,7 @@ struct MetadataDraft: Sendable {
 /// The order is a contract: records are on disk before the image that holds them is seen by anyone, and the broker has
 /// followed it before the answer is sent.
 final class Controller: Sendable {
-  private let thread = BlockingPool(threads: 1)
+  private let thread: BlockingPool
   private let log: MetadataLog
   private let published: Mutex<MetadataImage>
   /// Makes the broker follow: opens, closes and configures partitions. Set once, before the first change.
@@ -36,7 +36,8 @@ final class Controller: Sendable {
   init(
     log: MetadataLog, image: MetadataImage,
     follow: @escaping @Sendable ([MetadataRecord], MetadataImage) -> Void
-  ) {
+  ) throws(SystemError) {
+    thread = try BlockingPool(threads: 1, name: "controller")
     self.log = log
     self.follow = follow
     published = Mutex(image)

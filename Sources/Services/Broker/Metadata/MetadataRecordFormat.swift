@@ -56,7 +56,8 @@ enum MetadataRecordFormat {
     return record
   }
 
-  private static func partition(_ topic: UniqueID, _ index: PartitionIndex, _ state: PartitionState) -> PartitionRecord {
+  private static func partition(_ topic: UniqueID, _ index: PartitionIndex, _ state: PartitionState) -> PartitionRecord
+  {
     var record = PartitionRecord()
     record.partitionID = index.value
     record.topicID = topic

@@ -32,8 +32,9 @@ final class Partition: Sendable {
 
   private struct State {
     var leaderEpoch: LeaderEpoch
-    var partitionEpoch: Int32
     var minInSync: Int
+    var flushInterval: TimeSpan
+    var fileDeleteDelay: TimeSpan
     var durability: Durability
     /// Consumers see what lies below it.
     var highWatermark: Offset
@@ -41,6 +42,8 @@ final class Partition: Sendable {
     var producers: [ProduceWait] = []
     var sync = SyncState.idle
     var unsyncedRecords: Int64 = 0
+    /// When the oldest record came that may be in memory only; kept only where `flush.ms` asks for it.
+    var unsyncedSince: Instant?
   }
 
   /// An append that is done and not yet kept.
@@ -57,7 +60,7 @@ final class Partition: Sendable {
   }
 
   init(
-    name: TopicPartition, topicID: UniqueID, log: PartitionLog, leaderEpoch: LeaderEpoch, partitionEpoch: Int32,
+    name: TopicPartition, topicID: UniqueID, log: PartitionLog, leaderEpoch: LeaderEpoch,
     settings: TopicSettings, pool: BlockingPool
   ) {
     self.name = name
@@ -66,18 +69,27 @@ final class Partition: Sendable {
     self.pool = pool
     state = Mutex(
       State(
-        leaderEpoch: leaderEpoch, partitionEpoch: partitionEpoch, minInSync: settings.minInSync,
+        leaderEpoch: leaderEpoch, minInSync: settings.minInSync,
+        flushInterval: settings.flushInterval, fileDeleteDelay: settings.fileDeleteDelay,
         durability: settings.durability, highWatermark: log.endOffset))
   }
 
   var leaderEpoch: LeaderEpoch { state.withLock { $0.leaderEpoch } }
   var highWatermark: Offset { state.withLock { $0.highWatermark } }
   var minInSync: Int { state.withLock { $0.minInSync } }
+  var fileDeleteDelay: TimeSpan { state.withLock { $0.fileDeleteDelay } }
+
+  /// The largest epoch that is not above the one asked for, and where it ends; (-1, -1) when there is none.
+  func endOffset(ofEpoch epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
+    log.leaderEpochs.end(of: epoch, logEnd: log.endOffset) ?? (.none, .none)
+  }
 
   func update(settings: TopicSettings) {
     log.update(settings.log)
     state.withLock {
       $0.minInSync = settings.minInSync
+      $0.flushInterval = settings.flushInterval
+      $0.fileDeleteDelay = settings.fileDeleteDelay
       $0.durability = settings.durability
     }
   }
@@ -140,12 +152,20 @@ final class Partition: Sendable {
   // MARK: Syncing
 
   private func syncLater(_ records: Int64, after limit: Int64) {
-    guard limit < .max else { return }
     let isDue = state.withLock { state in
+      if state.unsyncedSince == nil, state.flushInterval < TimeSpan.milliseconds(.max) {
+        state.unsyncedSince = monotonicNow()
+      }
+      guard limit < .max else { return false }
       state.unsyncedRecords += records
       return state.unsyncedRecords >= limit
     }
     if isDue { requestSync() }
+  }
+
+  /// Whether a record has been in memory only for longer than `flush.ms`.
+  func isSyncDue(at now: Instant) -> Bool {
+    state.withLock { state in state.unsyncedSince.map { now - $0 >= state.flushInterval } ?? false }
   }
 
   /// At most one sync runs for a partition at a time: whoever comes meanwhile is served by the next one.
@@ -182,6 +202,7 @@ final class Partition: Sendable {
   private func synced(to offset: Offset) {
     let served: [ProduceWait] = state.withLock { state in
       state.unsyncedRecords = 0
+      state.unsyncedSince = nil
       let served = state.producers.filter { $0.appended.lastOffset < offset }
       state.producers.removeAll { $0.appended.lastOffset < offset }
       return served

@@ -32,6 +32,7 @@ final class PartitionTable: Sendable {
 
   /// In the order of their names.
   var all: [HeldTopic] { topics.withLock { Array($0.byName.values) }.sorted { $0.name < $1.name } }
+  var partitionCount: Int { topics.withLock { $0.byName.values.reduce(0) { $0 + $1.partitions.count } } }
   var allPartitions: [Partition] { all.flatMap(\.partitions) }
 
   func put(_ topic: HeldTopic) {

@@ -49,7 +49,9 @@ private struct TopicValues {
   let inherited: ConfigResolution
 
   func text(_ key: String) -> String {
-    guard let known = TopicConfigs.byName[key] else { preconditionFailure("\(key) is not in the table of topic configs") }
+    guard let known = TopicConfigs.byName[key] else {
+      preconditionFailure("\(key) is not in the table of topic configs")
+    }
     return inherited.resolve(known, own: own).effective.value ?? known.definition.defaultValue ?? ""
   }
   func int(_ key: String) -> Int { Int(text(key)) ?? 0 }

@@ -1,17 +1,19 @@
 import EventLoop
 import KafkaProtocol
+import LogStorage
 import Vocabulary
 
 /// Who asked, and how: everything a handler may want to know besides the request itself.
 struct RequestContext: Sendable {
-  let key: APIKey
   let version: Int16
   let correlationID: Int32
   let clientID: String?
+  let connection: ConnectionInfo
+
   /// The listener that the client came in by: it is told the addresses of the same one.
-  let listener: String
+  var listener: String { connection.listener }
   /// As Kafka shows it in group descriptions: `/127.0.0.1`.
-  let clientHost: String
+  var clientHost: String { "/\(connection.peer.host)" }
 }
 
 /// One request that waits for its answer. The answer is given once, now or later, from any thread.
@@ -27,13 +29,26 @@ struct Call<Request: RequestBody>: Sendable {
   }
 
   func answer(_ response: Request.Response) {
-    reply.send(Outgoing(bytes: response.frame(version: context.version, correlationID: context.correlationID).bytes))
+    reply.send(Outgoing(response.payload(version: context.version, correlationID: context.correlationID).bytes))
   }
 
   /// Records go from their files straight to the socket, in the order of the response's records fields.
-  func answer(_ response: Request.Response, records: [RecordsOnDisk]) {
-    let frame = response.frame(version: context.version, correlationID: context.correlationID)
-    reply.send(Outgoing(frame, splicing: records))
+  func answer(_ response: Request.Response, records: [LogSlice]) {
+    let message = response.payload(version: context.version, correlationID: context.correlationID)
+    reply.send(records.isEmpty ? Outgoing(message.bytes) : Outgoing(parts: spliced(message, records)))
+  }
+
+  private func spliced(_ message: EncodedMessage, _ records: [LogSlice]) -> [OutgoingPart] {
+    precondition(message.splices.count == records.count, "a response has another number of records than it was given")
+    var parts: [OutgoingPart] = []
+    var start = 0
+    for (splice, slice) in zip(message.splices, records) {
+      parts.append(.bytes(Array(message.bytes[start..<splice.position])))
+      parts.append(.file(SegmentBytes(slice.file), position: slice.position, count: slice.count))
+      start = splice.position
+    }
+    parts.append(.bytes(Array(message.bytes[start...])))
+    return parts
   }
 
   /// For acks=0 alone: the protocol has no answer.
@@ -41,4 +56,11 @@ struct Call<Request: RequestBody>: Sendable {
 
   /// For what Kafka answers by closing the connection.
   func close(because reason: String) { reply.close(because: reason) }
+}
+
+/// A segment's file as the event loop sends it.
+private final class SegmentBytes: SendableFile {
+  private let file: any DiskFile
+  init(_ file: any DiskFile) { self.file = file }
+  var descriptor: Int32 { file.descriptor }
 }

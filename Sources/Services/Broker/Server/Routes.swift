@@ -4,47 +4,97 @@ import Vocabulary
 import Wire
 
 /// What the broker answers: an API, the versions that are served, and the function that serves them.
-///
-/// Clients switch their behaviour on the mere presence of a key, so that a key stands here only when it works.
 struct Route: Sendable {
   let key: APIKey
   let served: ClosedRange<Int16>
-  /// What ApiVersions says. Kafka advertises Produce from 0 although it closes such requests, because librdkafka
-  /// before 2.8 turns compression off when 0 is missing (KAFKA-18659).
+  /// What ApiVersions says.
   let advertised: ClosedRange<Int16>
-  let order: Concurrency
-  let handle:
-    @Sendable (Broker, UnsafeMutableRawBufferPointer, RequestContext, Reply) throws(WireError) -> Void
-
   /// Whether later requests of the same connection may start before this one is answered.
-  enum Concurrency: Sendable { case concurrent, exclusive }
+  let flow: FrameFlow
+  let handle: @Sendable (Broker, UnsafeMutableRawBufferPointer, RequestContext, Reply) throws(WireError) -> Void
 
+  /// The request's body is passed along for the handler that writes into it; it is valid only during the call.
   static func route<Request: RequestBody>(
     _: Request.Type, _ versions: ClosedRange<Int16>, advertisedFrom first: Int16? = nil,
-    order: Concurrency = .exclusive, _ handler: @escaping @Sendable (Broker) -> @Sendable (Call<Request>) -> Void
-  ) -> Route {
-    route(Request.self, versions, advertisedFrom: first, order: order) { broker, call, _ in handler(broker)(call) }
-  }
-
-  /// For the handler that needs the frame's bytes as well; they are valid only while it runs.
-  static func route<Request: RequestBody>(
-    _: Request.Type, _ versions: ClosedRange<Int16>, advertisedFrom first: Int16? = nil,
-    order: Concurrency = .exclusive,
-    withBody handler: @escaping @Sendable (Broker, Call<Request>, UnsafeMutableRawBufferPointer) -> Void
+    flow: FrameFlow = .exclusive,
+    withBody handler: @escaping @Sendable (Broker) -> (Call<Request>, UnsafeMutableRawBufferPointer) -> Void
   ) -> Route {
     Route(
-      key: Request.key, served: versions, advertised: (first ?? versions.lowerBound)...versions.upperBound,
-      order: order
-    ) { broker, body, context, reply throws(WireError) in
+      key: Request.key, served: versions, advertised: (first ?? versions.lowerBound)...versions.upperBound, flow: flow
+    ) { (broker, body, context, reply) throws(WireError) in
       let request = try Request.decode(UnsafeRawBufferPointer(body), version: context.version)
-      handler(broker, Call(request: request, context: context, reply: reply), body)
+      handler(broker)(Call(request: request, context: context, reply: reply), body)
     }
   }
 
-  private static func route<Request: RequestBody>(
-    _ type: Request.Type, _ versions: ClosedRange<Int16>, advertisedFrom first: Int16?, order: Concurrency,
-    _ handler: @escaping @Sendable (Broker, Call<Request>, UnsafeMutableRawBufferPointer) -> Void
+  static func route<Request: RequestBody>(
+    _: Request.Type, _ versions: ClosedRange<Int16>, _ handler: @escaping @Sendable (Broker) -> (Call<Request>) -> Void
   ) -> Route {
-    route(type, versions, advertisedFrom: first, order: order, withBody: handler)
+    Route(key: Request.key, served: versions, advertised: versions, flow: .exclusive) {
+      (broker, body, context, reply) throws(WireError) in
+      let request = try Request.decode(UnsafeRawBufferPointer(body), version: context.version)
+      handler(broker)(Call(request: request, context: context, reply: reply))
+    }
+  }
+}
+
+/// The one table of what is supported. Clients switch their behaviour on the mere presence of a key, so that a key
+/// stands here only when it works.
+enum Routes {
+  static let all: [Route] = [
+    // Kafka advertises Produce from 0 although it closes such requests, because librdkafka before 2.8 turns
+    // compression off when 0 is missing (KAFKA-18659).
+    .route(ProduceRequest.self, 3...13, advertisedFrom: 0, flow: .concurrent, withBody: Broker.produce),
+    .route(FetchRequest.self, 4...18, Broker.fetch),
+    .route(ListOffsetsRequest.self, 1...11, Broker.listOffsets),
+    .route(MetadataRequest.self, 0...13, Broker.describeMetadata),
+    .route(OffsetCommitRequest.self, 2...10, Broker.offsetCommit),
+    .route(OffsetFetchRequest.self, 1...10, Broker.offsetFetch),
+    .route(FindCoordinatorRequest.self, 0...6, Broker.findCoordinator),
+    .route(JoinGroupRequest.self, 0...9, Broker.joinGroup),
+    .route(HeartbeatRequest.self, 0...4, Broker.heartbeat),
+    .route(LeaveGroupRequest.self, 0...5, Broker.leaveGroup),
+    .route(SyncGroupRequest.self, 0...5, Broker.syncGroup),
+    .route(DescribeGroupsRequest.self, 0...6, Broker.describeGroups),
+    .route(ListGroupsRequest.self, 0...5, Broker.listGroups),
+    .route(ApiVersionsRequest.self, 0...4, Broker.apiVersions),
+    .route(CreateTopicsRequest.self, 2...7, Broker.createTopics),
+    .route(DeleteTopicsRequest.self, 1...6, Broker.deleteTopics),
+    .route(DeleteRecordsRequest.self, 0...2, Broker.deleteRecords),
+    .route(InitProducerIDRequest.self, 0...5, Broker.initProducerID),
+    .route(OffsetForLeaderEpochRequest.self, 2...4, Broker.offsetForLeaderEpoch),
+    .route(DescribeConfigsRequest.self, 1...4, Broker.describeConfigs),
+    .route(AlterConfigsRequest.self, 0...2, Broker.alterConfigs),
+    .route(DescribeLogDirsRequest.self, 1...5, Broker.describeLogDirs),
+    .route(CreatePartitionsRequest.self, 0...3, Broker.createPartitions),
+    .route(DeleteGroupsRequest.self, 0...2, Broker.deleteGroups),
+    .route(ElectLeadersRequest.self, 0...2, Broker.electLeaders),
+    .route(IncrementalAlterConfigsRequest.self, 0...1, Broker.incrementalAlterConfigs),
+    .route(OffsetDeleteRequest.self, 0...0, Broker.offsetDelete),
+    .route(DescribeClusterRequest.self, 0...2, Broker.describeCluster),
+    .route(DescribeProducersRequest.self, 0...0, Broker.describeProducers),
+    .route(ConsumerGroupHeartbeatRequest.self, 0...1, Broker.consumerGroupHeartbeat),
+    .route(ConsumerGroupDescribeRequest.self, 0...1, Broker.consumerGroupDescribe),
+    .route(ListConfigResourcesRequest.self, 0...1, Broker.listConfigResources),
+    .route(DescribeTopicPartitionsRequest.self, 0...0, Broker.describeTopicPartitions),
+  ]
+
+  /// By API key: looked up for every request.
+  static let byKey: [Route?] = {
+    var table = [Route?](repeating: nil, count: Int(all.map(\.key.rawValue).max() ?? 0) + 1)
+    for route in all { table[Int(route.key.rawValue)] = route }
+    return table
+  }()
+
+  static func route(for key: Int16) -> Route? {
+    key >= 0 && Int(key) < byKey.count ? byKey[Int(key)] : nil
+  }
+
+  static let advertised: [ApiVersionsResponse.APIVersion] = all.map { route in
+    var version = ApiVersionsResponse.APIVersion()
+    version.apiKey = route.key.rawValue
+    version.minVersion = route.advertised.lowerBound
+    version.maxVersion = route.advertised.upperBound
+    return version
   }
 }

@@ -16,7 +16,7 @@ extension Broker {
       groups.ask(name) { coordinator, token, _, effects in
         coordinator.describeConsumerGroups([GroupID(name)], token, into: &effects)
       } answer: { answer in
-        guard case .describeConsumer(let described) = answer else { return unexpected(answer) }
+        guard case .describeConsumer(let described) = answer else { unexpected(answer) }
         let group = described.first ?? ConsumerGroupDescription(group: GroupID(name), error: .groupIdNotFound)
         gathering.put(self.entry(name, group, operations), at: index)
       } refused: { code in

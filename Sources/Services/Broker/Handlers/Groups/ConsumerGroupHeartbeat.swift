@@ -25,7 +25,7 @@ extension Broker {
     groups.ask(request.groupID) { coordinator, token, now, effects in
       coordinator.consumerHeartbeat(heartbeat, token, at: now, topics: topics, into: &effects)
     } answer: { answer in
-      guard case .consumerHeartbeat(let beat) = answer else { return unexpected(answer) }
+      guard case .consumerHeartbeat(let beat) = answer else { unexpected(answer) }
       call.answer(self.response(beat))
     } refused: { code in
       call.answer(self.refused(code, nil))

@@ -21,7 +21,7 @@ extension Broker {
       groups.ask(name) { coordinator, token, now, effects in
         coordinator.deleteGroups([GroupID(name)], token, at: now, into: &effects)
       } answer: { answer in
-        guard case .deleteGroups(let deleted) = answer else { return unexpected(answer) }
+        guard case .deleteGroups(let deleted) = answer else { unexpected(answer) }
         put(deleted.first?.error ?? .groupIdNotFound)
       } refused: { code in
         // Without a topic of group offsets there are no groups.

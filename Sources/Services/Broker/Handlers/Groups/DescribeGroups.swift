@@ -18,7 +18,7 @@ extension Broker {
       groups.ask(name) { coordinator, token, _, effects in
         coordinator.describe([GroupID(name)], token, into: &effects)
       } answer: { answer in
-        guard case .describeClassic(let described) = answer else { return unexpected(answer) }
+        guard case .describeClassic(let described) = answer else { unexpected(answer) }
         let group = described.first ?? ClassicGroupDescription(group: GroupID(name))
         gathering.put(self.entry(name, group, operations, version), at: index)
       } refused: { code in
@@ -44,7 +44,7 @@ extension Broker {
     entry.protocolData = group.protocolName
     entry.authorizedOperations = operations
     entry.members = group.members.map { member in
-      var described = DescribeGroupsResponse.GroupMember()
+      var described = DescribeGroupsResponse.Member()
       described.memberID = member.member.text
       described.groupInstanceID = member.instance?.text
       described.clientID = member.client.id

@@ -12,7 +12,7 @@ extension Broker {
     groups.ask(request.groupID) { coordinator, token, now, effects in
       coordinator.heartbeat(heartbeat, token, at: now, into: &effects)
     } answer: { answer in
-      guard case .heartbeat(let code) = answer else { return unexpected(answer) }
+      guard case .heartbeat(let code) = answer else { unexpected(answer) }
       call.answer(heartbeatAnswer(code))
     } refused: { code in
       call.answer(heartbeatAnswer(code))

@@ -26,7 +26,7 @@ extension Broker {
     groups.ask(request.groupID) { coordinator, token, now, effects in
       coordinator.join(join, token, at: now, into: &effects)
     } answer: { answer in
-      guard case .join(let joined) = answer else { return unexpected(answer) }
+      guard case .join(let joined) = answer else { unexpected(answer) }
       call.answer(self.response(joined, version))
     } refused: { code in
       call.answer(self.response(JoinAnswer(error: code, member: MemberID(request.memberID)), version))
@@ -43,7 +43,7 @@ extension Broker {
     response.skipAssignment = joined.duty == .skipAssignment
     response.memberID = joined.member.text
     response.members = joined.members.map { member in
-      var entry = JoinGroupResponse.GroupMember()
+      var entry = JoinGroupResponse.Member()
       entry.memberID = member.member.text
       entry.groupInstanceID = member.instance?.text
       entry.metadata = member.metadata

@@ -18,7 +18,7 @@ extension Broker {
     groups.ask(request.groupID) { coordinator, token, now, effects in
       coordinator.leave(leave, token, at: now, into: &effects)
     } answer: { answer in
-      guard case .leave(let left) = answer else { return unexpected(answer) }
+      guard case .leave(let left) = answer else { unexpected(answer) }
       call.answer(self.response(left, version))
     } refused: { code in
       call.answer(self.response(LeaveAnswer(error: code, members: []), version))

@@ -21,7 +21,7 @@ extension Broker {
       shard.ask { coordinator, token, _, effects in
         coordinator.list(filter, token, into: &effects)
       } answer: { answer in
-        guard case .list(let listed) = answer else { return unexpected(answer) }
+        guard case .list(let listed) = answer else { unexpected(answer) }
         gathering.put(.success(listed), at: index)
       } refused: { code in
         gathering.put(.failure(Refusal(code, "a partition of group offsets is not ready")), at: index)

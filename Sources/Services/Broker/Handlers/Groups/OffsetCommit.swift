@@ -18,13 +18,13 @@ extension Broker {
       committer: Committer(
         member: MemberID(request.memberID), instance: request.groupInstanceID.map { InstanceID($0) },
         generationOrEpoch: request.generationIDOrMemberEpoch,
-        unknownGroup: version >= 9 ? .groupIDNotFound : .illegalGeneration),
+        knows: version >= 9 ? .consumerGroupsToo : .classicGroupsOnly),
       topics: known,
       retention: request.retentionTimeMs >= 0 && version <= 4 ? .milliseconds(request.retentionTimeMs) : nil)
     groups.ask(request.groupID) { coordinator, token, now, effects in
       coordinator.commit(commit, token, at: now, into: &effects)
     } answer: { answer in
-      guard case .commit(let committed) = answer else { return unexpected(answer) }
+      guard case .commit(let committed) = answer else { unexpected(answer) }
       var results = committed.topics.makeIterator()
       call.answer(
         self.response(request) { topic, index in

@@ -13,7 +13,7 @@ extension Broker {
     groups.ask(request.groupID) { coordinator, token, now, effects in
       coordinator.deleteOffsets(deletion, token, at: now, into: &effects)
     } answer: { answer in
-      guard case .deleteOffsets(let deleted) = answer else { return unexpected(answer) }
+      guard case .deleteOffsets(let deleted) = answer else { unexpected(answer) }
       var response = OffsetDeleteResponse()
       response.errorCode = deleted.error
       response.topics = deleted.topics.map { topic in

@@ -72,7 +72,7 @@ extension Broker {
     groups.ask(group.groupID) { coordinator, token, _, effects in
       coordinator.fetchOffsets(request, token, into: &effects)
     } answer: { answer in
-      guard case .fetchOffsets(let fetched) = answer else { return unexpected(answer) }
+      guard case .fetchOffsets(let fetched) = answer else { unexpected(answer) }
       done(self.entry(group, fetched.first ?? FetchedGroup(group: GroupID(group.groupID)), unknown, version))
     } refused: { code in
       done(self.entry(group, FetchedGroup(group: GroupID(group.groupID), error: code), [], version))

@@ -14,7 +14,7 @@ extension Broker {
     groups.ask(request.groupID) { coordinator, token, now, effects in
       coordinator.sync(sync, token, at: now, into: &effects)
     } answer: { answer in
-      guard case .sync(let synced) = answer else { return unexpected(answer) }
+      guard case .sync(let synced) = answer else { unexpected(answer) }
       var response = SyncGroupResponse()
       response.errorCode = synced.error
       response.protocolType = synced.protocolType

@@ -1,0 +1,10 @@
+import Broker
+import CommandLine
+import Glibc
+import Telemetry
+
+let arguments = Array(Swift.CommandLine.arguments.dropFirst())
+switch arguments.first {
+case "broker": exit(BrokerCommand.run(Array(arguments.dropFirst()), log: Log("broker")))
+default: exit(CommandLineTool.run(arguments))
+}

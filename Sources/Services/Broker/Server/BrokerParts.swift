@@ -1,0 +1,81 @@
+import ClusterMetadata
+import EventLoop
+import Glibc
+import LogStorage
+import Telemetry
+import Vocabulary
+
+/// Why a broker does not start: one sentence for whoever started it.
+public struct StartRefusal: Error, CustomStringConvertible {
+  public let description: String
+}
+
+/// What the broker stands on, opened in an order in which everything is checked before anything is written.
+struct BrokerParts {
+  let loops: [EventLoop]
+  let pool: BlockingPool
+  let directory: LogDirectory
+  let storage: Storage
+  let metadataLog: PartitionLog
+  let image: MetadataImage
+
+  init(settings: BrokerSettings, log: Log) throws {
+    ignoreBrokenPipes()
+    Self.raiseFileLimit()
+    for address in settings.listeners.map(\.bind) + [settings.metrics].compactMap({ $0 }) {
+      try Self.checkFree(address)
+    }
+    let count = settings.eventLoops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    loops = try (0..<count).map { try EventLoop(name: "loop-\($0)") }
+    pool = try BlockingPool(threads: settings.backgroundThreads)
+    directory = try Self.openDirectory(settings)
+    storage = Storage(directory: directory, pool: pool) { message, detail in log.warning(message, ["detail": detail]) }
+    var logSettings = LogSettings()
+    logSettings.retentionSpan = nil
+    logSettings.batchBytesMax = MetadataLog.batchBytesMax
+    metadataLog = try directory.openLog(
+      TopicPartition(.clusterMetadata, PartitionIndex(0)), topicID: .clusterMetadataTopic, settings: logSettings,
+      now: wallClockNow())
+    image = try MetadataLog(log: metadataLog).load()
+  }
+
+  /// A port that somebody else has is noticed before the data folder is touched.
+  private static func checkFree(_ address: BrokerSettings.Address) throws {
+    guard address.port != 0 else { return }
+    _ = try ListeningSocket(host: address.host, port: address.port)
+  }
+
+  private static func openDirectory(_ settings: BrokerSettings) throws -> LogDirectory {
+    let path = settings.logDirectories[0]
+    let disk = FileDisk()
+    do throws(DirectoryRefusal) {
+      let saved = try LogDirectory.clusterID(disk: disk, path: path)
+      let identity = DirectoryIdentity(
+        clusterID: settings.clusterID ?? saved ?? "\(UniqueID.random())", nodeID: settings.nodeID,
+        directoryID: .random())
+      return try LogDirectory.open(disk: disk, openFiles: OpenFiles(), path: path, expected: identity)
+    } catch {
+      throw StartRefusal(description: "log.dirs: \(error)")
+    }
+  }
+
+  /// Connections and segments need descriptors: as many as the system allows this process.
+  private static func raiseFileLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
+      return
+    }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+}
+
+extension UniqueID {
+  /// A new one. Kafka never makes the ids that it reserves, nor one that begins with a dash, which tools would take for an option.
+  static func random() -> UniqueID {
+    while true {
+      let id = UniqueID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max))
+      if id != .zero, id != .clusterMetadataTopic, !"\(id)".hasPrefix("-") { return id }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import KafkaProtocol
+import SimulatedWorld
+import Testing
+import Vocabulary
+
+@testable import LogStorage
+
+@Suite struct ProducerTests {
+  private func batch(_ sequence: Int32, count: Int = 1, epoch: Int16 = 0, time: Int64 = 1000, id: Int64 = 4) -> [UInt8]
+  {
+    Make.batch(
+      (0..<count).map { "s\(sequence)+\($0)" }, at: time,
+      producer: ProducerStamp(id: ProducerID(id), epoch: ProducerEpoch(epoch), baseSequence: sequence))
+  }
+
+  private func code(_ log: PartitionLog, _ bytes: [UInt8]) throws -> ErrorCode {
+    switch try log.tryPut(bytes) {
+    case .success: .none
+    case .failure(let refusal): refusal.code
+    }
+  }
+
+  @Test func aRepeatOfAnyOfTheLastFiveBatchesGetsItsOriginalOffset() throws {
+    let log = try Make.log(SimulatedDisk(seed: 1))
+    for n in 0..<6 as Range<Int32> { try log.put(batch(n * 2, count: 2)) }
+    for n in 1..<6 as Range<Int32> {
+      let again = try log.put(batch(n * 2, count: 2))
+      #expect(
+        again.isDuplicate && again.baseOffset == Offset(Int64(n) * 2) && again.lastOffset == Offset(Int64(n) * 2 + 1))
+    }
+    #expect(log.endOffset == Offset(12))
+    // The sixth is forgotten; so is half of a known one.
+    #expect(try code(log, batch(0, count: 2)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(10, count: 1)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(13)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(12)) == .none)
+  }
+
+  @Test func sequencesGoOnFromTheLargestToZero() throws {
+    let log = try Make.log(SimulatedDisk(seed: 2))
+    try log.put(batch(.max - 2, count: 2))
+    try log.put(batch(.max, count: 3))
+    #expect(try log.put(batch(.max, count: 3)).baseOffset == Offset(2))
+    #expect(try code(log, batch(3)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(2)) == .none)
+    let other = try Make.log(SimulatedDisk(seed: 2), directory: "data/orders-0")
+    try other.put(batch(.max))
+    #expect(try code(other, batch(0)) == .none)
+  }
+
+  @Test func anOlderEpochIsFencedAndANewerOneStartsAtZero() throws {
+    let log = try Make.log(SimulatedDisk(seed: 3))
+    try log.put(batch(0, epoch: 3))
+    #expect(try code(log, batch(1, epoch: 2)) == .invalidProducerEpoch)
+    #expect(try code(log, batch(1, epoch: 4)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(0, epoch: 4)) == .none)
+    #expect(try code(log, batch(1, epoch: 3)) == .invalidProducerEpoch)
+  }
+
+  @Test(arguments: [true, false])
+  func whatWasSeenIsKnownAfterARestart(isClean: Bool) throws {
+    let disk = SimulatedDisk(seed: 4)
+    var settings = LogSettings()
+    settings.segmentBytes = ByteCount(300)
+    let log = try Make.log(disk, settings)
+    for n in 0..<20 as Range<Int32> {
+      try log.put(batch(n))
+      try log.put(batch(n, id: 8))
+    }
+    let producers = log.activeProducers
+    try log.flush()
+    if isClean { log.close() } else { log.abandon() }
+    let again = try Make.log(disk, settings, recovery: isClean ? .clean : .afterCrash(recoveryPoint: log.syncedOffset))
+    #expect(again.activeProducers == producers)
+    #expect(try again.put(batch(19)).baseOffset == Offset(38))
+    #expect(try code(again, batch(21)) == .outOfOrderSequenceNumber)
+    #expect(try code(again, batch(20, id: 8)) == .none)
+  }
+
+  @Test func aSnapshotThatLiesIsRebuiltFromTheLog() throws {
+    let disk = SimulatedDisk(seed: 5)
+    let log = try Make.log(disk)
+    for n in 0..<9 as Range<Int32> { try log.put(batch(n)) }
+    log.close()
+    let name = try #require(try disk.list("data/orders-0").first { $0.hasSuffix(".snapshot") })
+    disk.damage("data/orders-0/\(name)") { $0[$0.count / 2] ^= 1 }
+    let again = try Make.log(disk)
+    #expect(try again.put(batch(4)).baseOffset == Offset(4))
+    #expect(try code(again, batch(9)) == .none)
+  }
+
+  @Test func aSilentProducerIsForgotten() throws {
+    var settings = LogSettings()
+    settings.producerExpiration = .milliseconds(500)
+    let log = try Make.log(SimulatedDisk(seed: 6), settings)
+    try log.put(batch(0, time: 1_000))
+    log.expireProducers(now: Timestamp(milliseconds: 1_500))
+    #expect(log.activeProducers.count == 1)
+    log.expireProducers(now: Timestamp(milliseconds: 1_501))
+    #expect(log.activeProducers.isEmpty)
+    #expect(try code(log, batch(7)) == .none)
+  }
+
+  @Test func aSnapshotReadsBackAsItWasWritten() throws {
+    var states = ProducerStates()
+    for n in 0..<300 as Range<Int64> {
+      try batch(Int32(n), epoch: Int16(n % 5), id: n).withUnsafeBytes { states.note(try RecordBatchHeader($0)) }
+    }
+    let bytes = ProducerSnapshot.encode(states)
+    #expect(ProducerSnapshot.decode(bytes)?.entries == states.entries)
+    for cut in stride(from: 0, to: bytes.count, by: 97) {
+      #expect(ProducerSnapshot.decode(Array(bytes.prefix(cut))) == nil)
+    }
+  }
+
+  @Test func transactionsOfALeaderAreFollowed() throws {
+    let log = try Make.log(SimulatedDisk(seed: 7))
+    let stamp = ProducerStamp(id: ProducerID(4), epoch: ProducerEpoch(1), baseSequence: 0)
+    var data = Make.batch(
+      ["t"], producer: stamp, attributes: RecordBatchAttributes(isTransactional: true), base: 10, epoch: 3)
+    try log.put(data, .replica)
+    #expect(log.activeProducers.first?.transactionStart == Offset(10))
+    #expect(log.leaderEpochs.latest == LeaderEpoch(3))
+    var marker = RecordBatchBuilder(
+      attributes: RecordBatchAttributes(isTransactional: true, isControl: true),
+      producer: ProducerStamp(id: ProducerID(4), epoch: ProducerEpoch(1), baseSequence: -1), baseOffset: Offset(11),
+      leaderEpoch: LeaderEpoch(3))
+    marker.append(timestamp: Timestamp(milliseconds: 1_001), key: [0, 0, 0, 1], value: [0, 0, 0, 0, 0, 7])
+    data = marker.build()
+    try log.put(data, .replica)
+    #expect(log.activeProducers.first?.transactionStart == Offset.none)
+    #expect(log.activeProducers.first?.coordinatorEpoch == 7)
+    #expect(log.endOffset == Offset(12))
+  }
+}
