@@ -4,6 +4,8 @@ import KafkaClient
 
 /// The commands of the program that are not the broker itself.
 public enum CommandLineTool {
+  /// What `--version` says.
+  public static let version = "0.1.0"
   static let usageStatus: Int32 = 2
   static let failureStatus: Int32 = 1
 
@@ -24,15 +26,14 @@ public enum CommandLineTool {
     return Int32(status)
   }
 
-  /// What `swiftwater --help` says about the commands.
+  /// What `swiftwater --help` says: every command, the broker included.
   public static var help: String {
-    var lines: [String] = []
-    let width = allCommands.map(\.name.count).max() ?? 0
-    for command in allCommands {
-      let gap = String(repeating: " ", count: width - command.name.count)
-      lines.append("  \(command.name)\(gap)  \(command.summary)")
+    let commands = [("broker", "Runs a broker.")] + allCommands.map { ($0.name, $0.summary) }
+    let width = commands.map(\.0.count).max() ?? 0
+    let lines = commands.map { name, summary in
+      "  \(name)\(String(repeating: " ", count: width - name.count))  \(summary)\n"
     }
-    return lines.joined(separator: "\n") + "\n"
+    return "usage: swiftwater COMMAND [options]\n\n\(lines.joined())\nEach command has --help of its own.\n"
   }
 
   static func run(_ arguments: [String], console: Console) async -> Int32 {
@@ -57,19 +58,18 @@ public enum CommandLineTool {
     guard let group = arguments.first else {
       throw UsageError("a command is needed: \(groups.joined(separator: ", "))")
     }
-    if ["--help", "help"].contains(group) {
-      return try console.write("usage: swiftwater COMMAND [options]\n\n\(help)")
-    }
+    if ["--help", "-h", "help"].contains(group) { return try console.write(help) }
+    if group == "--version" { return try console.write("swiftwater \(version)\n") }
     let commands = allCommands.filter { $0.group == group }
     guard !commands.isEmpty else {
-      throw UsageError(unknown("command", group, among: groups))
+      throw UsageError(unknown("command", group, among: ["broker"] + groups))
     }
     if let only = commands.first, only.verb.isEmpty {
       return try await only.run(Array(arguments.dropFirst()), console)
     }
     let verbs = commands.map(\.verb)
     guard arguments.count > 1 else { throw UsageError("\(group) needs one of \(verbs.joined(separator: ", "))") }
-    if ["--help", "help"].contains(arguments[1]) {
+    if ["--help", "-h", "help"].contains(arguments[1]) {
       return try console.write(overview(of: commands))
     }
     guard let command = commands.first(where: { $0.verb == arguments[1] }) else {
