@@ -21,6 +21,8 @@ extension PartitionLog {
         case .failed(let error): throw error
         case .open: break
         }
+        // Nothing was ever written here: if even the folder is lost with the power, opening makes it again.
+        if state.endOffset == .zero { return false }
         try saveIndex(&state)
         if state.endOffset > state.startOffset || !state.producers.isEmpty {
           try saveProducers(&state, at: state.endOffset)

@@ -162,7 +162,8 @@ struct LogOpening {
         while let (header, position) = try walk.next() {
           guard header.baseOffset >= state.endOffset else { return false }
           state.endOffset = header.nextOffset
-          state.tail.note(BatchMark(offset: header.baseOffset.value, position: position))
+          state.tail.note(
+            BatchMark(offset: header.baseOffset.value, position: position, next: header.nextOffset.value))
         }
         state.active.latest = try files.lastTime(base: active.baseOffset).map {
           (Timestamp(milliseconds: $0.timestamp), active.baseOffset + Int64($0.relativeOffset))

@@ -81,6 +81,13 @@ public final class PartitionLog: Sendable {
     }
   }
 
+  /// Where the earliest open transaction began; nil without one (the last stable offset is then the high watermark).
+  public var firstOpenTransaction: Offset? {
+    state.withLock { state in
+      state.producers.entries.values.lazy.map(\.transactionStart).filter { $0 >= 0 }.min().map { Offset($0) }
+    }
+  }
+
   /// Forgets producers that have been silent for longer than `producer.id.expiration.ms`.
   public func expireProducers(now: Timestamp) {
     state.withLock { $0.producers.expire(now: now, after: $0.settings.producerExpiration) }

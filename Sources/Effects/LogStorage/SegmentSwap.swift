@@ -37,7 +37,10 @@ extension PartitionLog {
           try disk.unlink(kind.path(in: directory, baseOffset: piece.base.value))
         }
       }
-      if old.count > 1 { try disk.syncDirectory(directory) }
+      if old.count > 1 {
+        try removeOldSnapshots()
+        try disk.syncDirectory(directory)
+      }
       try slot.dropSuffix(on: disk)
       try saveIndex(output.finishedIndex, of: base)
       try disk.syncDirectory(directory)
