@@ -78,8 +78,10 @@ def test_groups_are_listed_and_described(cli, broker, name):
 
 def test_settings_of_a_topic_are_set_and_shown(cli, broker, name):
     create(broker, name)
-    cli("configs", "set", name, "retention.ms=98765")
-    assert "98765" in cli("configs", "describe", name)
+    cli("configs", "set", "topic", name, "retention.ms=98765")
+    assert "98765" in cli("configs", "describe", "topic", name)
+    cli("configs", "unset", "topic", name, "retention.ms")
+    assert "98765" not in cli("configs", "describe", "topic", name)
 
 
 def test_a_log_on_disk_is_shown(broker, name):

@@ -35,6 +35,10 @@ class Reader:
         self.at += length
         return self.content[self.at - length : self.at].decode()
 
+    def skip_text(self):
+        length = self.varint() - 1
+        self.at += max(0, length)
+
     def string(self):
         length = self.take("h")
         self.at += length
@@ -97,9 +101,9 @@ def metadata(connection, topic):
         answer.take("i")
         answer.text()
         answer.take("i")
-        answer.at += max(0, answer.varint() - 1)
+        answer.skip_text()
         answer.skip_tags()
-    answer.at += max(0, answer.varint() - 1)
+    answer.skip_text()
     answer.take("i")
     assert answer.varint() - 1 == 1
     assert answer.take("h") == 0 and answer.text() == topic

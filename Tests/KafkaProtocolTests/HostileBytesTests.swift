@@ -41,11 +41,11 @@ import Wire
     for request in allRequests { try check(request) }
   }
 
-  @Test func bytesAfterTheLastFieldAreRefused() throws {
-    for frame in try frames(seed: 4) {
-      (frame + [0]).withUnsafeBytes { raw in
-        _ = #expect(throws: WireError.trailingBytes(1)) { try decodeAnyRequest(raw) }
-      }
+  @Test func bytesAfterTheLastFieldOfARequestAreIgnoredAndOfAResponseRefused() throws {
+    for frame in try frames(seed: 4) { try (frame + [0]).withUnsafeBytes { try decodeAnyRequest($0) } }
+    let response = HeartbeatResponse { $0.errorCode = .illegalGeneration }.encode(version: 3).bytes
+    (response + [0]).withUnsafeBytes { raw in
+      _ = #expect(throws: WireError.trailingBytes(1)) { try HeartbeatResponse.decode(raw, version: 3) }
     }
   }
 

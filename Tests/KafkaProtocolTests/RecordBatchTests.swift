@@ -4,10 +4,11 @@ import Testing
 import Vocabulary
 
 @Suite struct RecordBatchChecksumTests {
-  @Test(arguments: [
-    ("", 0), ("123456789", 0xe306_9283), ("a", 0xc1d0_4330),
-    ("The quick brown fox jumps over the lazy dog", 0x2262_0404),
-  ] as [(String, UInt32)])
+  @Test(
+    arguments: [
+      ("", 0), ("123456789", 0xe306_9283), ("a", 0xc1d0_4330),
+      ("The quick brown fox jumps over the lazy dog", 0x2262_0404),
+    ] as [(String, UInt32)])
   func knownVectorsAreMet(text: String, crc: UInt32) {
     let bytes = Array(text.utf8)
     #expect(swiftwater_crc32c(0, bytes, bytes.count) == crc)

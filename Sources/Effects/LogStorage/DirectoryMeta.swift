@@ -51,7 +51,8 @@ enum DirectoryMeta {
       return .refused("\(file) belongs to the cluster \(cluster), but this node's cluster is \(expected.clusterID)")
     }
     guard node == expected.nodeID.value else {
-      return .refused("\(file) belongs to node \(node), but this is node \(expected.nodeID.value)")
+      return .refused(
+        "\(file) belongs to the node with node.id \(node), but this one has node.id \(expected.nodeID.value)")
     }
     let id = lines["directory.id"].flatMap { UniqueID($0) }
     // Directories of Kafka before 3.7 have no id of their own: they get ours.

@@ -20,7 +20,8 @@ struct SegmentRewrite {
     guard let first = segments.first, oldSize > 0 else { return oldSize }
     let path = SegmentFile.log.path(in: log.directory, baseOffset: first.base.value)
     let cleaned = path + SegmentFile.cleanedSuffix
-    var output = Output(file: try log.disk.create(cleaned), base: first.base, interval: log.settings.indexInterval.value)
+    var output = Output(
+      file: try log.disk.create(cleaned), base: first.base, interval: log.settings.indexInterval.value)
     for segment in segments where segment.size > 0 {
       try rewrite(segment, isLast: segment.base == segments.last { $0.size > 0 }?.base, into: &output)
     }

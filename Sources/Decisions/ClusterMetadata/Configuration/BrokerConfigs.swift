@@ -86,9 +86,17 @@ public enum BrokerConfigs {
     key("group.initial.rebalance.delay.ms", .int(int32), "3000", "How long a new group waits for more members."),
     key("group.max.size", .int(positive), "2147483647", "Members of one classic group."),
     key("group.consumer.session.timeout.ms", .int(positive), "45000", "Session timeout of consumer groups (KIP-848)."),
-    key("group.consumer.min.session.timeout.ms", .int(positive), "45000", "The shortest that a group config may set."),
-    key("group.consumer.max.session.timeout.ms", .int(positive), "60000", "The longest that a group config may set."),
+    key(
+      "group.consumer.min.session.timeout.ms", .int(positive), "45000", "The shortest session timeout that may be set."),
+    key(
+      "group.consumer.max.session.timeout.ms", .int(positive), "60000", "The longest session timeout that may be set."),
     key("group.consumer.heartbeat.interval.ms", .int(positive), "5000", "How often members are told to heartbeat."),
+    key(
+      "group.consumer.min.heartbeat.interval.ms", .int(positive), "5000",
+      "The shortest heartbeat interval that may be set."),
+    key(
+      "group.consumer.max.heartbeat.interval.ms", .int(positive), "15000",
+      "The longest heartbeat interval that may be set."),
     key("group.consumer.max.size", .int(positive), "2147483647", "Members of one consumer group."),
     key(
       "group.coordinator.rebalance.protocols", .list(of: ["classic", "consumer"]), "classic,consumer",

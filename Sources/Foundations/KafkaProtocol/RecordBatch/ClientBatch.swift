@@ -51,7 +51,7 @@ public enum ClientBatch {
       batch = try RecordBatch(bytes)
     } catch .unsupportedMagic(let magic) {
       throw ClientBatchRefusal(
-        .unsupportedForMessageFormat, "record batches of format \(magic) are not accepted, only 2")
+        .invalidRecord, "record batches of format \(magic) are not accepted, only 2")
     } catch {
       throw ClientBatchRefusal(.corruptMessage, "the record batch cannot be read: \(error)")
     }

@@ -16,7 +16,20 @@ extension BrokerSettings {
         remarks.append("\(key) is accepted and has no effect: \(reason)")
       }
     }
+    try checkConsumerGroups(SettingsReader(values: values))
     return remarks
+  }
+
+  private static func checkConsumerGroups(_ reader: SettingsReader) throws(ConfigurationError) {
+    for what in ["session.timeout.ms", "heartbeat.interval.ms"] {
+      let value = reader.int("group.consumer.\(what)")
+      let (least, most) = (reader.int("group.consumer.min.\(what)"), reader.int("group.consumer.max.\(what)"))
+      guard least <= value, value <= most else {
+        throw ConfigurationError(
+          "group.consumer.\(what): \(value) is not from group.consumer.min.\(what) (\(least)) to group.consumer.max.\(what) (\(most))"
+        )
+      }
+    }
   }
 
   private static func suggestion(for key: String) -> String {

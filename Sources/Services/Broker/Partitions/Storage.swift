@@ -113,6 +113,9 @@ final class Storage: Sendable {
     var recovery: [TopicPartition: Offset] = [:]
     var starts: [TopicPartition: Offset] = [:]
     for partition in table.allPartitions {
+      // Segments that no longer grow are synced here, so that a crash makes us read little more than the last one.
+      // What fails has failed the log, which says so by itself.
+      _ = try? partition.log.flush(.rolledSegments)
       recovery[partition.name] = partition.log.syncedOffset
       let start = partition.log.startOffset
       if start > .zero { starts[partition.name] = start }

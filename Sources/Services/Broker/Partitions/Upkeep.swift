@@ -14,6 +14,12 @@ struct Upkeep: Sendable {
     every(reader.milliseconds("log.retention.check.interval.ms"), Self.applyRetention)
     every(reader.milliseconds("log.flush.offset.checkpoint.interval.ms")) { $0.storage.saveCheckpoints() }
     every(.seconds(1), Self.syncWhatIsDue)
+    if reader.flag("log.cleaner.enable") {
+      let compaction = Compaction(
+        storage: broker.storage, bufferBytes: ByteCount(reader.int("log.cleaner.dedupe.buffer.size")),
+        log: broker.log)
+      every(reader.milliseconds("log.cleaner.backoff.ms")) { _ in compaction.run() }
+    }
   }
 
   /// The next time is set when the work is done, so that slow work never piles up.
