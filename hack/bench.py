@@ -149,7 +149,7 @@ class Bench:
             return
         count = 10_000 // self.scale
         with self.broker("partitions") as broker:
-            client = AdminClient({"bootstrap.servers": broker.bootstrap})
+            client = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
             began = time.monotonic()
             futures = client.create_topics([NewTopic(f"topic-{n}", 100, 1) for n in range(count // 100)])
             for future in futures.values():
