@@ -100,7 +100,7 @@ extension DumpWriter {
       let key = decoder.key(of: record, isControl: header.attributes.isControl)
       let value = decoder.value(of: record, isControl: header.attributes.isControl)
       var words = ["    offset \(record.offset.value)", "timestamp \(record.timestamp.milliseconds)"]
-      words += ["key \(key)", "value \(value)"]
+      words += ["key \(key.shown)", "value \(value.shown)"]
       if !record.headers.isEmpty {
         words.append("headers " + record.headers.map { "\($0.key)=\(printable($0.value))" }.joined(separator: ","))
       }
@@ -108,7 +108,7 @@ extension DumpWriter {
         words.joined(separator: "  "),
         .object([
           "offset": .number(record.offset.value), "timestamp": .number(record.timestamp.milliseconds),
-          "key": .string(key), "value": .string(value),
+          "key": key, "value": value,
           "headers": .array(
             record.headers.map { .object(["key": .string($0.key), "value": .text($0.value)]) }),
         ]))

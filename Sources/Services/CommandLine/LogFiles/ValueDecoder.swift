@@ -23,25 +23,27 @@ struct ValueDecoder {
     }
   }
 
-  func key(of record: OwnedRecord, isControl: Bool) -> String {
-    guard let key = record.key else { return "null" }
-    if isControl { return controlType(key) }
-    if topic == .offsets, let found = try? GroupRecordKey.decode(key) { return "\(found)" }
-    return printable(key)
+  func key(of record: OwnedRecord, isControl: Bool) -> JSON {
+    guard let key = record.key else { return .null }
+    if isControl { return .string(controlType(key)) }
+    if topic == .offsets, let found = try? GroupRecordKey.decode(key) { return JSON(reflecting: found) }
+    return .string(printable(key))
   }
 
-  func value(of record: OwnedRecord, isControl: Bool) -> String {
-    guard let value = record.value else { return "null" }
+  func value(of record: OwnedRecord, isControl: Bool) -> JSON {
+    guard let value = record.value else { return .null }
     let key = record.key ?? []
+    let decoded: Any?
     if isControl {
-      if let found = try? QuorumRecord.decode(key: key, value: value) { return "\(found)" }
-      return printable(value)
+      decoded = (try? QuorumRecord.decode(key: key, value: value)).flatMap { $0 }
+    } else {
+      switch topic {
+      case .offsets: decoded = groupValue(value, key: key)
+      case .metadata: decoded = (try? MetadataRecord.decodeValue(value)).flatMap { $0 }
+      case .other: decoded = nil
+      }
     }
-    switch topic {
-    case .offsets: return groupValue(value, key: key) ?? printable(value)
-    case .metadata: return (try? MetadataRecord.decodeValue(value)).flatMap { $0 }.map { "\($0)" } ?? printable(value)
-    case .other: return printable(value)
-    }
+    return decoded.map { JSON(reflecting: $0) } ?? .string(printable(value))
   }
 
   /// The key of a control record is a version and a type, two bytes each.
@@ -59,19 +61,18 @@ struct ValueDecoder {
     }
   }
 
-  private func groupValue(_ value: [UInt8], key: [UInt8]) -> String? {
-    func shown<Value: VersionedRecord>(_: Value.Type) -> String? { (try? Value.decode(value)).map { "\($0)" } }
+  private func groupValue(_ value: [UInt8], key: [UInt8]) -> Any? {
     guard let key = (try? GroupRecordKey.decode(key)).flatMap({ $0 }) else { return nil }
     switch key {
-    case .offsetCommit: return shown(OffsetCommitValue.self)
-    case .groupMetadata: return shown(GroupMetadataValue.self)
-    case .consumerGroupMetadata: return shown(ConsumerGroupMetadataValue.self)
-    case .consumerGroupPartitionMetadata: return shown(ConsumerGroupPartitionMetadataValue.self)
-    case .consumerGroupMemberMetadata: return shown(ConsumerGroupMemberMetadataValue.self)
-    case .consumerGroupTargetAssignmentMetadata: return shown(ConsumerGroupTargetAssignmentMetadataValue.self)
-    case .consumerGroupTargetAssignmentMember: return shown(ConsumerGroupTargetAssignmentMemberValue.self)
-    case .consumerGroupCurrentMemberAssignment: return shown(ConsumerGroupCurrentMemberAssignmentValue.self)
-    case .consumerGroupRegularExpression: return shown(ConsumerGroupRegularExpressionValue.self)
+    case .offsetCommit: return try? OffsetCommitValue.decode(value)
+    case .groupMetadata: return try? GroupMetadataValue.decode(value)
+    case .consumerGroupMetadata: return try? ConsumerGroupMetadataValue.decode(value)
+    case .consumerGroupPartitionMetadata: return try? ConsumerGroupPartitionMetadataValue.decode(value)
+    case .consumerGroupMemberMetadata: return try? ConsumerGroupMemberMetadataValue.decode(value)
+    case .consumerGroupTargetAssignmentMetadata: return try? ConsumerGroupTargetAssignmentMetadataValue.decode(value)
+    case .consumerGroupTargetAssignmentMember: return try? ConsumerGroupTargetAssignmentMemberValue.decode(value)
+    case .consumerGroupCurrentMemberAssignment: return try? ConsumerGroupCurrentMemberAssignmentValue.decode(value)
+    case .consumerGroupRegularExpression: return try? ConsumerGroupRegularExpressionValue.decode(value)
     }
   }
 }

@@ -10,6 +10,7 @@ let consumeCommand = Command(
     .value("offset", "N", "begins at this offset"),
     .value("from-timestamp", "MS", "begins with the first record as late as this (milliseconds since 1970)"),
     .value("partition", "N", "reads only this partition"),
+    .value("group", "NAME", "reads as a member of this group (KIP-848) and commits what was written out"),
     .value("max-messages", "N", "ends after so many records"),
     .value("timeout", "SECONDS", "ends when no record came for so long (never)"),
     .value("print", "FIELDS", "before each value: key, offset, timestamp, headers, partition, with commas"),
@@ -21,23 +22,56 @@ private func consume(_ arguments: Arguments, _ console: Console) async throws {
   let plan = try ConsumePlan(arguments)
   try await Session.run(arguments) { client in
     try await knownTopic(topic, client)
-    let positions = try await start(of: topic, plan, client)
     var settings = ReaderSettings()
     if let timeout = plan.timeout { settings.waitMax = min(settings.waitMax, timeout) }
-    let reader = PartitionReader(client, from: positions, settings)
-    var left = plan.messagesMax
-    var idleSince = monotonicNow()
-    while left > 0 {
-      let fetched = try await reader.poll()
-      for some in fetched {
-        for record in some.records.prefix(left) { try console.write(plan.line(record, of: some.partition)) }
-        left -= min(left, some.records.count)
-      }
-      // Whoever reads at the other end should see at once what is there.
-      try console.flush()
-      if fetched.contains(where: { !$0.records.isEmpty }) { idleSince = monotonicNow() }
-      if let timeout = plan.timeout, monotonicNow() - idleSince >= timeout { return }
+    guard let group = plan.group else {
+      let reader = PartitionReader(client, from: try await start(of: topic, plan, client), settings)
+      return try await write(plan, console) { try await reader.poll() }
     }
+    let reset: OffsetReset = plan.start == .time(.earliest) ? .earliest : .latest
+    let reader = GroupReader(client, group: group, topic: topic, reset: reset, settings)
+    Interruption.watch()
+    var failure: (any Error)?
+    do {
+      try await write(plan, console) {
+        try await reader.poll()
+      } finished: {
+        reader.finished($0, upTo: $1)
+      }
+    } catch {
+      failure = error
+    }
+    try await reader.leave()
+    if let failure { throw failure }
+  }
+}
+
+/// Writes records until there are enough of them, none came for too long, or the user interrupts. `finished` hears of
+/// what was really written.
+private func write(
+  _ plan: ConsumePlan, _ console: Console, poll: () async throws -> [FetchedRecords],
+  finished: (TopicPartition, Offset) -> Void = { _, _ in }
+) async throws {
+  var left = plan.messagesMax
+  var idleSince = monotonicNow()
+  while left > 0, !Interruption.hasCome {
+    let fetched = try await poll()
+    var reached: [(TopicPartition, Offset)] = []
+    for some in fetched {
+      let taken = some.records.prefix(left)
+      for record in taken { try console.write(plan.line(record, of: some.partition)) }
+      left -= taken.count
+      if !taken.isEmpty { idleSince = monotonicNow() }
+      if taken.count == some.records.count {
+        reached.append((some.partition, some.next))
+      } else if let last = taken.last {
+        reached.append((some.partition, last.offset + 1))
+      }
+    }
+    // Whoever reads at the other end should see at once what is there.
+    try console.flush()
+    for (partition, next) in reached { finished(partition, next) }
+    if let timeout = plan.timeout, monotonicNow() - idleSince >= timeout { return }
   }
 }
 
@@ -68,6 +102,7 @@ struct ConsumePlan {
   }
   let start: Start
   let partition: PartitionIndex?
+  let group: String?
   let messagesMax: Int
   let timeout: TimeSpan?
   let fields: [Field]
@@ -85,6 +120,13 @@ struct ConsumePlan {
     start = starts.first ?? .time(.latest)
     let number: Int32? = try arguments.number("partition", in: 0...Int32.max)
     partition = number.map { PartitionIndex($0) }
+    group = arguments.text("group")
+    if group != nil {
+      guard partition == nil else { throw UsageError("--partition is for reading without --group") }
+      guard starts.isEmpty || starts == [.time(.earliest)] else {
+        throw UsageError("a group goes on where it was; --offset and --from-timestamp are for reading without --group")
+      }
+    }
     messagesMax = try arguments.number("max-messages", in: 1...Int.max) ?? .max
     let seconds: Int64? = try arguments.number("timeout", in: 1...Int64(Int32.max))
     timeout = seconds.map { .seconds($0) }
