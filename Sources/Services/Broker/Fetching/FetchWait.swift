@@ -32,7 +32,12 @@ final class FetchWait: Sendable {
       state = .waiting(timer: timer)
       return false
     }
-    if isFinished { timer.cancel() }
+    guard !isFinished else {
+      timer.cancel()
+      // Who finished it in the middle of the loop above could not take it from the partitions that came after.
+      for partition in partitions { partition.remove(self) }
+      return
+    }
     for (partition, offset) in zip(partitions, seen) where partition.highWatermark > offset {
       finish()
       return

@@ -43,6 +43,8 @@ final class GroupShard: Sendable {
   /// Answers in order, each behind the appends that it rests on.
   private struct AnswerQueue {
     var kept: UInt64 = 0
+    /// An append was not kept: what waits rests on it, however much is kept after it.
+    var isBroken = false
     var waiting: [(after: UInt64, asker: Asker, answer: GroupAnswer)] = []
   }
 
@@ -147,15 +149,17 @@ final class GroupShard: Sendable {
       answers.withLock { $0.kept = max($0.kept, number) }
       deliverReady()
     case .refused(let refusal):
+      answers.withLock { $0.isBroken = true }
       world.pool.run { self.fail("\(refusal.code): \(refusal.message)") }
     case .failed(let error):
+      answers.withLock { $0.isBroken = true }
       world.pool.run { self.fail("\(error)") }
     }
   }
 
   private func deliverReady() {
     let ready = answers.withLock { answers in
-      let ready = Array(answers.waiting.prefix { $0.after <= answers.kept })
+      let ready = Array(answers.waiting.prefix { !answers.isBroken && $0.after <= answers.kept })
       answers.waiting.removeFirst(ready.count)
       return ready
     }
@@ -164,9 +168,15 @@ final class GroupShard: Sendable {
 
   private func fail(_ reason: String) {
     world.report("a partition of group offsets takes no more writes: \(reason)", partition.name)
+    end(answering: .coordinatorNotAvailable)
+  }
+
+  /// Whoever waits is told, and nobody is taken any more.
+  private func end(answering code: ErrorCode) {
     let undecided = turns.withLock { turns in
       turns.phase = .failed
       turns.alarm?.timer.cancel()
+      turns.alarm = nil
       let undecided = turns.pending.sorted { $0.key < $1.key }.map(\.value)
       turns.pending = [:]
       return undecided
@@ -176,7 +186,7 @@ final class GroupShard: Sendable {
       answers.waiting = []
       return unkept
     }
-    for asker in unkept + undecided { asker.refused(.coordinatorNotAvailable) }
+    for asker in unkept + undecided { asker.refused(code) }
   }
 
   private func resolve(_ pattern: SubscriptionPattern) {
@@ -205,13 +215,8 @@ final class GroupShard: Sendable {
     turn { coordinator, now, effects in coordinator.tick(at: now, into: &effects) }
   }
 
-  func stop() {
-    turns.withLock { turns in
-      turns.alarm?.timer.cancel()
-      turns.alarm = nil
-      turns.phase = .failed
-    }
-  }
+  /// The partition is somebody else's now, or gone: members that wait look for their coordinator again.
+  func stop() { end(answering: .notCoordinator) }
 }
 
 /// What the shards share: clocks, threads and the topics.

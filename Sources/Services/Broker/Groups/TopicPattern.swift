@@ -37,8 +37,13 @@ struct TopicPattern: ~Copyable {
     pcre2_code_free_8(code)
   }
 
-  func matches(_ name: String) -> Bool {
+  /// Nil when PCRE2 gave up: another name would cost as much again.
+  func matches(_ name: String) -> Bool? {
     let bytes = Array(name.utf8)
-    return pcre2_match_8(code, bytes, bytes.count, 0, 0, match, limits) >= 0
+    let result = pcre2_match_8(code, bytes, bytes.count, 0, 0, match, limits)
+    switch result {
+    case PCRE2_ERROR_MATCHLIMIT, PCRE2_ERROR_DEPTHLIMIT, PCRE2_ERROR_HEAPLIMIT: return nil
+    default: return result >= 0
+    }
   }
 }

@@ -42,11 +42,12 @@ final class MetadataFollower: Sendable {
 
   func follow(_ records: [MetadataRecord], _ image: MetadataImage) {
     var changed: [UniqueID] = []
+    var removed: [UniqueID] = []
     var reconfigured: Set<UniqueID> = []
     for record in records {
       switch record {
       case .partitionCreated(let topic, _, _): if changed.last != topic { changed.append(topic) }
-      case .topicRemoved(let topic): remove(topic)
+      case .topicRemoved(let topic): removed.append(topic)
       case .configChanged(.topic(let name), _, _):
         if let id = TopicName(name).flatMap({ image.topicIDs[$0] }) { reconfigured.insert(id) }
       case .configChanged: reconfigured.formUnion(image.topics.keys)
@@ -54,6 +55,7 @@ final class MetadataFollower: Sendable {
         break
       }
     }
+    if !removed.isEmpty { remove(removed) }
     for id in changed { create(id, image) }
     for id in reconfigured.subtracting(changed).sorted() {
       if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
@@ -74,10 +76,8 @@ final class MetadataFollower: Sendable {
     }
   }
 
-  private func remove(_ id: UniqueID) {
-    guard let held = storage.table.topic(id) else { return }
-    let delay = held.partitions.first?.fileDeleteDelay ?? .seconds(60)
-    storage.remove(id, fileDeleteDelay: delay, on: loop)
-    if held.name == .consumerOffsets { attached.withLock { $0 }?.groups.forget() }
+  private func remove(_ ids: [UniqueID]) {
+    let gone = storage.remove(ids, on: loop)
+    if gone.contains(where: { $0.name == .consumerOffsets }) { attached.withLock { $0 }?.groups.forget() }
   }
 }
