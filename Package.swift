@@ -54,8 +54,7 @@ let effects: [Target] = [
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
   module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
-  module(
-    "Effects", "KafkaClient", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "EventLoop"]),
+  module("Effects", "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
 ]
 
 let services: [Target] = [
@@ -86,7 +85,7 @@ let testing: [Target] = [
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
-  tests(of: "KafkaClient", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "EventLoop"]),
+  tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),

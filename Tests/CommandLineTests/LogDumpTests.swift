@@ -130,6 +130,14 @@ private final class Folder {
     #expect(heard.output.contains("zeroes instead of a batch"))
   }
 
+  @Test func bytesOfAnotherKindAreNoBatch() async throws {
+    let folder = try Folder()
+    let file = try folder.write(Self.log, Array(String(repeating: "not a log at all\n", count: 30).utf8))
+    let heard = Heard()
+    #expect(await heard.run("log", "dump", file) == 1)
+    #expect(heard.output.hasSuffix("  at 0: no batch: format 10 is not known, only 2\n"))
+  }
+
   @Test func anIndexOutOfOrderOrWithHalfAnEntryIsSaid() async throws {
     let folder = try Folder()
     let file = try folder.write(

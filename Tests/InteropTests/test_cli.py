@@ -87,6 +87,13 @@ def test_keys_headers_and_places_of_records_are_shown(cli, broker, name):
     assert text == "0\t1\tnull\tplain\n"
 
 
+def test_a_topic_with_small_batches_gets_small_ones(cli, broker, name):
+    create(broker, name, **{"max.message.bytes": 1000})
+    lines = [f"value {n}" for n in range(2000)]
+    cli("produce", name, "--idempotent", input="\n".join(lines))
+    assert cli("consume", name, "--from-beginning", "--max-messages", 2000).splitlines() == lines
+
+
 def test_reading_ends_when_nothing_comes(cli, broker, name):
     create(broker, name)
     assert cli("consume", name, "--from-beginning", "--timeout", 1) == ""

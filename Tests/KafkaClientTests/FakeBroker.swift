@@ -197,6 +197,9 @@ final class FakeCluster: Sendable {
     let node = state.withLock { $0.coordinator }
     let address = address(of: node)
     return FindCoordinatorResponse { response in
+      response.nodeID = node
+      response.host = address.host
+      response.port = Int32(address.port)
       response.coordinators = [
         .init {
           $0.nodeID = node

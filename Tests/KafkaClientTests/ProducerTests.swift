@@ -134,6 +134,35 @@ import Vocabulary
     client.close()
   }
 
+  @Test func aBatchThatIsTooLargeIsSentInPiecesWithoutAGapInTheSequences() async throws {
+    let cluster = try FakeCluster()
+    let log = Mutex<[ProducerStamp]>([])
+    let values = Mutex<[String]>([])
+    _ = try cluster.add { call in
+      guard call.header.key == .produce else { return nil }
+      let request = try call.decode(ProduceRequest.self).request
+      let batch = try #require(try batches(call).first)
+      let header = try RecordBatchHeader(batch)
+      guard header.recordsCount <= 3 else { return .reply(produced(request, .messageTooLarge)) }
+      log.withLock { $0.append(header.producer) }
+      let records = try header.records(in: Array(batch[RecordBatchHeader.byteCount...]))
+      values.withLock { $0 += records.map { String(decoding: $0.value ?? [], as: UTF8.self) } }
+      return .reply(produced(request))
+    }
+    let client = cluster.client()
+    var settings = ProducerSettings()
+    settings.isIdempotent = true
+    let producer = Producer(client, settings)
+    for number in 0..<10 {
+      try await producer.append(record("\(number)"), to: FakeCluster.topic, partition: PartitionIndex(0))
+    }
+    try await producer.flush()
+    #expect(values.withLock { $0 } == (0..<10).map { "\($0)" })
+    #expect(log.withLock { $0.map(\.baseSequence) } == [0, 2, 5, 7])
+    #expect(producer.acknowledged == 10)
+    client.close()
+  }
+
   @Test func whatNeedsNoAnswerDoesNotWaitForOne() async throws {
     let cluster = try FakeCluster()
     _ = try cluster.add { $0.header.key == .produce ? .silence : nil }

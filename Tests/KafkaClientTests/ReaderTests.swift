@@ -83,7 +83,7 @@ import Vocabulary
     bytes[bytes.count - 2] ^= 1
     let broken = bytes
     let error = await #expect(throws: ClientError.self) { _ = try await read(broken, from: 0) }
-    #expect(error == .corruptRecords(Self.partition, .zero, "wrongChecksum"))
+    #expect(error == .corruptRecords(Self.partition, .zero, "its CRC-32C does not match its bytes"))
   }
 
   @Test func aLeaderThatMovedIsFound() async throws {

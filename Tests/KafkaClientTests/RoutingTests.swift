@@ -23,6 +23,69 @@ import Vocabulary
     client.close()
   }
 
+  @Test func anOlderBrokerIsAskedInItsOwnWords() async throws {
+    let cluster = try FakeCluster()
+    cluster.offer(.findCoordinator, 0...3)
+    cluster.offer(.offsetFetch, 1...5)
+    _ = try cluster.add { call in
+      guard call.header.key == .offsetFetch else { return nil }
+      let request = try call.decode(OffsetFetchRequest.self).request
+      #expect(request.groupID == "g" && request.topics == nil)
+      return .reply(
+        OffsetFetchResponse { response in
+          response.topics = [
+            .init { topic in
+              topic.name = "t"
+              topic.partitions = [.init { $0.committedOffset = 12 }, .init { $0.committedOffset = -1 }]
+            }
+          ]
+        })
+    }
+    let client = cluster.client()
+    let offsets = try await client.committedOffsets(of: "g")
+    #expect(offsets.map(\.offset) == [Offset(12)])
+    client.close()
+  }
+
+  @Test func aGroupIsDescribedInTheProtocolThatItSpeaks() async throws {
+    let cluster = try FakeCluster()
+    _ = try cluster.add { call in
+      switch call.header.key {
+      case .consumerGroupDescribe:
+        return .reply(ConsumerGroupDescribeResponse { $0.groups = [.init { $0.errorCode = .groupIdNotFound }] })
+      case .describeGroups:
+        var assignment = ConsumerProtocolAssignment()
+        assignment.assignedPartitions = [
+          .init {
+            $0.topic = "t"
+            $0.partitions = [1, 0]
+          }
+        ]
+        let bytes = assignment.encode()
+        return .reply(
+          DescribeGroupsResponse { response in
+            response.groups = [
+              .init { group in
+                group.groupState = "Stable"
+                group.members = [
+                  .init {
+                    $0.memberID = "m"
+                    $0.memberAssignment = bytes
+                  }
+                ]
+              }
+            ]
+          })
+      default: return nil
+      }
+    }
+    let client = cluster.client()
+    let group = try await client.group("g")
+    #expect(group.type == "classic" && group.state == "Stable")
+    #expect(group.members.first?.partitions.map(\.description) == ["t-0", "t-1"])
+    client.close()
+  }
+
   @Test func whatNoRetryCanMendIsThrownAtOnce() async throws {
     let cluster = try FakeCluster()
     let broker = try cluster.add { call in

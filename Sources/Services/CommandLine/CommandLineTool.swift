@@ -56,7 +56,7 @@ public enum CommandLineTool {
 
   private static func dispatch(_ arguments: [String], _ console: Console) async throws {
     guard let group = arguments.first else {
-      throw UsageError("a command is needed: \(groups.joined(separator: ", "))")
+      throw UsageError("a command is needed: broker, \(groups.joined(separator: ", "))")
     }
     if ["--help", "-h", "help"].contains(group) { return try console.write(help) }
     if group == "--version" { return try console.write("swiftwater \(version)\n") }

@@ -33,6 +33,8 @@ final class BrokerConnection: FrameClientReceiver {
     let frames = FrameClient(
       host: address.host, port: address.port, loop: loop, pool: pool, deadline: deadline, receiver: connection)
     connection.client.withLock { $0 = frames }
+    // It may have failed already: then nobody else would part the two, which hold each other.
+    if connection.isOver { connection.client.withLock { $0 = nil } }
     return connection
   }
 

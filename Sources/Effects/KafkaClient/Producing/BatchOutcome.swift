@@ -13,6 +13,8 @@ enum BatchOutcome: Sendable, Hashable {
   case appended(at: Offset)
   /// It is there already: an earlier answer was lost.
   case wasAppended
+  /// In smaller pieces it may be accepted.
+  case tooLarge(ClientError)
   /// It is to be sent again, with the same bytes.
   case again(Remedy, ClientError)
   case failed(ClientError)
@@ -35,6 +37,7 @@ enum BatchOutcome: Sendable, Hashable {
     switch (Remedy(for: error), error.code) {
     // A topic that was just made may not be known to its leader yet.
     case (.none, .unknownTopicOrPartition): self = .again(.refreshMetadata, error)
+    case (.none, .messageTooLarge), (.none, .recordListTooLarge): self = .tooLarge(error)
     case (.none, _): self = .failed(error)
     case (let remedy, _): self = .again(remedy, error)
     }

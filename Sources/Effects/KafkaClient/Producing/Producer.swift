@@ -76,31 +76,44 @@ public final class Producer {
   public func flush() async throws(ClientError) {
     guard !accumulator.isEmpty else { return }
     if settings.isIdempotent, identity == nil { identity = try await initialize() }
-    var pending: [ReadyBatch] = []
-    for (partition, builder) in accumulator.drain() { pending.append(try seal(builder, for: partition)) }
+    var lanes = accumulator.drain().map { PartitionLane($0.partition, $0.builder) }
     let deadline = monotonicNow() + client.settings.retrySpan
     var backoff = Backoff(first: client.settings.pauseFirst, most: client.settings.pauseMax)
-    while !pending.isEmpty {
-      var again: [ReadyBatch] = []
-      var last: ClientError?
-      for (batch, outcome) in await send(pending) {
-        switch outcome {
-        case .appended, .wasAppended:
-          acknowledged += batch.records
-          identity?.acknowledge(batch.records, in: batch.partition)
-        case .failed(let error): throw error
-        case .again(let remedy, let error):
-          client.apply(remedy, to: .leader(batch.partition))
-          again.append(batch)
-          last = error
-        }
+    while !lanes.isEmpty {
+      for index in lanes.indices where lanes[index].ready == nil {
+        lanes[index].ready = try seal(lanes[index].waiting[0], for: lanes[index].partition)
       }
+      var last: ClientError?
+      for (batch, outcome) in await send(lanes.compactMap(\.ready)) {
+        guard let index = lanes.firstIndex(where: { $0.partition == batch.partition }) else { continue }
+        last = try settle(batch, outcome, in: &lanes[index]) ?? last
+      }
+      lanes.removeAll(where: \.isDone)
       if let last {
         let pause = client.nextPause(&backoff)
         guard monotonicNow() + pause < deadline else { throw last }
         await client.pause(pause)
       }
-      pending = again
+    }
+  }
+
+  /// Returns the error after which the batch is to be sent again.
+  private func settle(
+    _ batch: ReadyBatch, _ outcome: BatchOutcome, in lane: inout PartitionLane
+  ) throws(ClientError) -> ClientError? {
+    switch outcome {
+    case .appended, .wasAppended:
+      acknowledged += batch.records
+      identity?.acknowledge(batch.records, in: batch.partition)
+      lane.advance()
+      return nil
+    case .tooLarge(let error):
+      guard lane.split() else { throw error }
+      return nil
+    case .again(let remedy, let error):
+      client.apply(remedy, to: .leader(batch.partition))
+      return error
+    case .failed(let error): throw error
     }
   }
 

@@ -24,6 +24,8 @@ private func consume(_ arguments: Arguments, _ console: Console) async throws {
     try await knownTopic(topic, client)
     var settings = ReaderSettings()
     if let timeout = plan.timeout { settings.waitMax = min(settings.waitMax, timeout) }
+    // Who names an offset wants that one or none.
+    if case .offset = plan.start { settings.reset = .fail }
     guard let group = plan.group else {
       let reader = PartitionReader(client, from: try await start(of: topic, plan, client), settings)
       return try await write(plan, console) { try await reader.poll() }
