@@ -63,6 +63,9 @@ extension PartitionLog {
 
   /// Writes at the end of the active segment and says where that was. What a failed write left behind is cut off.
   private func write(_ bytes: UnsafeRawBufferPointer, in state: inout LogState) throws(StorageError) -> Int64 {
+    // What grows has its index in memory: the files of the last clean stop know nothing of what comes now, and
+    // retention would take their largest timestamp for the segment's.
+    try loadIndex(&state)
     let position = state.active.size
     let file = try state.active.log.file(on: disk, openFiles)
     do {

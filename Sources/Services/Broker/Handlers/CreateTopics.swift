@@ -100,9 +100,3 @@ extension Broker {
     return entry
   }
 }
-
-/// The names that stand more than once in a request.
-func repeatedNames(_ names: some Sequence<String>) -> Set<String> {
-  var seen: Set<String> = []
-  return Set(names.filter { !seen.insert($0).inserted })
-}

@@ -83,6 +83,8 @@ final class Storage: Sendable {
       let name = TopicPartition(topic.name, PartitionIndex(Int32(index)))
       let log = try directory.openLog(name, topicID: topic.id, settings: settings.log, now: wallClockNow())
       log.begin(state.leaderEpoch)
+      // What a crash left in memory alone counts as kept from now on, and consumers will see it.
+      if settings.durability == .disk, log.syncedOffset < log.endOffset { try log.flush() }
       partitions.append(
         Partition(
           name: name, topicID: topic.id, log: log, leaderEpoch: state.leaderEpoch, settings: settings, pool: pool))
