@@ -90,6 +90,12 @@ let testing: [Target] = [
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),
+  tests(
+    of: "Broker",
+    uses: [
+      "Vocabulary", "Wire", "KafkaProtocol", "ClusterMetadata", "Coordination", "EventLoop", "LogStorage", "Telemetry",
+      "SimulatedWorld", "CLinux",
+    ]),
   .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
 

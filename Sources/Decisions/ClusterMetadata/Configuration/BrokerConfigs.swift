@@ -21,6 +21,7 @@ public enum BrokerConfigs {
   private static let anyLong: ClosedRange<Int64> = 0...Int64.max
   private static let loops = "event loops do the work: see num.network.threads"
   private static let noTransactions = "there are no transactions yet"
+  private static let aloneInItsCluster = "this version is the only node of its cluster"
   private static let noShareGroups = "there are no share groups"
 
   public static let all: [BrokerConfigDefinition] = identity + connections + topics + groups + upkeep + accepted
@@ -34,9 +35,13 @@ public enum BrokerConfigs {
     key("advertised.listeners", .freeList, nil, "What clients are told to connect to; as listeners when not set."),
     key("listener.security.protocol.map", .freeList, nil, "Which protocol each listener name speaks."),
     key("controller.listener.names", .freeList, nil, "Listeners that are for controllers only."),
-    key("inter.broker.listener.name", .string, nil, "The listener that brokers use among themselves."),
+    key(
+      "inter.broker.listener.name", .string, nil, "The listener that brokers use among themselves.",
+      .none(because: aloneInItsCluster)),
     key("controller.quorum.voters", .freeList, nil, "The voters of the metadata quorum: id@host:port."),
-    key("controller.quorum.bootstrap.servers", .freeList, nil, "Where to find the metadata quorum."),
+    key(
+      "controller.quorum.bootstrap.servers", .freeList, nil, "Where to find the metadata quorum.",
+      .none(because: aloneInItsCluster)),
     key("broker.rack", .string, nil, "The Region or zone of this broker."),
     key("log.dirs", .freeList, nil, "Where records are kept."),
     key("log.dir", .string, "./swiftwater-data", "Where records are kept, when log.dirs is not set."),
@@ -53,7 +58,9 @@ public enum BrokerConfigs {
     key("num.network.threads", .int(1...256), nil, "Event loops; one for each core when not set."),
     key("background.threads", .int(1...1024), "10", "Threads for work that may block: syncs, cold reads, deletions."),
     key("socket.request.max.bytes", .int(positive), "104857600", "A larger request closes its connection."),
-    key("socket.listen.backlog.size", .int(positive), "50", "Connections that wait to be accepted."),
+    key(
+      "socket.listen.backlog.size", .int(positive), nil, "Connections that wait to be accepted.",
+      .none(because: "1,024 may wait, or as many as the kernel allows")),
     key("connections.max.idle.ms", .long(0...Int64.max), "600000", "A connection that is idle for longer is closed."),
     key("max.connections", .int(int32), "2147483647", "Connections in all."),
     key("max.connections.per.ip", .int(int32), "2147483647", "Connections from one address."),
@@ -114,8 +121,8 @@ public enum BrokerConfigs {
   private static let upkeep: [BrokerConfigDefinition] = [
     key("log.retention.check.interval.ms", .long(1...Int64.max), "300000", "How often retention is applied."),
     key(
-      "log.flush.scheduler.interval.ms", .long(1...Int64.max), "9223372036854775807", "How often flush.ms is looked at."
-    ),
+      "log.flush.scheduler.interval.ms", .long(1...Int64.max), nil, "How often flush.ms is looked at.",
+      .none(because: "flush.ms is looked at every second")),
     key("log.flush.offset.checkpoint.interval.ms", .int(positive), "60000", "How often recovery points are written."),
     key("log.cleaner.enable", .boolean, "true", "Whether compacted topics are compacted."),
     key(

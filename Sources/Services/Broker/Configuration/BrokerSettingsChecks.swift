@@ -94,9 +94,10 @@ extension BrokerSettings {
     var listeners: [Listener] = []
     for listener in bound {
       let told = advertised.first { $0.name == listener.name } ?? listener
-      guard told.host != "0.0.0.0", told.host != "::" else {
+      guard !["", "0.0.0.0", "::"].contains(told.host) else {
+        let place = told.host.isEmpty ? "an empty host" : told.host
         throw ConfigurationError(
-          "advertised.listeners: clients cannot connect to \(told.host); set \(listener.name)://name-or-address:\(told.port)"
+          "advertised.listeners: clients cannot connect to \(place); set \(listener.name)://name-or-address:\(told.port)"
         )
       }
       listeners.append(

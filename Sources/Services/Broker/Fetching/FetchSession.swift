@@ -15,9 +15,9 @@ final class FetchSession: Sendable {
     var byID: Bool
   }
 
-  init(id: Int32, items: [FetchItem], byID: Bool) {
+  init(id: Int32, items: [FetchItem], byID: Bool, nextEpoch: Int32 = 1) {
     self.id = id
-    state = Mutex(State(nextEpoch: 1, items: items, byID: byID))
+    state = Mutex(State(nextEpoch: nextEpoch, items: items, byID: byID))
   }
 
   /// Takes a request's changes in, and says what to read.

@@ -25,7 +25,8 @@ final class FetchWait: Sendable {
 
   /// Begins to wait. `seen` are the high watermarks at which the partitions were read: what came since then counts.
   func start(seen: [Offset], until deadline: Instant, on loop: EventLoop) {
-    for partition in partitions { partition.add(self) }
+    var isGone = false
+    for partition in partitions where !partition.add(self) { isGone = true }
     let timer = loop.schedule(at: deadline) { self.finish() }
     let isFinished = state.withLock { state in
       guard case .waiting = state else { return true }
@@ -33,11 +34,12 @@ final class FetchWait: Sendable {
       return false
     }
     guard !isFinished else {
+      // Whoever finished it may have gone by before the last partitions knew of it.
       timer.cancel()
-      // Who finished it in the middle of the loop above could not take it from the partitions that came after.
       for partition in partitions { partition.remove(self) }
       return
     }
+    if isGone { return finish() }
     for (partition, offset) in zip(partitions, seen) where partition.highWatermark > offset {
       finish()
       return

@@ -36,14 +36,15 @@ final class GroupShard: Sendable {
   enum Phase: Sendable {
     case loading
     case running
-    /// A record could not be kept: what was decided after it rests on nothing.
-    case failed
+    /// A record could not be kept, so that what was decided after it rests on nothing; or the partition has gone away.
+    /// Everyone gets this error.
+    case ended(ErrorCode)
   }
 
   /// Answers in order, each behind the appends that it rests on.
   private struct AnswerQueue {
     var kept: UInt64 = 0
-    /// An append was not kept: what waits rests on it, however much is kept after it.
+    /// An append was not kept: later ones that are do not make up for it.
     var isBroken = false
     var waiting: [(after: UInt64, asker: Asker, answer: GroupAnswer)] = []
   }
@@ -62,7 +63,7 @@ final class GroupShard: Sendable {
       try replayLog()
     } catch {
       world.report("a partition of group offsets cannot be read: \(error)", partition.name)
-      turns.withLock { $0.phase = .failed }
+      end(as: .coordinatorNotAvailable)
       return
     }
     turn { coordinator, now, effects in coordinator.loaded(at: now, into: &effects) }
@@ -86,7 +87,7 @@ final class GroupShard: Sendable {
     let refusal: ErrorCode? = turns.withLock { turns in
       switch turns.phase {
       case .loading: return .coordinatorLoadInProgress
-      case .failed: return .coordinatorNotAvailable
+      case .ended(let error): return error
       case .running: break
       }
       let token = Token(turns.nextToken)
@@ -103,7 +104,7 @@ final class GroupShard: Sendable {
   /// Something that nobody waits for, such as time or a deleted topic.
   func turn(_ body: @Sendable (inout GroupCoordinator, Moment, inout [GroupEffect]) -> Void) {
     turns.withLock { turns in
-      if case .failed = turns.phase { return }
+      if case .ended = turns.phase { return }
       var effects: [GroupEffect] = []
       body(&turns.coordinator, world.now, &effects)
       perform(effects, &turns)
@@ -146,47 +147,47 @@ final class GroupShard: Sendable {
   private func appended(_ number: UInt64, _ outcome: AppendOutcome) {
     switch outcome {
     case .kept:
-      answers.withLock { $0.kept = max($0.kept, number) }
+      answers.withLock { if !$0.isBroken { $0.kept = max($0.kept, number) } }
       deliverReady()
     case .refused(let refusal):
-      answers.withLock { $0.isBroken = true }
-      world.pool.run { self.fail("\(refusal.code): \(refusal.message)") }
+      broken(by: "\(refusal.code): \(refusal.message)")
     case .failed(let error):
-      answers.withLock { $0.isBroken = true }
-      world.pool.run { self.fail("\(error)") }
+      broken(by: "\(error)")
+    }
+  }
+
+  private func broken(by reason: String) {
+    answers.withLock { $0.isBroken = true }
+    world.pool.run {
+      self.world.report("a partition of group offsets takes no more writes: \(reason)", self.partition.name)
+      self.end(as: .coordinatorNotAvailable)
     }
   }
 
   private func deliverReady() {
     let ready = answers.withLock { answers in
-      let ready = Array(answers.waiting.prefix { !answers.isBroken && $0.after <= answers.kept })
+      let ready = Array(answers.waiting.prefix { $0.after <= answers.kept })
       answers.waiting.removeFirst(ready.count)
       return ready
     }
     for (_, asker, answer) in ready { asker.answer(answer) }
   }
 
-  private func fail(_ reason: String) {
-    world.report("a partition of group offsets takes no more writes: \(reason)", partition.name)
-    end(answering: .coordinatorNotAvailable)
-  }
-
-  /// Whoever waits is told, and nobody is taken any more.
-  private func end(answering code: ErrorCode) {
-    let undecided = turns.withLock { turns in
-      turns.phase = .failed
+  /// Refuses everyone who waits, and everyone who comes from now on.
+  private func end(as error: ErrorCode) {
+    let undecided: [Asker] = turns.withLock { turns in
+      if case .ended = turns.phase { return [] }
+      turns.phase = .ended(error)
       turns.alarm?.timer.cancel()
       turns.alarm = nil
-      let undecided = turns.pending.sorted { $0.key < $1.key }.map(\.value)
-      turns.pending = [:]
-      return undecided
+      defer { turns.pending = [:] }
+      return turns.pending.sorted { $0.key < $1.key }.map(\.value)
     }
     let unkept = answers.withLock { answers in
-      let unkept = answers.waiting.map(\.asker)
-      answers.waiting = []
-      return unkept
+      defer { answers.waiting = [] }
+      return answers.waiting.map(\.asker)
     }
-    for asker in unkept + undecided { asker.refused(code) }
+    for asker in unkept + undecided { asker.refused(error) }
   }
 
   private func resolve(_ pattern: SubscriptionPattern) {
@@ -215,8 +216,8 @@ final class GroupShard: Sendable {
     turn { coordinator, now, effects in coordinator.tick(at: now, into: &effects) }
   }
 
-  /// The partition is somebody else's now, or gone: members that wait look for their coordinator again.
-  func stop() { end(answering: .notCoordinator) }
+  /// The partition goes away: whoever waits is told to look for the coordinator again.
+  func stop() { end(as: .notCoordinator) }
 }
 
 /// What the shards share: clocks, threads and the topics.

@@ -46,11 +46,12 @@ final class Groups: Sendable {
     shards.withLock { shards in shards.isEmpty ? nil : shards[Self.partition(of: group, among: shards.count)] }
   }
 
-  /// Kafka's: Java's hash of the text, without its sign, modulo the number of partitions. Other tools compute it too.
+  /// Kafka's: the magnitude of Java's hash of the text, modulo the number of partitions. Other tools compute it too.
   static func partition(of group: String, among count: Int) -> Int {
     var hash: Int32 = 0
     for unit in group.utf16 { hash = hash &* 31 &+ Int32(unit) }
-    return Int(hash & .max) % count
+    // The smallest number, whose magnitude is no Int32, counts as 0 there.
+    return hash == .min ? 0 : Int(hash.magnitude) % count
   }
 
   /// Puts a request about one group to its coordinator.

@@ -14,10 +14,11 @@ extension MetadataRecordFormat {
     case .partition(let record):
       return .partitionCreated(topic: record.topicID, PartitionIndex(record.partitionID), state(record))
     case .partitionChange(let record):
-      guard record.leader != -2 else { return nil }
+      // Both can be left out where they do not change, which this version never writes.
+      guard record.leader != -2, let inSync = record.isr else { return nil }
       return .leaderChanged(
         topic: record.topicID, PartitionIndex(record.partitionID), leader: NodeID(record.leader),
-        inSync: (record.isr ?? []).map { NodeID($0) })
+        inSync: inSync.map { NodeID($0) })
     case .removeTopic(let record): return .topicRemoved(record.topicID)
     case .config(let record):
       return resource(record).map { .configChanged($0, key: record.name, value: record.value) }

@@ -40,6 +40,8 @@ final class Partition: Sendable {
     var highWatermark: Offset
     var fetches: [ObjectIdentifier: FetchWait] = [:]
     var producers: [ProduceWait] = []
+    /// The partition has gone away: nothing will ever come.
+    var isRetired = false
     var sync = SyncState.idle
     var unsyncedRecords: Int64 = 0
     /// When the oldest record came that may be in memory only; kept only where `flush.ms` asks for it.
@@ -223,7 +225,14 @@ final class Partition: Sendable {
 
   // MARK: Waiting for records
 
-  func add(_ fetch: FetchWait) { state.withLock { $0.fetches[ObjectIdentifier(fetch)] = fetch } }
+  /// False when the partition has gone away, so that nobody would tell the one who waits.
+  func add(_ fetch: FetchWait) -> Bool {
+    state.withLock { state in
+      guard !state.isRetired else { return false }
+      state.fetches[ObjectIdentifier(fetch)] = fetch
+      return true
+    }
+  }
   func remove(_ fetch: FetchWait) { state.withLock { _ = $0.fetches.removeValue(forKey: ObjectIdentifier(fetch)) } }
 
   /// Called when the partition goes away: whoever waits for it is told.
@@ -231,6 +240,7 @@ final class Partition: Sendable {
     let waiting: [FetchWait] = state.withLock { state in
       let waiting = Array(state.fetches.values)
       state.fetches = [:]
+      state.isRetired = true
       return waiting
     }
     for fetch in waiting { fetch.finish() }
