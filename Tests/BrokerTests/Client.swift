@@ -105,8 +105,9 @@ final class RunningBroker {
   private let server: FrameServer
   private let folder: TemporaryFolder
 
-  init(_ more: [String: String] = [:]) throws {
-    folder = try TemporaryFolder()
+  init(_ more: [String: String] = [:], in folder: TemporaryFolder? = nil) throws {
+    let folder = try folder ?? TemporaryFolder()
+    self.folder = folder
     broker = try Broker(settings: try Start.settings(folder, more), log: Start.log)
     try broker.start()
     var limits = ConnectionLimits()

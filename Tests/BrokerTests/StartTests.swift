@@ -109,6 +109,11 @@ enum Start {
     #expect(try cluster([:]) == "mine")
   }
 
+  @Test func aStoppedBrokerLetsItsFolderGo() throws {
+    let first = try Start.once(try Start.settings(folder, ["metrics.listener": "127.0.0.1:0"]))
+    #expect(try Start.once(try Start.settings(folder)) == first)
+  }
+
   @Test func aPortInUseIsNoticedBeforeTheFolderIsTouched() throws {
     let taken = try ListeningSocket(host: "127.0.0.1", port: 0)
     let refusal = Start.refusal(try Start.settings(folder, ["listeners": "PLAINTEXT://127.0.0.1:\(taken.port)"]))

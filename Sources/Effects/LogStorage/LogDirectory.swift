@@ -47,7 +47,7 @@ public final class LogDirectory: Sendable {
   public let recoveryPoints: [TopicPartition: Offset]
   public let logStarts: [TopicPartition: Offset]
   public let highWatermarks: [TopicPartition: Offset]
-  private let lock: any DiskLock
+  private let lock: Mutex<(any DiskLock)?>
   /// Two threads may write the same checkpoint.
   private let writing = Mutex<Void>(())
 
@@ -99,7 +99,7 @@ public final class LogDirectory: Sendable {
     self.openFiles = openFiles
     self.path = path
     self.identity = identity
-    self.lock = lock
+    self.lock = Mutex(lock)
     recoveryPoints = try OffsetCheckpoint.recoveryPoints.read(disk, path) ?? [:]
     logStarts = try OffsetCheckpoint.logStarts.read(disk, path) ?? [:]
     highWatermarks = try OffsetCheckpoint.highWatermarks.read(disk, path) ?? [:]
@@ -167,6 +167,9 @@ public final class LogDirectory: Sendable {
     try disk.replace(
       "\(path)/\(Self.cleanMarker)", with: Array("{\"version\":0,\"brokerEpoch\":-1}".utf8), in: path)
   }
+
+  /// Lets another process have the directory. Nothing may be written to it afterwards.
+  public func release() { lock.withLock { $0 = nil } }
 
   /// Takes a closed partition's folder out of sight, durably; `removeRetired` frees its space later.
   /// `unique` keeps two deletions of the same name apart.

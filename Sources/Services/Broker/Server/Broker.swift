@@ -126,7 +126,8 @@ public final class Broker: Sendable {
     phase.store(Phase.ready.rawValue, ordering: .relaxed)
   }
 
-  /// Ends in order: nothing new is accepted, what has begun is answered, every log is closed.
+  /// Ends in order: nothing new is accepted, what has begun is answered, every log is closed, the data
+  /// folder is let go.
   public func stop() {
     phase.store(Phase.stopping.rawValue, ordering: .relaxed)
     server.withLock { $0 }?.shutdown(drain: .seconds(5))
@@ -141,6 +142,7 @@ public final class Broker: Sendable {
       }
     }
     pool.stop()
+    storage.directory.release()
     pages.withLock { $0 }?.stop()
   }
 }
