@@ -6,7 +6,7 @@ import CPCRE2
 struct TopicPattern: ~Copyable {
   /// Longer patterns are refused.
   static let bytesMax = 4096
-  private static let stepsMax: UInt32 = 100_000
+  private static let stepsMax: UInt32 = 20_000
 
   private let code: OpaquePointer
   private let limits: OpaquePointer

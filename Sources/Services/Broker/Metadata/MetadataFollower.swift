@@ -63,6 +63,14 @@ final class MetadataFollower: Sendable {
     attached.withLock { $0 }?.catalogue.topicsChanged()
   }
 
+  /// Tries again to open what could not be opened when it was created, such as for want of room or descriptors.
+  /// Only on the controller's thread.
+  func openMissing(_ image: MetadataImage) {
+    for topic in image.topicsByName where storage.table.topic(topic.id)?.partitions.count != topic.partitions.count {
+      create(topic.id, image)
+    }
+  }
+
   private func create(_ id: UniqueID, _ image: MetadataImage) {
     // A topic that the same change removed again.
     guard let topic = image.topics[id] else { return }
