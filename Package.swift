@@ -54,6 +54,7 @@ let effects: [Target] = [
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
   module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
+  module("Effects", "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
 ]
 
 let services: [Target] = [
@@ -62,12 +63,15 @@ let services: [Target] = [
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
       "LogStorage", "Telemetry", "HTTP", "CPCRE2",
-    ])
+    ]),
+  module(
+    "Services", "CommandLine",
+    uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient"]),
 ]
 
 let programs: [Target] = [
   .executableTarget(
-    name: "swiftwater", dependencies: ["Broker", "Telemetry"], path: "Sources/Programs/swiftwater",
+    name: "swiftwater", dependencies: ["Broker", "CommandLine", "Telemetry"], path: "Sources/Programs/swiftwater",
     swiftSettings: strict)
 ]
 
@@ -81,6 +85,8 @@ let testing: [Target] = [
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
+  tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),

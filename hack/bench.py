@@ -28,15 +28,16 @@ MEBIBYTE = 1 << 20
 
 # What each figure should be: (text, function of the figure that says whether it is reached).
 GOALS = {
-    "produce 1 KB, batches of 1 MB, acks=all, 10 partitions": ("CPU ≤ 1.0 s/GB", lambda row: row["cpu"] <= 1.0),
-    "produce 100 B, batches of 8 KB, acks=1": ("≥ 500,000 records/s", lambda row: row["rate"] >= 500_000),
-    "consume 1 KB from the page cache": ("CPU ≤ 0.5 s/GB", lambda row: row["cpu"] <= 0.5),
-    "exec to first acknowledged record": ("≤ 50 ms", lambda row: row["value"] <= 50),
-    "memory, idle": ("≤ 30 MiB", lambda row: row["value"] <= 30),
-    "memory of 1,000 idle connections": ("≤ 20 MiB", lambda row: row["value"] <= 20),
-    "creating 10,000 partitions": ("≤ 20 s", lambda row: row["value"] <= 20),
-    "memory with 10,000 partitions": ("≤ 300 MiB", lambda row: row["value"] <= 300),
-    "clean restart with 10,000 partitions": ("≤ 5 s", lambda row: row["value"] <= 5),
+    "for comparison: writing 1 MB blocks to a new file": ("none", lambda row: True),
+    "produce 1 KB, batches of 1 MB, acks=all, 10 partitions": ("CPU ≤ 0.9 s/GB", lambda row: row["cpu"] <= 0.9),
+    "produce 100 B, batches of 8 KB, acks=1": ("CPU ≤ 3 s/GB", lambda row: row["cpu"] <= 3),
+    "consume 1 KB from the page cache": ("CPU ≤ 0.4 s/GB", lambda row: row["cpu"] <= 0.4),
+    "exec to first acknowledged record": ("≤ 100 ms", lambda row: row["value"] <= 100),
+    "memory, idle": ("≤ 24 MB", lambda row: row["value"] * 1.048576 <= 24),
+    "memory of 1,000 idle connections": ("≤ 20 MB", lambda row: row["value"] * 1.048576 <= 20),
+    "creating 10,000 partitions": ("none", lambda row: True),
+    "memory with 10,000 partitions": ("≤ 150 MB", lambda row: row["value"] * 1.048576 <= 150),
+    "clean restart with 10,000 partitions": ("≤ 2 s", lambda row: row["value"] <= 2),
 }
 
 
@@ -95,6 +96,7 @@ class Bench:
         produce_large = "produce 1 KB, batches of 1 MB, acks=all, 10 partitions"
         consume = "consume 1 KB from the page cache"
         produce_small = "produce 100 B, batches of 8 KB, acks=1"
+        self.warm()
         if self.wanted(produce_large) or self.wanted(consume):
             records = 2_000_000 // self.scale
             with self.broker("large") as broker:
@@ -116,6 +118,27 @@ class Bench:
                     produce_small, broker, "-P", "-t", "bench", "-s", "100", "-c", str(5_000_000 // self.scale), "-a",
                     "1", *settings({"batch.num.messages": 80, "batch.size": 8192, "linger.ms": 5}),
                 )
+
+    def warm(self):
+        """Touches as much memory as the records will take. In a virtual machine the first touch of a page is the host's
+        work and several times as dear as the write itself; what is measured then is the host. The last gigabyte, written
+        where memory was touched before, is the price of the same bytes without a broker."""
+        blocks, block = 6000 // self.scale, os.urandom(MEBIBYTE)
+        path, spent = self.folder / "warm", 0.0
+        for _ in range(2):
+            with open(path, "wb", buffering=0) as file:
+                for _ in range(blocks):
+                    file.write(block)
+            path.unlink()
+        with open(path, "wb", buffering=0) as file:
+            before = os.times()
+            for _ in range(1000 // self.scale):
+                file.write(block)
+            after = os.times()
+        path.unlink()
+        spent = after.user - before.user + after.system - before.system
+        cpu = spent / (1000 // self.scale * MEBIBYTE / 1e9)
+        self.add("for comparison: writing 1 MB blocks to a new file", f"CPU {cpu:.2f} s/GB", cpu=cpu)
 
     def start(self):
         if not self.wanted("exec to first acknowledged record") and not self.wanted("memory, idle"):
@@ -149,7 +172,7 @@ class Bench:
             return
         count = 10_000 // self.scale
         with self.broker("partitions") as broker:
-            client = AdminClient({"bootstrap.servers": broker.bootstrap})
+            client = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
             began = time.monotonic()
             futures = client.create_topics([NewTopic(f"topic-{n}", 100, 1) for n in range(count // 100)])
             for future in futures.values():
@@ -213,6 +236,8 @@ Written by `hack/bench --write` on {datetime.date.today()}. Run it to get the fi
 - Binary: release build, {os.stat(binary()).st_size / MEBIBYTE:.1f} MiB, {version}.
 - One broker on core 0, the client (librdkafka's `rdkafka_performance`) on core 1, over the loopback interface; data in
   the page cache; no compression, no TLS, one replica.
+- Memory was written to before the throughput was measured: in a virtual machine the first touch of a page is the
+  host's work. The row for comparison is what the same bytes cost without a broker.
 - GB is 10⁹ bytes of records; CPU is what the broker's process used, by `/proc/PID/stat`.
 
 | measurement | result | goal | |

@@ -84,7 +84,7 @@ broker_binary() {
     say "$SWIFTWATER_BIN"
     return 0
   fi
-  (cd "$checkout" && swift build -c "$configuration" --jobs "$jobs" --product swiftwater >&2) ||
+  (cd "$checkout" && swift build -c "$configuration" --static-swift-stdlib --jobs "$jobs" --product swiftwater >&2) ||
     fail "the $configuration build failed"
   say "$checkout/.build/$configuration/swiftwater"
 }

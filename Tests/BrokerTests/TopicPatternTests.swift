@@ -30,6 +30,6 @@ import Testing
 
   /// Without a limit on its steps this would take longer than the universe has existed.
   @Test(arguments: ["(a+)+$", "(a|a)*", "(a*)*c", "(.*a){50}c"]) func aPatternThatRunsForEverGivesUp(text: String) {
-    #expect(matches(text, String(repeating: "a", count: 200) + "b") == false)
+    #expect(matches(text, String(repeating: "a", count: 200) + "b") != true)
   }
 }

@@ -56,7 +56,7 @@ class Load:
 
     def produce(self):
         producer = Producer({
-            "bootstrap.servers": self.broker.bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 2,
+            "bootstrap.servers": self.broker.bootstrap, "log_level": 0, "enable.idempotence": True, "acks": "all", "linger.ms": 2,
             "batch.num.messages": 200, "message.timeout.ms": 120000, "reconnect.backoff.max.ms": 200,
             "queue.buffering.max.messages": 20000, "compression.type": "lz4",
         })
@@ -74,7 +74,7 @@ class Load:
 
     def consume(self):
         reader = Consumer({
-            "bootstrap.servers": self.broker.bootstrap, "group.id": GROUP, "enable.auto.commit": False,
+            "bootstrap.servers": self.broker.bootstrap, "log_level": 0, "group.id": GROUP, "enable.auto.commit": False,
             "auto.offset.reset": "earliest", "session.timeout.ms": 10000, "reconnect.backoff.max.ms": 200,
         })
         reader.subscribe([TOPIC])
@@ -105,7 +105,7 @@ class Load:
 
 def stored(broker, partition):
     """Every record of one partition as (offset, value)."""
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "check", "auto.offset.reset": "earliest"})
+    reader = Consumer({"bootstrap.servers": broker.bootstrap, "log_level": 0, "group.id": "check", "auto.offset.reset": "earliest"})
     part = TopicPartition(TOPIC, partition, 0)
     _, end = reader.get_watermark_offsets(part, timeout=30)
     reader.assign([part])
@@ -142,7 +142,7 @@ def check(broker, history, committed):
         ]
         if moved and not lost:
             wrong.append(f"partition {partition}: {len(moved)} records are not at the offset that was acknowledged")
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": GROUP})
+    reader = Consumer({"bootstrap.servers": broker.bootstrap, "log_level": 0, "group.id": GROUP})
     for part in reader.committed([TopicPartition(TOPIC, partition) for partition in committed], timeout=30):
         if part.offset < committed[part.partition]:
             wrong.append(f"partition {part.partition}: committed {committed[part.partition]}, now {part.offset}")

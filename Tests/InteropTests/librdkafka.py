@@ -10,7 +10,7 @@ CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 def producer(broker, **settings):
     settings = {key.replace("_", "."): value for key, value in settings.items()}
-    return Producer({"bootstrap.servers": broker.bootstrap, "message.timeout.ms": 20000, "linger.ms": 5, **settings})
+    return Producer({"bootstrap.servers": broker.bootstrap, "log_level": 0, "message.timeout.ms": 20000, "linger.ms": 5, **settings})
 
 
 def consumer(broker, group="unused", **settings):
@@ -18,6 +18,7 @@ def consumer(broker, group="unused", **settings):
     return Consumer(
         {
             "bootstrap.servers": broker.bootstrap,
+            "log_level": 0,
             "group.id": group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
@@ -33,7 +34,7 @@ _admins = {}
 
 def admin(broker):
     if broker.bootstrap not in _admins:
-        _admins[broker.bootstrap] = AdminClient({"bootstrap.servers": broker.bootstrap})
+        _admins[broker.bootstrap] = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
     return _admins[broker.bootstrap]
 
 

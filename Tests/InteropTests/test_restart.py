@@ -160,5 +160,7 @@ def test_segments_roll_and_old_ones_are_deleted(private, name):
     until(lambda: low() > 0, "the log start has moved", 30)
     assert len(values(read(broker, name, 10, offset=low()))) == 10
     broker.crash()
+    client.close()
+    client = consumer(broker)
     assert low() > 0
     client.close()

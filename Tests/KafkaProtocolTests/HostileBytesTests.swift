@@ -41,10 +41,11 @@ import Wire
     for request in allRequests { try check(request) }
   }
 
-  /// As in Kafka: librdkafka leaves three bytes of an empty array behind when it asks for all topics.
-  @Test func bytesAfterTheLastFieldArePassedOver() throws {
-    for frame in try frames(seed: 4) {
-      try (frame + [0, 0, 0]).withUnsafeBytes { raw in try decodeAnyRequest(raw) }
+  @Test func bytesAfterTheLastFieldOfARequestAreIgnoredAndOfAResponseRefused() throws {
+    for frame in try frames(seed: 4) { try (frame + [0]).withUnsafeBytes { try decodeAnyRequest($0) } }
+    let response = HeartbeatResponse { $0.errorCode = .illegalGeneration }.encode(version: 3).bytes
+    (response + [0]).withUnsafeBytes { raw in
+      _ = #expect(throws: WireError.trailingBytes(1)) { try HeartbeatResponse.decode(raw, version: 3) }
     }
   }
 

@@ -90,6 +90,18 @@ import Vocabulary
     }
   }
 
+  @Test func aBatchThatEndsAtTheBoundIsReadAlthoughAHoleFollows() throws {
+    let log = try Make.log(SimulatedDisk(seed: 3))
+    try log.put(Make.batch(["a", "b"], base: 0) + Make.batch(["c"], base: 20), .replica)
+    guard case .slice(let slice) = try log.read(from: Offset(0), maxBytes: 999, upTo: Offset(2), minimum: .oneBatch)
+    else {
+      Issue.record("nothing at 0")
+      return
+    }
+    let bytes = try slice.bytes()
+    #expect(try recordValues(bytes) == ["a", "b"])
+  }
+
   @Test func aReaderAtTheTailNeverTouchesTheFile() throws {
     let disk = SimulatedDisk(seed: 4)
     let log = try Make.log(disk)

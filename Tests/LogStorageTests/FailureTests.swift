@@ -54,7 +54,7 @@ import Vocabulary
 
   @Test(arguments: ["index", "timeindex"])
   func anIndexThatLiesOrIsLostIsNotBelieved(kind: String) throws {
-    for damage in 0..<4 {
+    for damage in 0..<5 {
       let disk = SimulatedDisk(seed: 4)
       var settings = LogSettings()
       settings.segmentBytes = ByteCount(2_000)
@@ -67,6 +67,7 @@ import Vocabulary
           switch damage {
           case 0: bytes = []
           case 1: bytes = Array(bytes.dropLast(3))
+          case 3: bytes = Array(bytes.dropFirst(kind == "index" ? 8 : 12).enumerated().map { $1 })
           case 2: for place in bytes.indices where place % 4 == 3 { bytes[place] ^= 0x15 }
           default: bytes = bytes.map { _ in 0 }
           }
@@ -81,6 +82,8 @@ import Vocabulary
           continue
         }
         #expect(slice.firstBatchBaseOffset == Offset(offset), "damage \(damage)")
+        let found = try again.offset(forTimestamp: Timestamp(milliseconds: 1_000 + offset))
+        #expect(found?.offset == Offset(offset), "damage \(damage)")
       }
     }
   }
@@ -93,6 +96,31 @@ import Vocabulary
         disk: disk, openFiles: OpenFiles(limit: 16), directory: "data/orders-0", topicPartition: Make.partition,
         topicID: UniqueID(high: 1, low: 1), settings: LogSettings(), recovery: .clean, now: .none)
     }
+  }
+
+  @Test func aLackOfDescriptorsPassesBy() throws {
+    let disk = SimulatedDisk(seed: 7)
+    var settings = LogSettings()
+    settings.segmentBytes = ByteCount(150)
+    let log = try Make.log(disk, settings)
+    disk.lacksDescriptors(true)
+    #expect(throws: StorageError.self) { _ = try log.put(Make.batch(["first"])) }
+    disk.lacksDescriptors(false)
+    for n in 0..<6 {
+      try log.put(Make.batch(["\(n)"]))
+      disk.lacksDescriptors(true)
+      // Either the segment is open and has room, or it fails and nothing has changed.
+      let end = log.endOffset
+      do { try log.put(Make.batch(["more"])) } catch is StorageError { #expect(log.endOffset == end) }
+      _ = try? log.flush()
+      disk.lacksDescriptors(false)
+    }
+    #expect(log.failure == nil)
+    try log.flush()
+    let values = try log.values()
+    #expect(values.count == Int(log.endOffset.value))
+    log.close()
+    #expect(try Make.log(disk, settings).values() == values)
   }
 
   @Test func fewOpenFilesServeManyPartitions() throws {

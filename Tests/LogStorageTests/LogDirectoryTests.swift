@@ -31,7 +31,7 @@ import Vocabulary
     let other = DirectoryIdentity(clusterID: "another", nodeID: NodeID(3), directoryID: mine.directoryID)
     #expect(refusal(disk, other)?.contains("the-cluster") == true)
     let node = DirectoryIdentity(clusterID: "the-cluster", nodeID: NodeID(4), directoryID: mine.directoryID)
-    #expect(refusal(disk, node)?.contains("node 3") == true)
+    #expect(refusal(disk, node)?.contains("node.id 3") == true)
     #expect(disk.effects == before)
     let later = DirectoryIdentity(clusterID: "the-cluster", nodeID: NodeID(3), directoryID: UniqueID(high: 9, low: 9))
     #expect(try open(disk, later).identity == mine, "a directory keeps its own id")

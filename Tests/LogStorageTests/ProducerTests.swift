@@ -120,6 +120,7 @@ import Vocabulary
       ["t"], producer: stamp, attributes: RecordBatchAttributes(isTransactional: true), base: 10, epoch: 3)
     try log.put(data, .replica)
     #expect(log.activeProducers.first?.transactionStart == Offset(10))
+    #expect(log.firstOpenTransaction == Offset(10))
     #expect(log.leaderEpochs.latest == LeaderEpoch(3))
     var marker = RecordBatchBuilder(
       attributes: RecordBatchAttributes(isTransactional: true, isControl: true),
@@ -130,6 +131,6 @@ import Vocabulary
     try log.put(data, .replica)
     #expect(log.activeProducers.first?.transactionStart == Offset.none)
     #expect(log.activeProducers.first?.coordinatorEpoch == 7)
-    #expect(log.endOffset == Offset(12))
+    #expect(log.endOffset == Offset(12) && log.firstOpenTransaction == nil)
   }
 }

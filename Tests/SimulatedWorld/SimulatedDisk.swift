@@ -42,6 +42,9 @@ public final class SimulatedDisk: Disk {
   /// The next sync of a file fails, and what it should have made durable is lost, as Linux does it.
   public func failNextSync() { world.withLock { $0.failsNextSync = true } }
 
+  /// From now on no file can be opened or created: EMFILE.
+  public func lacksDescriptors(_ lacks: Bool) { world.withLock { $0.lacksDescriptors = lacks } }
+
   /// Writes over a file's bytes, durably, behind everybody's back.
   public func damage(_ path: String, _ change: (inout [UInt8]) -> Void) {
     world.withLock { world in
@@ -59,6 +62,7 @@ public final class SimulatedDisk: Disk {
   public func open(_ path: String) throws(StorageError) -> any DiskFile {
     try world.withLock { world throws(StorageError) in
       try world.checkPower(.open, path)
+      if world.lacksDescriptors { throw StorageError(.open, path, .system(24)) }
       guard let inode = world.inode(path) else { throw StorageError(.open, path, .system(2)) }
       return SimulatedFile(self, path, inode.number, world.boot)
     }
@@ -66,6 +70,7 @@ public final class SimulatedDisk: Disk {
 
   public func create(_ path: String) throws(StorageError) -> any DiskFile {
     try world.withLock { world throws(StorageError) in
+      if world.lacksDescriptors { throw StorageError(.create, path, .system(24)) }
       try world.effect(.create, path)
       let number = try world.create(path)
       return SimulatedFile(self, path, number, world.boot)

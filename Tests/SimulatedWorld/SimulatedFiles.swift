@@ -97,6 +97,7 @@ struct World: Sendable {
   var boot = 0
   var spaceLeft: Int?
   var failsNextSync = false
+  var lacksDescriptors = false
 
   init(random: SeededRandom, bug: SimulatedDisk.Bug) {
     self.random = random
@@ -163,6 +164,7 @@ struct World: Sendable {
     powerCut = nil
     spaceLeft = nil
     failsNextSync = false
+    lacksDescriptors = false
     locks = []
     boot += 1
   }

@@ -38,7 +38,7 @@ extension PartitionLog {
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     // The closure of a lock may not capture the caller's buffer as its own: it gets the address alone.
     nonisolated(unsafe) let bytes = bytes
-    return try writing { state throws(StorageError) in
+    return try writing(.sparesShortageOfDescriptors) { state throws(StorageError) in
       switch state.producers.verdict(on: prepared.header) {
       case .refused(let code, let message): return .failure(AppendRefusal(code, message))
       case .duplicate(let batch): return .success(state.duplicate(batch, prepared))
@@ -63,6 +63,9 @@ extension PartitionLog {
 
   /// Writes at the end of the active segment and says where that was. What a failed write left behind is cut off.
   private func write(_ bytes: UnsafeRawBufferPointer, in state: inout LogState) throws(StorageError) -> Int64 {
+    // What grows has its index in memory: the files of the last clean stop know nothing of what comes now, and
+    // retention would take their largest timestamp for the segment's.
+    try loadIndex(&state)
     let position = state.active.size
     let file = try state.active.log.file(on: disk, openFiles)
     do {
@@ -99,7 +102,7 @@ extension PartitionLog {
     let whole = UnsafeRawBufferPointer(rebasing: bytes[..<cursor.position])
     nonisolated(unsafe) let written = whole
     let noted = headers
-    return try writing { state throws(StorageError) in
+    return try writing(.sparesShortageOfDescriptors) { state throws(StorageError) in
       guard first.baseOffset >= state.endOffset else {
         return .failure(
           AppendRefusal(

@@ -21,6 +21,8 @@ extension PartitionLog {
         case .failed(let error): throw error
         case .open: break
         }
+        // Nothing was ever written here: if even the folder is lost with the power, opening makes it again.
+        if state.endOffset == .zero { return false }
         try saveIndex(&state)
         if state.endOffset > state.startOffset || !state.producers.isEmpty {
           try saveProducers(&state, at: state.endOffset)
@@ -36,8 +38,20 @@ extension PartitionLog {
     }
   }
 
-  /// Ends the log as a crash would: nothing is written. For tests and for a disk that has failed.
-  public func abandon() { end() }
+  /// Ends the log as a crash would: nothing is written. For a partition that is deleted, and for tests.
+  ///
+  /// A sync, retention or swap that is under way ends first, and afterwards nothing opens a file by its name any
+  /// more: the folder's name may belong to another log from now on.
+  public func abandon() {
+    housekeeping.withLock { _ in
+      syncing.withLock { _ in
+        end()
+        state.withLock { state in
+          for segment in state.segments { segment.log.discard(openFiles) }
+        }
+      }
+    }
+  }
 
   private func end() {
     state.withLock { state in

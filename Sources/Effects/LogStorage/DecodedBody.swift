@@ -6,6 +6,8 @@ import Vocabulary
 struct DecodedBody {
   /// What a search by time may decompress of one batch.
   static let searchBytesMax = ByteCount.mebibytes(64)
+  /// A compressed batch that becomes larger is stored unseen, where nothing depends on its records.
+  static let lookBytesMax = ByteCount.mebibytes(16)
   /// A client's compressed batch may become this many times `max.message.bytes`, and 64 KiB at least: real
   /// data rarely compresses better, and a bomb ends here.
   static let clientFactor = 64

@@ -25,7 +25,10 @@ extension PartitionLog {
       do throws(StorageError) {
         try sync(pending)
       } catch {
-        state.withLock { $0.condition = .failed(error) }
+        // What could not be opened has not been synced, and its pages are still there: the next flush takes it on.
+        state.withLock { state in
+          if error.isShortageOfDescriptors { state.takeBack(pending) } else { state.condition = .failed(error) }
+        }
         throw error
       }
       return state.withLock { $0.noteSynced(pending) }
@@ -109,5 +112,16 @@ extension LogState {
     if truncations == pending.truncations { syncedOffset = max(syncedOffset, min(pending.end, endOffset)) }
     trustedOffset = max(trustedOffset, syncedOffset)
     return syncedOffset
+  }
+
+  /// A flush came to nothing: all of it is for the next one.
+  mutating func takeBack(_ pending: PendingSync) {
+    for place in segments.indices {
+      guard let old = pending.segments.first(where: { $0.log === segments[place].log }) else { continue }
+      segments[place].isUnsynced = segments[place].isUnsynced || old.isUnsynced
+      segments[place].isIndexUnsynced = segments[place].isIndexUnsynced || old.isIndexUnsynced
+    }
+    unsyncedNames.formUnion(pending.names)
+    areEpochsUnsaved = areEpochsUnsaved || pending.epochs != nil
   }
 }

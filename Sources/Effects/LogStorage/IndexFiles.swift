@@ -1,3 +1,4 @@
+import KafkaProtocol
 import Vocabulary
 
 /// The `.index` and `.timeindex` files of a partition's segments. Whatever cannot be read is treated as
@@ -36,6 +37,25 @@ struct IndexFiles: Sendable {
     guard bytes.count == Int(entryBytes) else { return nil }
     let time = Int64(bitPattern: UInt64(bytes.bigEndian32(at: 0)) << 32 | UInt64(bytes.bigEndian32(at: 4)))
     return SegmentIndex.TimeEntry(timestamp: time, relativeOffset: bytes.bigEndian32(at: 8))
+  }
+
+  /// The largest timestamp of a segment as its time index says, if the batch that it names has that time.
+  func latest(of segment: Segment, in file: any DiskFile) throws(StorageError) -> (time: Timestamp, offset: Offset)? {
+    guard let entry = try lastTime(base: segment.baseOffset) else { return nil }
+    let offset = segment.baseOffset + Int64(entry.relativeOffset)
+    let search = try openOffsetIndex(base: segment.baseOffset, segmentSize: segment.size)
+    let start = try search?.floor(relativeOffset: Int64(entry.relativeOffset)) ?? 0
+    var walk = HeaderWalk(file, path: segment.log.path, from: start, to: segment.size)
+    do throws(StorageError) {
+      while let (header, _) = try walk.next(), header.baseOffset <= offset {
+        guard header.lastOffset == offset else { continue }
+        return header.maxTimestamp.milliseconds == entry.timestamp ? (header.maxTimestamp, offset) : nil
+      }
+      return nil
+    } catch {
+      guard case .invalid = error.reason else { throw error }
+      return nil
+    }
   }
 
   /// The last entry of the offset index.

@@ -127,20 +127,38 @@ public final class LogDirectory: Sendable {
   }
 
   /// Opens or creates a partition's log, with recovery if the process before did not stop in order.
+  ///
+  /// For a log that is created the checkpoints say nothing: they speak of an earlier partition of the same name.
   public func openLog(
     _ partition: TopicPartition, topicID: UniqueID, settings: LogSettings, now: Timestamp
   ) throws(StorageError) -> PartitionLog {
-    let recovery: RecoveryStart =
-      wasStoppedCleanly ? .clean : .afterCrash(recoveryPoint: recoveryPoints[partition] ?? .zero)
+    let isNew = try disk.size(of: folder(of: partition)) == nil
+    let recoveryPoint = isNew ? .zero : recoveryPoints[partition] ?? .zero
+    let logStart = isNew ? .zero : logStarts[partition] ?? .zero
     return try PartitionLog.open(
       disk: disk, openFiles: openFiles, directory: folder(of: partition), topicPartition: partition,
-      topicID: topicID, settings: settings, recovery: recovery, logStart: logStarts[partition] ?? .zero, now: now)
+      topicID: topicID, settings: settings,
+      recovery: wasStoppedCleanly ? .clean : .afterCrash(recoveryPoint: recoveryPoint), logStart: logStart, now: now)
   }
 
   /// Replaces a checkpoint file, durably.
   public func save(_ checkpoint: OffsetCheckpoint, _ offsets: [TopicPartition: Offset]) throws(StorageError) {
     try writing.withLock { _ throws(StorageError) in
       try disk.replace("\(path)/\(checkpoint.rawValue)", with: OffsetCheckpoint.encode(offsets), in: path)
+    }
+  }
+
+  /// Takes partitions that are going away out of every checkpoint, durably. To be called before anything new may
+  /// have their names: checkpoints know partitions by name alone, and a log start that was another's would make
+  /// recovery take the new partition's records for deleted ones.
+  public func forget(_ partitions: Set<TopicPartition>) throws(StorageError) {
+    try writing.withLock { _ throws(StorageError) in
+      for checkpoint in OffsetCheckpoint.allCases {
+        guard let offsets = try checkpoint.read(disk, path) else { continue }
+        let kept = offsets.filter { !partitions.contains($0.key) }
+        guard kept.count < offsets.count else { continue }
+        try disk.replace("\(path)/\(checkpoint.rawValue)", with: OffsetCheckpoint.encode(kept), in: path)
+      }
     }
   }
 

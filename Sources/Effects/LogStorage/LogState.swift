@@ -92,7 +92,7 @@ struct LogState: Sendable {
   /// A batch has been written at `position` of the active segment: everything that is remembered about it.
   mutating func note(_ header: RecordBatchHeader, marker: TransactionMarker?, position: Int64, latestOffset: Offset) {
     let base = active.baseOffset
-    tail.note(BatchMark(offset: header.baseOffset.value, position: position))
+    tail.note(BatchMark(offset: header.baseOffset.value, position: position, next: header.nextOffset.value))
     if active.firstTimestamp == nil, position == 0 { active.firstTimestamp = header.maxTimestamp }
     if active.latest.map({ header.maxTimestamp > $0.time }) ?? (position == 0) {
       active.latest = (header.maxTimestamp, latestOffset)

@@ -162,11 +162,11 @@ struct LogOpening {
         while let (header, position) = try walk.next() {
           guard header.baseOffset >= state.endOffset else { return false }
           state.endOffset = header.nextOffset
-          state.tail.note(BatchMark(offset: header.baseOffset.value, position: position))
+          state.tail.note(
+            BatchMark(offset: header.baseOffset.value, position: position, next: header.nextOffset.value))
         }
-        state.active.latest = try files.lastTime(base: active.baseOffset).map {
-          (Timestamp(milliseconds: $0.timestamp), active.baseOffset + Int64($0.relativeOffset))
-        }
+        // Where the time index lies, the next search by time walks over the segment.
+        state.active.latest = try files.latest(of: active, in: file)
       } catch {
         guard case .invalid = error.reason else { throw error }
         return false

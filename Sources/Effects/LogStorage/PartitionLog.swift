@@ -81,21 +81,35 @@ public final class PartitionLog: Sendable {
     }
   }
 
+  /// Where the earliest open transaction began; nil without one (the last stable offset is then the high watermark).
+  public var firstOpenTransaction: Offset? {
+    state.withLock { state in
+      state.producers.entries.values.lazy.map(\.transactionStart).filter { $0 >= 0 }.min().map { Offset($0) }
+    }
+  }
+
   /// Forgets producers that have been silent for longer than `producer.id.expiration.ms`.
   public func expireProducers(now: Timestamp) {
     state.withLock { $0.producers.expire(now: now, after: $0.settings.producerExpiration) }
   }
 
+  /// What an error does to the log.
+  enum Consequence {
+    case stopsWrites
+    /// When the process has no descriptor left, nothing has been written, and the next attempt may find one.
+    case sparesShortageOfDescriptors
+  }
+
   /// Runs a change of the files; a failure stops all later writes.
   func writing<T>(
-    _ body: (inout LogState) throws(StorageError) -> T
+    _ consequence: Consequence = .stopsWrites, _ body: (inout LogState) throws(StorageError) -> T
   ) throws(StorageError) -> T where T: Sendable {
     try state.withLock { state throws(StorageError) -> T in
       try state.checkWritable(directory)
       do throws(StorageError) {
         return try body(&state)
       } catch {
-        state.condition = .failed(error)
+        if consequence == .stopsWrites || !error.isShortageOfDescriptors { state.condition = .failed(error) }
         throw error
       }
     }

@@ -12,8 +12,9 @@ struct PreparedBatch {
 
   /// Checks the batch, and sets its timestamps in place as the topic asks.
   ///
-  /// An uncompressed body is always walked. A compressed one is stored as it came unless the topic asks for
-  /// another codec or is compacted: then it is decompressed, within a limit, and walked too.
+  /// Every record is walked, and a compressed body is decompressed for it: nobody but the broker can keep a batch that
+  /// no consumer can read out of the log. A body that becomes larger than the limit is refused where the topic asks
+  /// for another codec or is compacted; elsewhere it is stored as it came, unseen.
   init(
     _ bytes: UnsafeMutableRawBufferPointer, origin: AppendOrigin, settings: LogSettings, now: Timestamp
   ) throws(AppendRefusal) {
@@ -34,7 +35,10 @@ struct PreparedBatch {
     var recoded: [UInt8]?
     if header.attributes.compression == Compression.none || wanted != nil || settings.isCompacted {
       let keys: KeyRule = settings.isCompacted && !header.attributes.isControl ? .required : .optional
-      (seen, recoded) = try Self.walk(batch, keys: keys, recode: wanted, settings)
+      let limit = DecodedBody.clientLimit(batchBytesMax: settings.batchBytesMax)
+      (seen, recoded) = try Self.walk(batch, keys: keys, recode: wanted, limit)
+    } else if origin == .client {
+      seen = try Self.look(into: batch)
     }
     var time: (Timestamp, TimestampType)?
     switch settings.timestampType {
@@ -59,9 +63,8 @@ struct PreparedBatch {
   }
 
   private static func walk(
-    _ batch: RecordBatch, keys: KeyRule, recode: (codec: Compression, level: Int?)?, _ settings: LogSettings
+    _ batch: RecordBatch, keys: KeyRule, recode: (codec: Compression, level: Int?)?, _ limit: ByteCount
   ) throws(AppendRefusal) -> (RecordsSeen, [UInt8]?) {
-    let limit = DecodedBody.clientLimit(batchBytesMax: settings.batchBytesMax)
     let body: DecodedBody
     do {
       body = try DecodedBody(batch, limit: limit)
@@ -83,6 +86,16 @@ struct PreparedBatch {
       }
     }
     return try result.get()
+  }
+
+  /// Nil for a batch that is too large to look into.
+  private static func look(into batch: RecordBatch) throws(AppendRefusal) -> RecordsSeen? {
+    do throws(AppendRefusal) {
+      return try walk(batch, keys: .optional, recode: nil, DecodedBody.lookBytesMax).0
+    } catch {
+      if error.code == .messageTooLarge { return nil }
+      throw error
+    }
   }
 
   private static func encode(

@@ -35,8 +35,8 @@ extension PartitionLog {
   /// Finds the batches from the one that holds `from`, up to `maxBytes`, that lie wholly below `bound` (the
   /// high watermark for consumers, the log's end for followers).
   ///
-  /// At the log's end the place is known in memory. Elsewhere the index is searched and headers are read,
-  /// which may block: see `isWarm`.
+  /// At the log's end the place is known in memory (see `isAtTail`). Elsewhere the index is searched and headers
+  /// are read, which may block.
   public func read(
     from: Offset, maxBytes: Int, upTo bound: Offset, minimum: SliceMinimum
   ) throws(StorageError) -> ReadOutcome {
@@ -64,6 +64,13 @@ extension PartitionLog {
           from = next
         }
       }
+    }
+  }
+
+  /// Whether a read from `offset` finds its place in memory: then it never blocks on the disk.
+  public func isAtTail(_ offset: Offset) -> Bool {
+    state.withLock { state in
+      offset >= state.endOffset || (state.tail.oldest.map { $0.offset <= offset.value } ?? false)
     }
   }
 
@@ -118,7 +125,8 @@ extension PartitionLog {
     var limit = state.active.size
     if bound < state.endOffset {
       // A batch that the bound cuts in two stays out.
-      limit = state.tail.last { $0.offset <= bound.value }?.position ?? start.position
+      let last = state.tail.last { $0.next <= bound.value }
+      limit = last.flatMap { state.tail.first(after: $0.position)?.position } ?? start.position
     }
     guard limit > start.position else { return .empty }
     var end = limit

@@ -61,18 +61,18 @@ extension PartitionLog {
         return removed
       }
       for segment in removed { try removeFiles(of: segment) }
-      try removeOldSnapshots()
+      if !removed.isEmpty { try removeOldSnapshots() }
       return removed.map(\.baseOffset)
     }
   }
 
-  /// Two snapshots are kept: the newest, and the one at the active segment's start.
-  private func removeOldSnapshots() throws(StorageError) {
-    let (newest, first) = state.withLock { ($0.snapshotOffset, $0.segments[0].baseOffset) }
+  /// Kept are the newest snapshot and those at the start of a segment, which a truncation may need.
+  func removeOldSnapshots() throws(StorageError) {
+    let (newest, bases) = state.withLock { ($0.snapshotOffset, Set($0.segments.map(\.baseOffset))) }
     guard let newest else { return }
     for name in try disk.list(directory) {
       guard let file = SegmentFile.parse(name), file.kind == .producerSnapshot, file.baseOffset < newest.value,
-        file.baseOffset < first.value
+        !bases.contains(Offset(file.baseOffset))
       else { continue }
       try disk.unlink("\(directory)/\(name)")
     }

@@ -42,6 +42,7 @@ extension PartitionLog {
     // After a truncation the log may grow anew below a recovery point that is written down already.
     if state.active.isUnsynced, state.endOffset <= state.trustedOffset {
       try state.active.log.file(on: disk, openFiles).syncData()
+      try disk.syncDirectory(directory)
     }
     try saveIndex(&state)
     try saveProducers(&state, at: state.endOffset)
@@ -63,6 +64,7 @@ extension PartitionLog {
   /// Writes the active segment's index files, if its index is in memory.
   func saveIndex(_ state: inout LogState) throws(StorageError) {
     guard state.active.size > 0, var index = state.index else { return }
+    if state.active.latest == nil { state.active.latest = try walkLatest(of: state.active) }
     if let latest = state.active.latest {
       index.noteTime(latest.time, relativeOffset: latest.offset - state.active.baseOffset)
     }

@@ -20,8 +20,11 @@ struct Segment: Sendable {
 
 /// A place between batches.
 struct BatchMark: Sendable {
+  /// The base offset of the batch that begins here, or where the next one is expected.
   var offset: Int64
   var position: Int64
+  /// The offset after the batch that begins here, where that is known.
+  var next: Int64 = -1
 }
 
 /// The last batches of the active segment, so that a consumer at the log's end costs no read to find its place.

@@ -18,9 +18,12 @@ extension PartitionLog {
     let base = output.base
     let swap = SegmentFile.log.path(in: directory, baseOffset: base.value) + SegmentFile.swapSuffix
     try housekeeping.withLock { _ throws(StorageError) in
-      // Retention or a truncation may have taken some of them since they were read.
-      let isCurrent = state.withLock { state in
-        old.allSatisfy { piece in state.segments.dropLast().contains { $0.log === piece.log && $0.size == piece.size } }
+      // Retention or a truncation may have taken some of them since they were read, or the log has ended.
+      let isCurrent = try state.withLock { state throws(StorageError) in
+        try state.checkWritable(directory)
+        return old.allSatisfy { piece in
+          state.segments.dropLast().contains { $0.log === piece.log && $0.size == piece.size }
+        }
       }
       guard isCurrent else { return try disk.unlink(cleaned) }
       try disk.rename(cleaned, to: swap)
@@ -37,7 +40,10 @@ extension PartitionLog {
           try disk.unlink(kind.path(in: directory, baseOffset: piece.base.value))
         }
       }
-      if old.count > 1 { try disk.syncDirectory(directory) }
+      if old.count > 1 {
+        try removeOldSnapshots()
+        try disk.syncDirectory(directory)
+      }
       try slot.dropSuffix(on: disk)
       try saveIndex(output.finishedIndex, of: base)
       try disk.syncDirectory(directory)

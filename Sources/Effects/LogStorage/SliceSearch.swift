@@ -82,6 +82,10 @@ struct SliceSearch: Sendable {
     return .found(slice, end: end.offset >= 0 ? end : nil)
   }
 
+  private var lie: StorageError {
+    StorageError(.read, segment.log.path, .invalid("its index leads to a batch that is too far"))
+  }
+
   /// The first batch whose last offset is at or after `from`.
   private func findStart(
     _ file: any DiskFile, from position: Int64
@@ -89,6 +93,7 @@ struct SliceSearch: Sendable {
     var walk = HeaderWalk(file, path: segment.log.path, from: knownStart?.position ?? position, to: segment.size)
     while let found = try walk.next() {
       // An entry of the index never leads beyond what it was asked for, unless it lies.
+      if knownStart == nil, position > 0, found.position == position, found.header.lastOffset > from { throw lie }
       if found.header.lastOffset >= from { return found }
     }
     return nil
@@ -105,6 +110,7 @@ struct SliceSearch: Sendable {
     var walk = HeaderWalk(file, path: segment.log.path, from: position, to: segment.size)
     while let (header, start) = try walk.next() {
       let finish = start + Int64(header.totalBytes)
+      if start == position, position > first.position, header.baseOffset > bound { throw lie }
       guard header.nextOffset <= bound, finish <= farthest else { break }
       end = BatchMark(offset: header.nextOffset.value, position: finish)
     }

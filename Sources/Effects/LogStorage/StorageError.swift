@@ -23,6 +23,9 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     self.reason = reason
   }
 
+  /// EMFILE or ENFILE.
+  var isShortageOfDescriptors: Bool { reason == .system(24) || reason == .system(23) }
+
   public var description: String {
     switch reason {
     case .system(let number): "cannot \(operation.rawValue) \(path): \(SystemText.message(for: number))"

@@ -43,6 +43,8 @@ extension PartitionLog {
       let isActive = segment.log === segments[segments.count - 1].log
       let position = try startPosition(for: time, in: segment, isActive ? index : nil)
       if let found = try search(segment, from: position, start: start, where: { $0 >= time }) { return found }
+      // The latest time says that there is one, unless it lies below the log's start: then the index lied.
+      if position > 0, let found = try search(segment, from: 0, start: start, where: { $0 >= time }) { return found }
     }
     return nil
   }
@@ -75,9 +77,14 @@ extension PartitionLog {
   /// From the time index's last entry; from the headers where that is missing.
   func latestTime(of segment: Segment) throws(StorageError) -> (time: Timestamp, offset: Offset)? {
     let isActive = state.withLock { $0.active.log === segment.log }
-    if !isActive, let entry = try IndexFiles(disk: disk, directory: directory).lastTime(base: segment.baseOffset) {
-      return (Timestamp(milliseconds: entry.timestamp), segment.baseOffset + Int64(entry.relativeOffset))
+    let file = try segment.log.file(on: disk, openFiles)
+    if !isActive, let latest = try IndexFiles(disk: disk, directory: directory).latest(of: segment, in: file) {
+      return latest
     }
+    return try walkLatest(of: segment)
+  }
+
+  func walkLatest(of segment: Segment) throws(StorageError) -> (time: Timestamp, offset: Offset)? {
     let file = try segment.log.file(on: disk, openFiles)
     var walk = HeaderWalk(file, path: segment.log.path, from: 0, to: segment.size)
     var latest: (time: Timestamp, offset: Offset)?
@@ -96,7 +103,12 @@ extension PartitionLog {
         base: segment.baseOffset, segmentSize: segment.size)
     }
     guard let index else { return 0 }
-    return index.floor(relativeOffset: Int64(index.floor(timestamp: time.milliseconds)))
+    let position = index.floor(relativeOffset: Int64(index.floor(timestamp: time.milliseconds)))
+    let file = try segment.log.file(on: disk, openFiles)
+    var walk = HeaderWalk(file, path: segment.log.path, from: position, to: segment.size)
+    // An index that lies leads to no batch, or to one that is late already: then the segment's start will do.
+    guard let first = try? walk.next(), first.header.maxTimestamp < time else { return 0 }
+    return position
   }
 
   private func search(

@@ -16,6 +16,11 @@ extension PartitionLog {
       }
       try removeSegments(of: &state, from: end)
       try cutActive(&state, at: end)
+      if state.endOffset < state.startOffset {
+        // The batch that went held the log's start: nothing is left, and the start stays where it is.
+        try restart(&state, at: state.startOffset, openedAt: state.active.openedAt)
+        return state.endOffset
+      }
       try finishTruncation(&state)
       return state.endOffset
     }
@@ -31,7 +36,7 @@ extension PartitionLog {
     _ body: (inout LogState) throws(StorageError) -> T
   ) throws(StorageError) -> T {
     try housekeeping.withLock { _ throws(StorageError) -> T in
-      try syncing.withLock { _ throws(StorageError) -> T in try writing(body) }
+      try syncing.withLock { _ throws(StorageError) -> T in try writing(.stopsWrites, body) }
     }
   }
 
@@ -49,8 +54,8 @@ extension PartitionLog {
     try loadIndex(&state)
     let active = state.active
     let file = try active.log.file(on: disk, openFiles)
-    let start = state.index?.floor(relativeOffset: end - active.baseOffset - 1) ?? 0
-    var walk = HeaderWalk(file, path: active.log.path, from: start, to: active.size)
+    // From the segment's start, because an index may lie, and a cut in the wrong place cannot be undone.
+    var walk = HeaderWalk(file, path: active.log.path, from: 0, to: active.size)
     state.endOffset = end
     while let (header, position) = try walk.next() {
       guard header.lastOffset >= end else { continue }

@@ -58,3 +58,20 @@ public enum RecordCodec {
 func clamp(_ level: Int, to range: ClosedRange<Int>) -> Int32 {
   Int32(min(max(level, range.lowerBound), range.upperBound))
 }
+
+extension RecordCodec {
+  /// The same over an array, for callers that keep away from unsafe memory.
+  public static func decompress(
+    _ bytes: [UInt8], with compression: Compression, limit: ByteCount
+  ) throws(CompressionError) -> [UInt8] {
+    var found: Result<[UInt8], CompressionError> = .success([])
+    bytes.withUnsafeBytes { raw in
+      do throws(CompressionError) {
+        found = .success(try decompress(raw, with: compression, limit: limit))
+      } catch {
+        found = .failure(error)
+      }
+    }
+    return try found.get()
+  }
+}

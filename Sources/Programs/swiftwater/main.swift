@@ -1,11 +1,10 @@
 import Broker
+import CommandLine
 import Glibc
 import Telemetry
 
-let arguments = Array(CommandLine.arguments.dropFirst())
+let arguments = Array(Swift.CommandLine.arguments.dropFirst())
 switch arguments.first {
 case "broker": exit(BrokerCommand.run(Array(arguments.dropFirst()), log: Log("broker")))
-default:
-  print("Usage: swiftwater broker [server.properties] [--override key=value ...]")
-  exit(2)
+default: exit(CommandLineTool.run(arguments))
 }

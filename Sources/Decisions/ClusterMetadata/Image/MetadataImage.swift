@@ -15,6 +15,8 @@ public struct MetadataImage: Sendable {
   public private(set) var configs: [ConfigResource: [String: String]] = [:]
   public private(set) var nextProducerID = ProducerID(0)
   public private(set) var features: [String: Int16] = [:]
+  /// Kept, since every creation asks for it.
+  public private(set) var partitionCount = 0
 
   public init() {}
 
@@ -26,7 +28,6 @@ public struct MetadataImage: Sendable {
     brokers.values.filter { !$0.isFenced }.sorted { $0.id < $1.id }
   }
   public func configs(of resource: ConfigResource) -> [String: String] { configs[resource] ?? [:] }
-  public var partitionCount: Int { topics.values.reduce(0) { $0 + $1.partitions.count } }
 
   public mutating func replay(_ record: MetadataRecord) {
     switch record {
@@ -39,12 +40,15 @@ public struct MetadataImage: Sendable {
       topicIDs[name] = id
     case .partitionCreated(let topic, let index, let state):
       // A log that names a partition before its topic, or leaves a hole, is not ours: the record says nothing.
-      if topics[topic]?.partitions.count == Int(index.value) { topics[topic]?.partitions.append(state) }
+      guard topics[topic]?.partitions.count == Int(index.value) else { return }
+      topics[topic]?.partitions.append(state)
+      partitionCount += 1
     case .leaderChanged(let topic, let index, let leader, let inSync):
       changeLeader(topic, Int(index.value), leader, inSync)
     case .topicRemoved(let id):
       guard let removed = topics.removeValue(forKey: id) else { return }
       topicIDs.removeValue(forKey: removed.name)
+      partitionCount -= removed.partitions.count
       configs.removeValue(forKey: .topic(removed.name.text))
     case .configChanged(let resource, let key, let value):
       configs[resource, default: [:]][key] = value

@@ -9,15 +9,17 @@ struct Decoder: WireCoding {
   private(set) var reader: ByteReader
   /// The number of the tagged field that is being read, or -1.
   private var tag: Int64 = -1
+  /// Bytes that elements of arrays may still take in memory: an element of one byte on the wire can take forty here.
+  private var room: Int
 
   init(_ bytes: UnsafeRawBufferPointer, version: Int16, flexibleSince: Int16) {
     self.version = version
     isFlexible = version >= flexibleSince
     reader = ByteReader(bytes)
+    room = Limits.decodedBaseBytes + 2 * bytes.count
   }
 
-  /// Every message ends where its bytes end. Kafka lets more bytes follow; no client is known to send any,
-  /// and what a version error left over is better refused than half understood.
+  /// For responses and records: what is left over there shows that the wrong version was read.
   func expectEnd() throws(WireError) {
     guard reader.remaining == 0 else { throw .trailingBytes(reader.remaining) }
   }
@@ -167,7 +169,11 @@ struct Decoder: WireCoding {
   private mutating func elements<T: WireValue>(_ count: Int) throws(WireError) -> [T] {
     var values: [T] = []
     guard count > 0 else { return values }
-    values.reserveCapacity(min(count, 2 * reader.remaining / MemoryLayout<T>.stride + 1))
+    // Every element is at least one byte, so that a count which cannot be true costs nothing.
+    guard count <= reader.remaining else { throw .truncated }
+    room -= count * MemoryLayout<T>.stride
+    guard room >= 0 else { throw .impossibleLength(count) }
+    values.reserveCapacity(count)
     for _ in 0..<count {
       var value = T()
       try value.pass(through: &self)

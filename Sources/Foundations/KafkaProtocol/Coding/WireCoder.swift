@@ -79,4 +79,7 @@ extension WireCoding where Self: ~Copyable {
 public enum Limits {
   /// Kafka's own limit for a string in any version: longer ones are refused, and cut off when we write them.
   public static let textBytesMax = 32_767
+  /// What the elements of arrays may take in memory, besides twice the frame: more than any client's request, and
+  /// little enough that a frame of tiny elements gains nothing. Beyond it the frame cannot be read.
+  public static let decodedBaseBytes = 4 << 20
 }

@@ -17,6 +17,7 @@ public protocol RequestBody: WireStruct {
   static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self
   func specializedEncode(version: Int16) -> EncodedMessage
   func specializedFrame(version: Int16, correlationID: Int32, clientID: String?) -> EncodedMessage
+  func specializedPayload(version: Int16, correlationID: Int32, clientID: String?) -> EncodedMessage
 }
 
 /// What a broker answers to one kind of request.
@@ -31,11 +32,8 @@ public protocol ResponseBody: WireStruct {
 }
 
 extension RequestBody {
-  /// Reads the body that follows a request's header.
+  /// Reads the body that follows a request's header. Bytes after its last field are ignored, as Kafka ignores them.
   /// Throws `invalidValue` for a version outside of `versions`. Records are ranges of `body`.
-  ///
-  /// Bytes that are left over are passed over, as Kafka does: librdkafka leaves three of them behind when it asks for
-  /// the metadata of all topics.
   @inline(never)
   public static func decode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     try specializedDecode(body, version: version)
@@ -51,12 +49,15 @@ extension RequestBody {
     specializedFrame(version: version, correlationID: correlationID, clientID: clientID)
   }
 
+  /// The frame without its size, for a sender that puts it there itself.
+  @inline(never)
+  public func payload(version: Int16, correlationID: Int32, clientID: String?) -> EncodedMessage {
+    specializedPayload(version: version, correlationID: correlationID, clientID: clientID)
+  }
+
   public static func specializedDecode(_ body: UnsafeRawBufferPointer, version: Int16) throws(WireError) -> Self {
     guard versions.contains(version) else { throw .invalidValue("version") }
-    var decoder = Decoder(body, version: version, flexibleSince: flexibleSince)
-    var message = Self()
-    try message.pass(through: &decoder)
-    return message
+    return try decodedPrefix(of: body, version: version, flexibleSince: flexibleSince)
   }
 
   public func specializedEncode(version: Int16) -> EncodedMessage {
@@ -74,6 +75,14 @@ extension RequestBody {
     }
     encoder.message(self)
     return encoder.finishFrame()
+  }
+
+  public func specializedPayload(version: Int16, correlationID: Int32, clientID: String?) -> EncodedMessage {
+    var encoder = Encoder(version: version, flexibleSince: Self.flexibleSince)
+    let header = RequestHeader(key: Self.key, version: version, correlationID: correlationID, clientID: clientID)
+    encoder.header { (writer: inout ByteWriter) in header.encode(into: &writer) }
+    encoder.message(self)
+    return encoder.finish()
   }
 }
 
@@ -136,7 +145,17 @@ extension ResponseBody {
 }
 
 extension WireStruct {
-  /// A message alone in `bytes`.
+  /// A message at the beginning of `bytes`, whatever follows it.
+  @inline(__always) static func decodedPrefix(
+    of bytes: UnsafeRawBufferPointer, version: Int16, flexibleSince: Int16
+  ) throws(WireError) -> Self {
+    var decoder = Decoder(bytes, version: version, flexibleSince: flexibleSince)
+    var message = Self()
+    try message.pass(through: &decoder)
+    return message
+  }
+
+  /// A message alone in `bytes`: anything after its last field is an error.
   @inline(__always) static func decoded(
     _ bytes: UnsafeRawBufferPointer, version: Int16, flexibleSince: Int16
   ) throws(WireError) -> Self {

@@ -62,6 +62,11 @@ public enum ClientBatch {
     guard batch.isChecksumValid else {
       throw ClientBatchRefusal(.corruptMessage, "the record batch's CRC-32C does not match its bytes")
     }
+    // The log gives the offsets. One that a sender made up would be taken for a place in the log.
+    guard header.baseOffset == .zero else {
+      throw ClientBatchRefusal(
+        .invalidRecord, "the record batch's base offset is \(header.baseOffset.value) where it should be 0")
+    }
     guard header.recordsCount > 0 else { throw ClientBatchRefusal(.invalidRecord, "the record batch is empty") }
     guard Int64(header.recordsCount) == Int64(header.lastOffsetDelta) + 1 else {
       throw ClientBatchRefusal(

@@ -26,10 +26,7 @@ extension VersionedRecord {
     let body = UnsafeRawBufferPointer(rebasing: bytes[reader.position...])
     if versions.contains(version) { return try decoded(body, version: version, flexibleSince: flexibleSince) }
     guard laterVersionsOnlyAdd, version > versions.upperBound else { throw .invalidValue("version") }
-    var decoder = Decoder(body, version: versions.upperBound, flexibleSince: flexibleSince)
-    var record = Self()
-    try record.pass(through: &decoder)
-    return record
+    return try decodedPrefix(of: body, version: versions.upperBound, flexibleSince: flexibleSince)
   }
 
   public func encode(version: Int16) -> [UInt8] {

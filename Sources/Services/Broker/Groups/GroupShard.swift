@@ -21,6 +21,8 @@ final class GroupShard: Sendable {
   private struct Turns {
     var coordinator: GroupCoordinator
     var phase = Phase.loading
+    /// Topics that were deleted while the log was read, which may still tell of offsets in them.
+    var deletedWhileLoading: Set<TopicName> = []
     var nextToken: UInt64 = 1
     var pending: [Token: Asker] = [:]
     var appends: UInt64 = 0
@@ -67,7 +69,23 @@ final class GroupShard: Sendable {
       return
     }
     turn { coordinator, now, effects in coordinator.loaded(at: now, into: &effects) }
-    turns.withLock { if case .loading = $0.phase { $0.phase = .running } }
+    let deleted = turns.withLock { turns in
+      if case .loading = turns.phase { turns.phase = .running }
+      defer { turns.deletedWhileLoading = [] }
+      return turns.deletedWhileLoading
+    }
+    if !deleted.isEmpty { topicsDeleted(deleted) }
+  }
+
+  /// Forgets the offsets of deleted topics, which mean nothing for a topic that may come under the same name.
+  func topicsDeleted(_ names: Set<TopicName>) {
+    let isLoading = turns.withLock { turns in
+      guard case .loading = turns.phase else { return false }
+      turns.deletedWhileLoading.formUnion(names)
+      return true
+    }
+    if isLoading { return }
+    turn { coordinator, now, effects in coordinator.topicsDeleted(names, at: now, into: &effects) }
   }
 
   private func replayLog() throws {

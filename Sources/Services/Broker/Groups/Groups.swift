@@ -68,9 +68,7 @@ final class Groups: Sendable {
   func topicsDeleted(_ topics: [TopicName]) {
     guard !topics.isEmpty else { return }
     let names = Set(topics)
-    for shard in all {
-      shard.turn { coordinator, now, effects in coordinator.topicsDeleted(names, at: now, into: &effects) }
-    }
+    for shard in all { shard.topicsDeleted(names) }
   }
 }
 

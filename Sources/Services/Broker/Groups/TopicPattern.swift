@@ -6,7 +6,7 @@ import CPCRE2
 struct TopicPattern: ~Copyable {
   /// Longer patterns are refused.
   static let bytesMax = 4096
-  private static let stepsMax: UInt32 = 100_000
+  private static let stepsMax: UInt32 = 20_000
 
   private let code: OpaquePointer
   private let limits: OpaquePointer
@@ -37,8 +37,13 @@ struct TopicPattern: ~Copyable {
     pcre2_code_free_8(code)
   }
 
-  func matches(_ name: String) -> Bool {
+  /// Nil when PCRE2 gave up: another name would cost as much again.
+  func matches(_ name: String) -> Bool? {
     let bytes = Array(name.utf8)
-    return pcre2_match_8(code, bytes, bytes.count, 0, 0, match, limits) >= 0
+    let result = pcre2_match_8(code, bytes, bytes.count, 0, 0, match, limits)
+    switch result {
+    case PCRE2_ERROR_MATCHLIMIT, PCRE2_ERROR_DEPTHLIMIT, PCRE2_ERROR_HEAPLIMIT: return nil
+    default: return result >= 0
+    }
   }
 }

@@ -9,8 +9,9 @@ extension Broker {
     let request = call.request
     controller.change { draft in
       var scratch = draft
+      let repeated = repeatedNames(request.topics.lazy.map(\.name))
       let answers = request.topics.map { topic -> Result<Void, Refusal> in
-        if request.topics.lazy.filter({ $0.name == topic.name }).count > 1 {
+        if repeated.contains(topic.name) {
           return .failure(Refusal(.invalidRequest, "Duplicate topic name."))
         }
         let assigned = topic.assignments.map { $0.map { $0.brokerIDs.map { NodeID($0) } } }

@@ -14,8 +14,9 @@ extension Broker {
     controller.change { draft in
       var scratch = draft
       var answers: [Result<CreatedTopic, Refusal>] = []
+      let repeated = repeatedNames(request.topics.lazy.map(\.name))
       for (topic, id) in zip(request.topics, ids) {
-        if let refusal = self.refusal(of: topic, in: request) {
+        if let refusal = self.refusal(of: topic, repeated) {
           answers.append(.failure(refusal))
           continue
         }
@@ -38,8 +39,8 @@ extension Broker {
   }
 
   /// What is wrong with the request itself, rather than with the topic.
-  private func refusal(of topic: CreateTopicsRequest.Topic, in request: CreateTopicsRequest) -> Refusal? {
-    if request.topics.lazy.filter({ $0.name == topic.name }).count > 1 {
+  private func refusal(of topic: CreateTopicsRequest.Topic, _ repeated: Set<String>) -> Refusal? {
+    if repeated.contains(topic.name) {
       return Refusal(.invalidRequest, "Duplicate topic name.")
     }
     if TopicName(topic.name) == .clusterMetadata {

@@ -8,7 +8,7 @@ extension Broker {
     let request = call.request
     let image = controller.image
     var response = DescribeConfigsResponse()
-    response.results = request.resources.map { asked in
+    response.results = request.resources.withoutRepetition { "\($0.resourceType) \($0.resourceName)" }.map { asked in
       var entry = DescribeConfigsResponse.Resource()
       entry.resourceType = asked.resourceType
       entry.resourceName = asked.resourceName

@@ -15,8 +15,11 @@ extension Broker {
     let room = storage.room
     result.totalBytes = room.total
     result.usableBytes = room.usable
+    let wanted = request.topics.map { topics in
+      Dictionary(topics.map { ($0.topic, Set($0.partitions)) }) { $0.union($1) }
+    }
     for topic in partitions.all {
-      let asked = request.topics.map { $0.filter { $0.topic == topic.name.text }.flatMap(\.partitions) }
+      let asked = wanted.map { $0[topic.name.text] ?? [] }
       if let asked, asked.isEmpty { continue }
       var entry = DescribeLogDirsResponse.Topic()
       entry.name = topic.name.text

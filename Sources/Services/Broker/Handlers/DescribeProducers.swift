@@ -6,11 +6,11 @@ extension Broker {
   /// DescribeProducers, v0: the idempotent producers that a partition remembers (KIP-664).
   func describeProducers(_ call: Call<DescribeProducersRequest>) {
     var response = DescribeProducersResponse()
-    response.topics = call.request.topics.map { topic in
+    response.topics = call.request.topics.withoutRepetition(of: \.name).map { topic in
       var entry = DescribeProducersResponse.Topic()
       entry.name = topic.name
       let held = heldTopic(topic.name)
-      entry.partitions = topic.partitionIndexes.map { index in
+      entry.partitions = topic.partitionIndexes.withoutRepetition { $0 }.map { index in
         var described = DescribeProducersResponse.Partition()
         described.partitionIndex = index
         guard let partition = held?.partition(index) else {

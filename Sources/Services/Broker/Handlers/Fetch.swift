@@ -8,7 +8,8 @@ extension Broker {
   /// Fetch, v4–18: record batches as they lie on disk, sent from the page cache to the socket.
   ///
   /// Answers at once when there are min_bytes, an error, or nothing to wait for; otherwise when records come or
-  /// max_wait is over. v7 has sessions (KIP-227), v12 finds diverged readers (KIP-320), v13 names topics by id.
+  /// max_wait or `connections.max.idle.ms` is over. v7 has sessions (KIP-227), v12 finds diverged readers (KIP-320),
+  /// v13 names topics by id.
   /// Differs from Apache Kafka: nothing is ever converted down, and quotas are not applied.
   func fetch(_ call: Call<FetchRequest>) {
     metrics.fetchRequests.add(1)
@@ -23,7 +24,8 @@ extension Broker {
     let plan = FetchPlan(
       items: items, version: call.context.version, maxBytes: min(Int(request.maxBytes), fetchBytesMax),
       isolation: request.isolationLevel)
-    let wait = min(max(Int64(request.maxWaitMs), 0), Int64(Int32.max))
+    // While a fetch waits, nobody sees that its client has gone: it waits no longer than an idle connection lives.
+    let wait = min(max(Int64(request.maxWaitMs), 0), max(0, settings.idleLimit.milliseconds))
     FetchInProgress(
       broker: self, call: call, plan: plan, session: session, isIncremental: isIncremental,
       deadline: now + .milliseconds(wait)

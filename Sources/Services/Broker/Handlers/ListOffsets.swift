@@ -70,7 +70,8 @@ extension Broker {
     _ answer: inout ListOffsetsResponse.Partition, _ found: TimedOffset?, _ partition: Partition
   ) {
     guard let found, found.offset < partition.highWatermark else { return }
-    fill(&answer, found.offset, partition)
+    answer.offset = found.offset.value
+    answer.leaderEpoch = found.leaderEpoch.value
     answer.timestamp = found.timestamp.milliseconds
   }
 }

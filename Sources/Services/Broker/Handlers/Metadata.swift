@@ -68,8 +68,9 @@ extension Broker {
     if wantsAll {
       response.topics = image.topicsByName.map { describe($0, operations) }
     } else {
-      response.topics = (call.request.topics ?? []).map { asked in
-        describe(asked, image, refusals, operations)
+      let asked = call.request.topics ?? []
+      response.topics = asked.withoutRepetition { AskedTopic(name: $0.name, id: $0.topicID) }.map {
+        describe($0, image, refusals, operations)
       }
     }
     if call.request.includeClusterAuthorizedOperations {
@@ -113,6 +114,11 @@ extension Broker {
     }
     return entry
   }
+}
+
+private struct AskedTopic: Hashable {
+  let name: String?
+  let id: UniqueID
 }
 
 /// What anyone may do while there are no access rules: the operations of each kind of resource, one bit each (KIP-430).

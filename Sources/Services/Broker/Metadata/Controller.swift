@@ -73,6 +73,11 @@ final class Controller: Sendable {
     return answer
   }
 
+  /// Runs `work` between two changes, with what is committed then.
+  func between(_ work: @escaping @Sendable (MetadataImage) -> Void) {
+    thread.run { work(self.image) }
+  }
+
   /// Ends after the changes that are under way.
   func stop() { thread.stop() }
 }

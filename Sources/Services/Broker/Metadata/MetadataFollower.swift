@@ -42,11 +42,12 @@ final class MetadataFollower: Sendable {
 
   func follow(_ records: [MetadataRecord], _ image: MetadataImage) {
     var changed: [UniqueID] = []
+    var removed: [UniqueID] = []
     var reconfigured: Set<UniqueID> = []
     for record in records {
       switch record {
       case .partitionCreated(let topic, _, _): if changed.last != topic { changed.append(topic) }
-      case .topicRemoved(let topic): remove(topic)
+      case .topicRemoved(let topic): removed.append(topic)
       case .configChanged(.topic(let name), _, _):
         if let id = TopicName(name).flatMap({ image.topicIDs[$0] }) { reconfigured.insert(id) }
       case .configChanged: reconfigured.formUnion(image.topics.keys)
@@ -54,11 +55,20 @@ final class MetadataFollower: Sendable {
         break
       }
     }
+    if !removed.isEmpty { remove(removed) }
     for id in changed { create(id, image) }
     for id in reconfigured.subtracting(changed).sorted() {
       if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
     }
     attached.withLock { $0 }?.catalogue.topicsChanged()
+  }
+
+  /// Tries again to open what could not be opened when it was created, such as for want of room or descriptors.
+  /// Only on the controller's thread.
+  func openMissing(_ image: MetadataImage) {
+    for topic in image.topicsByName where storage.table.topic(topic.id)?.partitions.count != topic.partitions.count {
+      create(topic.id, image)
+    }
   }
 
   private func create(_ id: UniqueID, _ image: MetadataImage) {
@@ -74,10 +84,8 @@ final class MetadataFollower: Sendable {
     }
   }
 
-  private func remove(_ id: UniqueID) {
-    guard let held = storage.table.topic(id) else { return }
-    let delay = held.partitions.first?.fileDeleteDelay ?? .seconds(60)
-    storage.remove(id, fileDeleteDelay: delay, on: loop)
-    if held.name == .consumerOffsets { attached.withLock { $0 }?.groups.forget() }
+  private func remove(_ ids: [UniqueID]) {
+    let gone = storage.remove(ids, on: loop)
+    if gone.contains(where: { $0.name == .consumerOffsets }) { attached.withLock { $0 }?.groups.forget() }
   }
 }

@@ -9,6 +9,9 @@ import Vocabulary
 final class Storage: Sendable {
   let directory: LogDirectory
   let table = PartitionTable()
+  /// Held from the choice of what a checkpoint says until it is written, so that a partition that goes away
+  /// meanwhile does not come back into it.
+  private let checkpointing = Mutex<Void>(())
   private let pool: BlockingPool
   private let report: @Sendable (String, String) -> Void
 
@@ -52,13 +55,19 @@ final class Storage: Sendable {
 
   /// A crash between the metadata log and the folders leaves folders that nobody knows.
   private func retireStrays(_ image: MetadataImage) throws {
+    var strays: [StoredPartition] = []
     for found in try directory.partitions() where found.topicPartition.topic != .clusterMetadata {
       let topic = image.topic(named: found.topicPartition.topic)
       let isKnown =
         topic.map { $0.partitions.indices.contains(Int(found.topicPartition.partition.value)) } ?? false
       guard !isKnown || (found.topicID != .zero && found.topicID != topic?.id) else { continue }
-      report("a folder that belongs to no topic is removed", found.directory)
-      try directory.retire(found.topicPartition, unique: .random())
+      strays.append(found)
+    }
+    guard !strays.isEmpty else { return }
+    try directory.forget(Set(strays.map(\.topicPartition)))
+    for stray in strays {
+      report("a folder that belongs to no topic is removed", stray.directory)
+      try directory.retire(stray.topicPartition, unique: .random())
     }
   }
 
@@ -74,6 +83,8 @@ final class Storage: Sendable {
       let name = TopicPartition(topic.name, PartitionIndex(Int32(index)))
       let log = try directory.openLog(name, topicID: topic.id, settings: settings.log, now: wallClockNow())
       log.begin(state.leaderEpoch)
+      // What a crash left in memory alone counts as kept from now on, and consumers will see it.
+      if settings.durability == .disk, log.syncedOffset < log.endOffset { try log.flush() }
       partitions.append(
         Partition(
           name: name, topicID: topic.id, log: log, leaderEpoch: state.leaderEpoch, settings: settings, pool: pool))
@@ -85,9 +96,23 @@ final class Storage: Sendable {
     for partition in table.topic(topic)?.partitions ?? [] { partition.update(settings: settings) }
   }
 
-  /// Takes a deleted topic away at once, and its files after `delay`.
-  func remove(_ topic: UniqueID, fileDeleteDelay delay: TimeSpan, on loop: EventLoop) {
-    guard let held = table.remove(topic) else { return }
+  /// Takes deleted topics away at once, and their files after their `file.delete.delay.ms`.
+  func remove(_ topics: [UniqueID], on loop: EventLoop) -> [PartitionTable.HeldTopic] {
+    let gone = checkpointing.withLock { _ in
+      let gone = topics.compactMap { table.remove($0) }
+      do {
+        if !gone.isEmpty { try directory.forget(Set(gone.flatMap(\.partitions).map(\.name))) }
+      } catch {
+        report("checkpoints still name a deleted topic", "\(error)")
+      }
+      return gone
+    }
+    for topic in gone { retire(topic, on: loop) }
+    return gone
+  }
+
+  private func retire(_ held: PartitionTable.HeldTopic, on loop: EventLoop) {
+    let delay = held.partitions.first?.fileDeleteDelay ?? .seconds(60)
     for partition in held.partitions {
       partition.retire()
       partition.log.abandon()
@@ -110,21 +135,23 @@ final class Storage: Sendable {
 
   /// Writes down what a restart after a crash need not read again.
   func saveCheckpoints() {
-    var recovery: [TopicPartition: Offset] = [:]
-    var starts: [TopicPartition: Offset] = [:]
-    for partition in table.allPartitions {
-      // Segments that no longer grow are synced here, so that a crash makes us read little more than the last one.
-      // What fails has failed the log, which says so by itself.
-      _ = try? partition.log.flush(.rolledSegments)
-      recovery[partition.name] = partition.log.syncedOffset
-      let start = partition.log.startOffset
-      if start > .zero { starts[partition.name] = start }
-    }
-    do {
-      try directory.save(.recoveryPoints, recovery)
-      try directory.save(.logStarts, starts)
-    } catch {
-      report("checkpoints cannot be written", "\(error)")
+    // Segments that no longer grow are synced here, so that a crash makes us read little more than the last one.
+    // What fails has failed the log, which says so by itself.
+    for partition in table.allPartitions { _ = try? partition.log.flush(.rolledSegments) }
+    checkpointing.withLock { _ in
+      var recovery: [TopicPartition: Offset] = [:]
+      var starts: [TopicPartition: Offset] = [:]
+      for partition in table.allPartitions {
+        recovery[partition.name] = partition.log.syncedOffset
+        let start = partition.log.startOffset
+        if start > .zero { starts[partition.name] = start }
+      }
+      do {
+        try directory.save(.recoveryPoints, recovery)
+        try directory.save(.logStarts, starts)
+      } catch {
+        report("checkpoints cannot be written", "\(error)")
+      }
     }
   }
 

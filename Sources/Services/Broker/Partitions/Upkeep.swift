@@ -1,3 +1,4 @@
+import ClusterMetadata
 import EventLoop
 import LogStorage
 import Vocabulary
@@ -14,6 +15,7 @@ struct Upkeep: Sendable {
     every(reader.milliseconds("log.retention.check.interval.ms"), Self.applyRetention)
     every(reader.milliseconds("log.flush.offset.checkpoint.interval.ms")) { $0.storage.saveCheckpoints() }
     every(.seconds(1), Self.syncWhatIsDue)
+    every(.seconds(10), Self.openWhatIsMissing)
     if reader.flag("log.cleaner.enable") {
       let compaction = Compaction(
         storage: broker.storage, bufferBytes: ByteCount(reader.int("log.cleaner.dedupe.buffer.size")),
@@ -44,6 +46,11 @@ struct Upkeep: Sendable {
         broker.storageFailed(error)
       }
     }
+  }
+
+  private static func openWhatIsMissing(_ broker: Broker) {
+    guard broker.controller.image.partitionCount != broker.partitions.partitionCount else { return }
+    broker.controller.between { broker.follower.openMissing($0) }
   }
 
   private static func syncWhatIsDue(_ broker: Broker) {

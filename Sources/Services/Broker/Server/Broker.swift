@@ -18,6 +18,7 @@ public final class Broker: Sendable {
   let settings: BrokerSettings
   let clusterID: String
   let controller: Controller
+  let follower: MetadataFollower
   let storage: Storage
   let groups: Groups
   let catalogue: TopicCatalogueCache
@@ -61,6 +62,7 @@ public final class Broker: Sendable {
     metadataLog = parts.metadataLog
     self.storage = storage
     let follower = MetadataFollower(settings: settings, storage: storage, loop: parts.loops[0], log: log)
+    self.follower = follower
     controller = try Controller(log: metadata, image: parts.image) { records, image in
       follower.follow(records, image)
     }

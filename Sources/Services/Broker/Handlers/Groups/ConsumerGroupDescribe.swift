@@ -5,7 +5,7 @@ import Vocabulary
 extension Broker {
   /// ConsumerGroupDescribe, v0–1: the members of consumer groups, what they read and what they shall read (KIP-848).
   func consumerGroupDescribe(_ call: Call<ConsumerGroupDescribeRequest>) {
-    let names = call.request.groupIDs
+    let names = call.request.groupIDs.withoutRepetition { $0 }
     let operations = call.request.includeAuthorizedOperations ? AuthorizedOperations.group : .min
     let gathering = Gathering<ConsumerGroupDescribeResponse.Group>(count: names.count) { results in
       var response = ConsumerGroupDescribeResponse()

@@ -6,7 +6,7 @@ extension Broker {
   /// DescribeGroups, v0–6: the members of classic groups. An unknown group is Dead; from v6 on it is
   /// GROUP_ID_NOT_FOUND (KIP-1043).
   func describeGroups(_ call: Call<DescribeGroupsRequest>) {
-    let names = call.request.groups
+    let names = call.request.groups.withoutRepetition { $0 }
     let operations = call.request.includeAuthorizedOperations ? AuthorizedOperations.group : .min
     let version = call.context.version
     let gathering = Gathering<DescribeGroupsResponse.Group>(count: names.count) { results in

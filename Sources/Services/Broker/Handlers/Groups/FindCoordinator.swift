@@ -7,12 +7,12 @@ extension Broker {
   /// FindCoordinator, v0–6: who coordinates a group; from v4 on several at once (KIP-699).
   ///
   /// The topic of group offsets is created by the first request that needs it, and the answer waits for it.
-  /// Differs from Apache Kafka: transactions and share groups have no coordinator, and get COORDINATOR_NOT_AVAILABLE
-  /// with the reason.
+  /// Differs from Apache Kafka: transactions and share groups have no coordinator, and get INVALID_REQUEST with the
+  /// reason: a retriable error would make a transactional producer ask until its time is up.
   func findCoordinator(_ call: Call<FindCoordinatorRequest>) {
     guard call.request.keyType == 0 else {
       let what = call.request.keyType == 1 ? "Transactions are" : "Key type \(call.request.keyType) is"
-      return answer(call, .coordinatorNotAvailable, "\(what) not supported by this broker.")
+      return answer(call, .invalidRequest, "\(what) not supported by this broker.")
     }
     guard groups.isEmpty else { return answer(call, .none, nil) }
     createOffsetsTopic { refusal in

@@ -5,13 +5,16 @@ import Vocabulary
 extension Broker {
   /// OffsetCommit, v2–10: how far a group has read. v10 names topics by id (KIP-848).
   ///
-  /// Topics that do not exist get UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID, each on its own.
+  /// Topics and partitions that do not exist get UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID, each on its own.
   func offsetCommit(_ call: Call<OffsetCommitRequest>) {
     let request = call.request
     let version = call.context.version
-    let named = request.topics.map { self.name(of: $0, version) }
-    let known = zip(request.topics, named).compactMap { topic, name in
-      name.map { OfTopic($0, topic.partitions.map(Self.committed)) }
+    let held = request.topics.map { version >= 10 ? partitions.topic($0.topicID) : heldTopic($0.name) }
+    let known = zip(request.topics, held).compactMap { topic, held in
+      held.map { held in
+        OfTopic(
+          held.name, topic.partitions.filter { held.partition($0.partitionIndex) != nil }.map(Self.committed))
+      }
     }
     let commit = CommitRequest(
       group: GroupID(request.groupID),
@@ -27,21 +30,16 @@ extension Broker {
       guard case .commit(let committed) = answer else { unexpected(answer) }
       var results = committed.topics.makeIterator()
       call.answer(
-        self.response(request) { topic, index in
-          guard named[index] != nil, let result = results.next() else { return [:] }
+        self.response(request, held) { topic, index in
+          guard held[index] != nil, let result = results.next() else { return [:] }
           return Dictionary(result.partitions.map { ($0.partition.value, $0.error) }) { first, _ in first }
         })
     } refused: { code in
       call.answer(
-        self.response(request) { topic, _ in
+        self.response(request, held) { topic, _ in
           Dictionary(topic.partitions.map { ($0.partitionIndex, code) }) { first, _ in first }
         })
     }
-  }
-
-  /// Nil for a topic that this cluster does not have.
-  private func name(of topic: OffsetCommitRequest.Topic, _ version: Int16) -> TopicName? {
-    version >= 10 ? partitions.topic(topic.topicID)?.name : heldTopic(topic.name)?.name
   }
 
   private static func committed(_ partition: OffsetCommitRequest.Partition) -> CommitRequest.Partition {
@@ -52,12 +50,13 @@ extension Broker {
 
   /// What a topic's results leave out is unknown here.
   private func response(
-    _ request: OffsetCommitRequest, _ results: (OffsetCommitRequest.Topic, Int) -> [Int32: ErrorCode]
+    _ request: OffsetCommitRequest, _ held: [PartitionTable.HeldTopic?],
+    _ results: (OffsetCommitRequest.Topic, Int) -> [Int32: ErrorCode]
   ) -> OffsetCommitResponse {
     var response = OffsetCommitResponse()
     response.topics = request.topics.enumerated().map { index, topic in
       let codes = results(topic, index)
-      let unknown: ErrorCode = topic.topicID == .zero ? .unknownTopicOrPartition : .unknownTopicId
+      let unknown: ErrorCode = topic.topicID == .zero || held[index] != nil ? .unknownTopicOrPartition : .unknownTopicId
       var entry = OffsetCommitResponse.Topic()
       entry.name = topic.name
       entry.topicID = topic.topicID
