@@ -112,6 +112,20 @@ struct Inventor: WireCoding {
     if isFlexible { try value.codeTagged(&self) }
   }
 
+  /// A request that may wait for others waits for moments only: a test has no days.
+  private static func hasty(_ request: some RequestBody) -> any RequestBody {
+    switch request {
+    case var fetch as FetchRequest:
+      fetch.maxWaitMs = min(fetch.maxWaitMs, 20)
+      return fetch
+    case var join as JoinGroupRequest:
+      join.sessionTimeoutMs = min(join.sessionTimeoutMs, 20)
+      join.rebalanceTimeoutMs = min(join.rebalanceTimeoutMs, 20)
+      return join
+    default: return request
+    }
+  }
+
   /// A frame without its size.
   static func frame<Request: RequestBody>(
     of: Request.Type, version: Int16, random: SeededRandom, topicIDs: [UniqueID]
@@ -120,6 +134,7 @@ struct Inventor: WireCoding {
       version: version, flexibleSince: Request.flexibleSince, random: random, topicIDs: topicIDs)
     var request = Request()
     try request.pass(through: &inventor)
+    if let hasty = hasty(request) as? Request { request = hasty }
     return Array(request.frame(version: version, correlationID: 1, clientID: "inventor").bytes.dropFirst(4))
   }
 }
