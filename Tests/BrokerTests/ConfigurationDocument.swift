@@ -113,6 +113,8 @@ enum ConfigurationDocument {
     case .choice(let choices): choices.map(code).joined(separator: ", ")
     case .list(let choices): "a list of " + choices.map(code).joined(separator: ", ")
     case .freeList: "a list"
+    case .regions: "Regions: `eu,us`"
+    case .regionCounts: "Regions with numbers: `eu:2,us:1`"
     }
   }
 

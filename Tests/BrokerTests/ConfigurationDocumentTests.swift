@@ -55,7 +55,8 @@ import Testing
 
   @Test func aBrokerKeyOfATopicTakesTheSameValues() throws {
     for topic in TopicConfigs.all {
-      let key = try #require(topic.brokerKeys.first)
+      // What is set on topics alone has none.
+      guard let key = topic.brokerKeys.first else { continue }
       let known = try #require(BrokerConfigs.byName[key.name], "\(key.name)")
       #expect(known.definition.kind == topic.definition.kind)
       #expect(known.effect == .dynamic)

@@ -31,14 +31,62 @@ import Vocabulary
         PartitionState(
           replicas: [NodeID(1), NodeID(2)], inSync: [NodeID(1)], leader: NodeID(1), leaderEpoch: LeaderEpoch(3),
           partitionEpoch: 4, directories: [UniqueID(high: 5, low: 6), .zero])),
-      .leaderChanged(topic: topic, PartitionIndex(0), leader: .none, inSync: [NodeID(1)]),
-      .leaderChanged(topic: topic, PartitionIndex(0), leader: NodeID(2), inSync: []),
+      .partitionCreated(topic: topic, PartitionIndex(0), everythingSet),
+      .partitionChanged(topic: topic, PartitionIndex(0), PartitionChange(leader: NodeID.none, inSync: [NodeID(1)])),
+      .partitionChanged(topic: topic, PartitionIndex(0), PartitionChange(leader: NodeID(2))),
+      .partitionChanged(topic: topic, PartitionIndex(0), PartitionChange(inSync: [])),
+      .partitionChanged(topic: topic, PartitionIndex(0), everythingChanged),
+      .partitionChanged(topic: topic, PartitionIndex(0), everythingEmptied),
+      .brokerShutdownBegan(NodeID(1), epoch: 5),
+      .brokerDirectoriesChanged(NodeID(1), epoch: 5, online: [UniqueID(high: 5, low: 7)]),
+      .brokerRegistered(
+        BrokerRegistration(
+          id: NodeID(3), epoch: 9, incarnation: .zero, endpoints: [], rack: "eu/a", isFenced: false,
+          isShuttingDown: true, logDirectories: [])),
+      .brokerUnregistered(NodeID(3), epoch: 9),
       .topicRemoved(topic), .configChanged(.topic("orders"), key: "retention.ms", value: "1"),
       .configChanged(.topic("orders"), key: "retention.ms", value: nil),
       .configChanged(.broker(NodeID(1)), key: "log.retention.ms", value: ""),
       .configChanged(.allBrokers, key: "log.retention.ms", value: "\u{e9}"),
       .producerIDsAllocated(NodeID(1), next: ProducerID(1000)), .featureChanged(name: "metadata.version", level: 30),
     ]
+
+  private static var everythingSet: PartitionState {
+    var state = PartitionState(
+      replicas: [NodeID(1), NodeID(2), NodeID(3), NodeID(4)], inSync: [NodeID(2)], leader: NodeID(2),
+      leaderEpoch: LeaderEpoch(8), partitionEpoch: 20, directories: [])
+    state.adding = [NodeID(1)]
+    state.removing = [NodeID(2)]
+    state.eligible = [NodeID(3)]
+    state.observers = [NodeID(4)]
+    state.recovery = .recovering
+    return state
+  }
+
+  private static var everythingChanged: PartitionChange {
+    var change = PartitionChange(leader: NodeID(1), inSync: [NodeID(1), NodeID(2)])
+    change.eligible = [NodeID(3)]
+    change.recovery = .recovering
+    change.replicas = [NodeID(1), NodeID(2)]
+    change.adding = [NodeID(4)]
+    change.removing = [NodeID(5)]
+    change.observers = [NodeID(6)]
+    change.directories = [.zero, UniqueID(high: 5, low: 6)]
+    return change
+  }
+
+  /// To become empty is a change, unlike to stay as it was.
+  private static var everythingEmptied: PartitionChange {
+    var change = PartitionChange()
+    change.eligible = []
+    change.recovery = .recovered
+    change.replicas = []
+    change.adding = []
+    change.removing = []
+    change.observers = []
+    change.directories = []
+    return change
+  }
 
   /// A switch without a default, so that a new kind of fact does not compile without being tested here.
   private static func kind(_ fact: Fact) -> Int {
@@ -47,16 +95,19 @@ import Vocabulary
     case .brokerFencing: 1
     case .topicCreated: 2
     case .partitionCreated: 3
-    case .leaderChanged: 4
+    case .partitionChanged: 4
     case .topicRemoved: 5
     case .configChanged: 6
     case .producerIDsAllocated: 7
     case .featureChanged: 8
+    case .brokerShutdownBegan: 9
+    case .brokerDirectoriesChanged: 10
+    case .brokerUnregistered: 11
     }
   }
 
   @Test func everyKindIsAmongThose() {
-    #expect(Set(Self.everyKind.map(Self.kind)) == Set(0...8))
+    #expect(Set(Self.everyKind.map(Self.kind)) == Set(0...11))
   }
 
   @Test(arguments: everyKind) func aFactComesBackAsItWasWritten(fact: Fact) throws {
@@ -67,24 +118,31 @@ import Vocabulary
 
   /// What a node does not know it may not pass over: it would decide as if it had never been.
   @Test(arguments: [
-    Bytes.noOp(NoOpRecord()), .unregisterBroker(UnregisterBrokerRecord()), .clientQuota(ClientQuotaRecord()),
+    Bytes.noOp(NoOpRecord()), .clientQuota(ClientQuotaRecord()),
     .accessControlEntry(AccessControlEntryRecord()), .removeAccessControlEntry(RemoveAccessControlEntryRecord()),
     .userScramCredential(UserScramCredentialRecord()),
     .removeUserScramCredential(RemoveUserScramCredentialRecord()), .beginTransaction(BeginTransactionRecord()),
     .endTransaction(EndTransactionRecord()), .abortTransaction(AbortTransactionRecord()),
     .registerController(RegisterControllerRecord()),
-    // These change nothing that is known here, or leave out what they do not change.
+    // These change nothing, or more than a record of this version does.
     .brokerRegistrationChange(BrokerRegistrationChangeRecord()), .partitionChange(PartitionChangeRecord()),
-    .partitionChange(leaderOnly), .topic(TopicRecord()),
+    .partitionChange(withLastKnown), .brokerRegistrationChange(twoChanges), .topic(TopicRecord()),
   ]) func aRecordThatIsNotKnownIsRefused(record: Bytes) {
     #expect(MetadataRecordFormat.decode(record) == nil)
   }
 
-  /// A null list of replicas says that it has not changed, which is not the same as an empty one.
-  private static var leaderOnly: PartitionChangeRecord {
+  /// Kafka's own controllers write this when a partition has nobody in sync.
+  private static var withLastKnown: PartitionChangeRecord {
     var record = PartitionChangeRecord()
-    record.leader = 1
-    record.isr = nil
+    record.leader = -1
+    record.lastKnownElr = [1]
+    return record
+  }
+
+  private static var twoChanges: BrokerRegistrationChangeRecord {
+    var record = BrokerRegistrationChangeRecord()
+    record.fenced = 1
+    record.inControlledShutdown = 1
     return record
   }
 

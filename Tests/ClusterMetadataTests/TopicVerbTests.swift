@@ -58,7 +58,7 @@ import Vocabulary
     image.replay(
       all: image.create(creation("t", .counted(partitions: 6, replicationFactor: 2)), defaults: defaults).records)
     let leaders = image.topicsByName[0].partitions.map(\.leader.value)
-    #expect(leaders == [1, 2, 3, 1, 2, 3])
+    #expect(leaders.sorted() == [1, 1, 2, 2, 3, 3])
   }
 
   @Test(

@@ -10,6 +10,10 @@ public enum ConfigKind: Sendable, Equatable {
   case list(of: [String])
   /// Values separated by commas, read by the broker itself.
   case freeList
+  /// Regions separated by commas, each once: "eu,us".
+  case regions
+  /// Regions with a number each, separated by commas: "eu:2,us:1".
+  case regionCounts
 
   public var wireType: Int8 {
     switch self {
@@ -18,7 +22,7 @@ public enum ConfigKind: Sendable, Equatable {
     case .int: 3
     case .long: 5
     case .double: 6
-    case .list, .freeList: 7
+    case .list, .freeList, .regions, .regionCounts: 7
     }
   }
 
@@ -37,6 +41,11 @@ public enum ConfigKind: Sendable, Equatable {
       return range.contains(number) ? nil : "must be from \(range.lowerBound) to \(range.upperBound)"
     case .string, .freeList:
       return nil
+    case .regions:
+      return RegionNames.list(value) == nil ? "must be a list of Regions, each once, such as eu,us" : nil
+    case .regionCounts:
+      return RegionNames.counts(value) == nil
+        ? "must be a list of Regions, each once and with a number from 1 on, such as eu:2,us:1" : nil
     case .choice(let choices):
       return choices.contains(value) ? nil : "must be one of \(choices.joined(separator: ", "))"
     case .list(let choices):

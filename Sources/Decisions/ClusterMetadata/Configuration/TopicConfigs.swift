@@ -3,6 +3,7 @@ public import Vocabulary
 /// A key of a topic, with the broker keys that give its default, the strongest first.
 public struct TopicConfigDefinition: Sendable {
   public let definition: ConfigDefinition
+  /// Empty for a key that is set on topics alone.
   public let brokerKeys: [BrokerKey]
 
   /// A broker key, and how many of the topic's units one of its own units is (`log.retention.hours`).
@@ -63,9 +64,24 @@ public enum TopicConfigs {
     topic(
       "min.compaction.lag.ms", .long(0...Int64.max), "0", from: "log.cleaner.min.compaction.lag.ms",
       "The shortest time that a record stays out of reach of compaction."),
+    own(
+      "min.insync.regions", .int(1...Int64(Int32.max)), "1",
+      "Regions that must have a record before acks=all is answered. Refused where the replicas are in fewer."),
     topic(
       "min.insync.replicas", .int(1...Int64(Int32.max)), "1",
       "Replicas that must have a record before acks=all is answered."),
+    own(
+      "placement.allowed.regions", .regions, nil,
+      "The only Regions that may hold a replica; every Region when not set."),
+    own(
+      "placement.leader.regions", .regions, nil,
+      "Where the leader shall be, the most wanted Region first; anywhere when not set."),
+    own(
+      "placement.observers.per.region", .regionCounts, nil,
+      "Replicas that only copy, by Region: never in sync, never leader, and not part of the replication factor."),
+    own(
+      "placement.replicas.per.region", .regionCounts, nil,
+      "Replicas by Region; they replace the replication factor. Spread evenly when not set."),
     topic(
       "retention.bytes", .long(-1...Int64.max), "-1", from: "log.retention.bytes",
       "The size at which a partition's oldest segments are deleted; -1 is no limit."),
@@ -88,6 +104,9 @@ public enum TopicConfigs {
         name: "segment.ms", kind: .long(1...Int64.max), defaultValue: "604800000",
         documentation: "The age at which a segment is closed even if it is not full."),
       brokerKeys: [.init(name: "log.roll.ms", scale: 1), .init(name: "log.roll.hours", scale: 3_600_000)]),
+    topic(
+      "unclean.leader.election.enable", .boolean, "false",
+      "Whether a replica that is not in sync may lead when no other can; what only the others had is lost."),
   ]
 
   public static let byName: [String: TopicConfigDefinition] = Dictionary(
@@ -99,6 +118,16 @@ public enum TopicConfigs {
     TopicConfigDefinition(
       definition: ConfigDefinition(name: name, kind: kind, defaultValue: value, documentation: documentation),
       brokerKeys: [.init(name: brokerKey ?? name, scale: 1)])
+  }
+
+  /// A key of our own, which brokers give no default for.
+  private static func own(
+    _ name: String, _ kind: ConfigKind, _ value: String?, _ documentation: String
+  ) -> TopicConfigDefinition {
+    TopicConfigDefinition(
+      definition: ConfigDefinition(
+        name: name, kind: kind, defaultValue: value, documentation: documentation + " Not a key of Kafka's."),
+      brokerKeys: [])
   }
 
   /// Refuses a key that does not exist, a null value and a value that the key does not take.

@@ -8,8 +8,11 @@ public struct TopicState: Sendable, Equatable {
 }
 
 /// Everything that the cluster has agreed on. A value: whoever holds one sees one moment.
-public struct MetadataImage: Sendable {
+public struct MetadataImage: Sendable, Equatable {
   public private(set) var brokers: [NodeID: BrokerRegistration] = [:]
+  /// The highest epoch that any broker has registered with: the next one is higher, also for an id that comes back
+  /// after it was unregistered.
+  public private(set) var lastBrokerEpoch: Int64 = 0
   public private(set) var topics: [UniqueID: TopicState] = [:]
   public private(set) var topicIDs: [TopicName: UniqueID] = [:]
   public private(set) var configs: [ConfigResource: [String: String]] = [:]
@@ -33,8 +36,15 @@ public struct MetadataImage: Sendable {
     switch record {
     case .brokerRegistered(let registration):
       brokers[registration.id] = registration
+      lastBrokerEpoch = max(lastBrokerEpoch, registration.epoch)
     case .brokerFencing(let id, let epoch, let isFenced):
       if brokers[id]?.epoch == epoch { brokers[id]?.isFenced = isFenced }
+    case .brokerShutdownBegan(let id, let epoch):
+      if brokers[id]?.epoch == epoch { brokers[id]?.isShuttingDown = true }
+    case .brokerDirectoriesChanged(let id, let epoch, let online):
+      if brokers[id]?.epoch == epoch { brokers[id]?.logDirectories = online }
+    case .brokerUnregistered(let id, let epoch):
+      if brokers[id]?.epoch == epoch { brokers.removeValue(forKey: id) }
     case .topicCreated(let name, let id):
       topics[id] = TopicState(name: name, id: id, partitions: [])
       topicIDs[name] = id
@@ -43,8 +53,9 @@ public struct MetadataImage: Sendable {
       guard topics[topic]?.partitions.count == Int(index.value) else { return }
       topics[topic]?.partitions.append(state)
       partitionCount += 1
-    case .leaderChanged(let topic, let index, let leader, let inSync):
-      changeLeader(topic, Int(index.value), leader, inSync)
+    case .partitionChanged(let topic, let index, let change):
+      guard topics[topic]?.partitions.indices.contains(Int(index.value)) == true else { return }
+      topics[topic]?.partitions[Int(index.value)].apply(change)
     case .topicRemoved(let id):
       guard let removed = topics.removeValue(forKey: id) else { return }
       topicIDs.removeValue(forKey: removed.name)
@@ -58,15 +69,5 @@ public struct MetadataImage: Sendable {
     case .featureChanged(let name, let level):
       features[name] = level
     }
-  }
-
-  private mutating func changeLeader(_ topic: UniqueID, _ index: Int, _ leader: NodeID, _ inSync: [NodeID]) {
-    guard let partition = topics[topic]?.partitions, partition.indices.contains(index) else { return }
-    var state = partition[index]
-    state.leader = leader
-    state.inSync = inSync
-    state.leaderEpoch = LeaderEpoch(state.leaderEpoch.value + 1)
-    state.partitionEpoch += 1
-    topics[topic]?.partitions[index] = state
   }
 }

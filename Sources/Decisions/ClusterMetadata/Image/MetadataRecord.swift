@@ -6,9 +6,14 @@ public import Vocabulary
 public enum MetadataRecord: Sendable, Equatable {
   case brokerRegistered(BrokerRegistration)
   case brokerFencing(NodeID, epoch: Int64, isFenced: Bool)
+  /// The broker is about to stop: it leads nothing from here on, until it registers again.
+  case brokerShutdownBegan(NodeID, epoch: Int64)
+  /// What is left of the broker's log directories; never none, since a broker without any is fenced.
+  case brokerDirectoriesChanged(NodeID, epoch: Int64, online: [UniqueID])
+  case brokerUnregistered(NodeID, epoch: Int64)
   case topicCreated(TopicName, UniqueID)
   case partitionCreated(topic: UniqueID, PartitionIndex, PartitionState)
-  case leaderChanged(topic: UniqueID, PartitionIndex, leader: NodeID, inSync: [NodeID])
+  case partitionChanged(topic: UniqueID, PartitionIndex, PartitionChange)
   case topicRemoved(UniqueID)
   /// nil takes the value away.
   case configChanged(ConfigResource, key: String, value: String?)
@@ -46,18 +51,21 @@ public struct Endpoint: Sendable, Hashable {
 
 public struct BrokerRegistration: Sendable, Equatable {
   public var id: NodeID
-  /// Rises with every registration of this broker.
+  /// Rises with every registration of this broker, and differs from those of all others.
   public var epoch: Int64
   /// Differs for every start of the process.
   public var incarnation: UniqueID
   public var endpoints: [Endpoint]
+  /// "region" or "region/zone".
   public var rack: String?
   public var isFenced: Bool
+  /// Whether it has asked to stop (controlled shutdown). A fenced broker may still have this from before.
+  public var isShuttingDown: Bool
   public var logDirectories: [UniqueID]
 
   public init(
     id: NodeID, epoch: Int64, incarnation: UniqueID, endpoints: [Endpoint], rack: String?, isFenced: Bool,
-    logDirectories: [UniqueID]
+    isShuttingDown: Bool = false, logDirectories: [UniqueID]
   ) {
     self.id = id
     self.epoch = epoch
@@ -65,31 +73,7 @@ public struct BrokerRegistration: Sendable, Equatable {
     self.endpoints = endpoints
     self.rack = rack
     self.isFenced = isFenced
+    self.isShuttingDown = isShuttingDown
     self.logDirectories = logDirectories
-  }
-}
-
-public struct PartitionState: Sendable, Equatable {
-  public var replicas: [NodeID]
-  public var inSync: [NodeID]
-  /// `.none` while no replica can lead.
-  public var leader: NodeID
-  /// Rises by one with every change of leader and never goes back: clients drop metadata with a lower one.
-  public var leaderEpoch: LeaderEpoch
-  /// Rises by one with every change of anything here.
-  public var partitionEpoch: Int32
-  /// The log directory of each replica, in the order of `replicas`.
-  public var directories: [UniqueID]
-
-  public init(
-    replicas: [NodeID], inSync: [NodeID], leader: NodeID, leaderEpoch: LeaderEpoch, partitionEpoch: Int32,
-    directories: [UniqueID]
-  ) {
-    self.replicas = replicas
-    self.inSync = inSync
-    self.leader = leader
-    self.leaderEpoch = leaderEpoch
-    self.partitionEpoch = partitionEpoch
-    self.directories = directories
   }
 }

@@ -30,6 +30,7 @@ extension MetadataImage {
           records.append(.configChanged(resource, key: key, value: value))
         }
       }
+      records += try consequences(of: records, on: resource)
       return Decision(records: records, answer: .success(()))
     } catch {
       return Decision(records: [], answer: .failure(error))
@@ -115,6 +116,56 @@ extension MetadataImage {
     switch resource {
     case .topic: return TopicConfigs.byName[key].flatMap { inherited.resolve($0, own: own).effective.value }
     case .broker, .allBrokers: return own[key] ?? BrokerConfigs.byName[key]?.definition.defaultValue
+    }
+  }
+}
+
+extension MetadataImage {
+  /// What has to follow from a change of configs, and whether the partitions that are there allow it.
+  private func consequences(of changes: [MetadataRecord], on resource: ConfigResource) throws(Refusal)
+    -> [MetadataRecord]
+  {
+    let keys = Set(
+      changes.compactMap { if case .configChanged(_, let key, _) = $0 { key } else { nil } })
+    if case .topic(let name) = resource, !keys.isDisjoint(with: PlacementRules.keys) {
+      try after(changes).checkPlacement(of: try topic(.name(name)).get())
+    }
+    guard !keys.isDisjoint(with: ["min.insync.replicas", "min.insync.regions"]) else { return [] }
+    // With another minimum other records may have been committed than those that were waited for until now, so that
+    // nobody outside of the in-sync set is known to have them all.
+    return topicsByName.filter { topic in
+      if case .topic(let name) = resource { topic.name.text == name } else { true }
+    }.flatMap { topic in
+      topic.partitions.enumerated().filter { !$0.element.eligible.isEmpty }.map { index, _ in
+        var change = PartitionChange()
+        change.eligible = []
+        return MetadataRecord.partitionChanged(topic: topic.id, PartitionIndex(Int32(index)), change)
+      }
+    }
+  }
+
+  /// Rules of placement can be set on partitions that already are as they say; others are reassigned first.
+  private func checkPlacement(of topic: TopicState) throws(Refusal) {
+    let rules = try PlacementRules(configs(of: .topic(topic.name.text)))
+    try checkRegionsExist(rules)
+    for (index, partition) in topic.partitions.enumerated() {
+      guard !partition.isBeingReassigned else {
+        throw Refusal(
+          .reassignmentInProgress,
+          "\(topic.name)-\(index) is being reassigned; its placement can be set when that is done or cancelled.")
+      }
+      let layout = ReplicaLayout(replicas: partition.replicas, observers: partition.observers)
+      if let outside = layout.replicas.first(where: { !rules.isAllowed(region(of: $0) ?? "") }) {
+        throw Refusal(
+          .invalidConfig,
+          "\(topic.name)-\(index) has a replica on broker \(outside.value) in "
+            + "\(BrokerLocation.title(region(of: outside) ?? "")), outside of placement.allowed.regions; reassign it first."
+        )
+      }
+      if let complaint = complaint(about: layout, rules) {
+        throw Refusal(.invalidConfig, "\(topic.name)-\(index) is not placed so, reassign it first: \(complaint)")
+      }
+      try checkSpan(of: layout, rules)
     }
   }
 }

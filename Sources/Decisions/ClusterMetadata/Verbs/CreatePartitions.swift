@@ -19,7 +19,8 @@ extension MetadataImage {
             : "The topic \(name) currently has \(present) partition(s); \(total) would not be an increase.")
       }
       try checkRoom(for: total - present)
-      let replicas: [[NodeID]]
+      let rules = try PlacementRules(configs(of: .topic(name.text)))
+      let layouts: [ReplicaLayout]
       if let assigned {
         guard assigned.count == Int(total - present) else {
           throw Refusal(
@@ -27,19 +28,26 @@ extension MetadataImage {
             "\(total - present) new partition(s) need as many assignments; there are \(assigned.count).")
         }
         let keyed = assigned.enumerated().map { (present + Int32($0.offset), $0.element) }
-        replicas = try checked(Dictionary(uniqueKeysWithValues: keyed), from: present)
+        layouts = try checked(Dictionary(uniqueKeysWithValues: keyed), from: present, rules)
       } else {
-        replicas = try place(
-          partitions: Int(total - present), startingAt: Int(present),
-          replicationFactor: Int16(clamping: state.partitions.first?.replicas.count ?? 1))
+        layouts = try place(
+          partitions: Int(total - present), startingAt: Int(state.id.low % UInt64(Int32.max)),
+          replicationFactor: rules.replicas.isEmpty ? replicationFactor(of: state) : nil, rules,
+          present: state.partitions)
       }
-      let records = replicas.enumerated().map { offset, replicas in
+      let records = layouts.enumerated().map { offset, layout in
         MetadataRecord.partitionCreated(
-          topic: state.id, PartitionIndex(present + Int32(offset)), newPartition(replicas))
+          topic: state.id, PartitionIndex(present + Int32(offset)), newPartition(layout))
       }
       return Decision(records: records, answer: .success(()))
     } catch {
       return Decision(records: [], answer: .failure(error))
     }
+  }
+
+  /// Of the first partition once its reassignment is done.
+  private func replicationFactor(of topic: TopicState) -> Int16 {
+    guard let first = topic.partitions.first else { return 1 }
+    return Int16(clamping: first.voters.count { !first.removing.contains($0) })
   }
 }

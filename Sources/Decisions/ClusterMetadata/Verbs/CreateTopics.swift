@@ -60,7 +60,9 @@ extension MetadataImage {
   ) -> Decision<Result<CreatedTopic, Refusal>> {
     do throws(Refusal) {
       let name = try nameOfNewTopic(creation.name)
-      let assignment = try replicas(for: creation.layout, defaults: defaults)
+      let rules = try PlacementRules(
+        Dictionary(creation.configs.compactMap { key, value in value.map { (key, $0) } }) { _, last in last })
+      let layouts = try replicas(for: creation, rules, defaults: defaults)
       for (key, value) in creation.configs {
         if let refusal = TopicConfigs.check(key, value) { throw refusal }
       }
@@ -68,13 +70,13 @@ extension MetadataImage {
       for (key, value) in creation.configs {
         records.append(.configChanged(.topic(name.text), key: key, value: value))
       }
-      for (index, replicas) in assignment.enumerated() {
+      for (index, layout) in layouts.enumerated() {
         records.append(
-          .partitionCreated(topic: creation.id, PartitionIndex(Int32(index)), newPartition(replicas)))
+          .partitionCreated(topic: creation.id, PartitionIndex(Int32(index)), newPartition(layout)))
       }
       let created = CreatedTopic(
-        name: name, id: creation.id, partitionCount: Int32(assignment.count),
-        replicationFactor: Int16(clamping: assignment.first?.count ?? 0))
+        name: name, id: creation.id, partitionCount: Int32(layouts.count),
+        replicationFactor: Int16(clamping: layouts.first?.replicas.count ?? 0))
       return Decision(records: records, answer: .success(created))
     } catch {
       return Decision(records: [], answer: .failure(error))
@@ -89,23 +91,27 @@ extension MetadataImage {
     return name
   }
 
-  private func replicas(for layout: TopicCreation.Layout, defaults: TopicDefaults) throws(Refusal) -> [[NodeID]] {
-    switch layout {
+  private func replicas(
+    for creation: TopicCreation, _ rules: PlacementRules, defaults: TopicDefaults
+  ) throws(Refusal) -> [ReplicaLayout] {
+    switch creation.layout {
     case .counted(let partitions, let factor):
       let partitions = partitions ?? defaults.partitions
-      let factor = factor ?? defaults.replicationFactor
       guard partitions > 0 else {
         throw Refusal(
           .invalidPartitions, "Number of partitions was set to an invalid non-positive value \(partitions).")
       }
       try checkRoom(for: partitions)
-      return try place(partitions: Int(partitions), startingAt: 0, replicationFactor: factor)
+      // The id is a matter of chance, so that topics begin on different brokers.
+      return try place(
+        partitions: Int(partitions), startingAt: Int(creation.id.low % UInt64(Int32.max)),
+        replicationFactor: factor ?? (rules.replicas.isEmpty ? defaults.replicationFactor : nil), rules)
     case .assigned(let assignment):
       guard !assignment.isEmpty else {
         throw Refusal(.invalidReplicaAssignment, "The manual assignment names no partition.")
       }
       try checkRoom(for: Int32(clamping: assignment.count))
-      return try checked(assignment, from: 0)
+      return try checked(assignment, from: 0, rules)
     }
   }
 
@@ -120,12 +126,16 @@ extension MetadataImage {
     }
   }
 
-  func newPartition(_ replicas: [NodeID]) -> PartitionState {
-    let alive = replicas.filter { brokers[$0]?.isFenced == false }
-    return PartitionState(
-      replicas: replicas, inSync: alive.isEmpty ? replicas : alive, leader: alive.first ?? .none,
+  func newPartition(_ layout: ReplicaLayout) -> PartitionState {
+    let voters = layout.replicas.filter { !layout.observers.contains($0) }
+    let alive = voters.filter { brokers[$0]?.isActive == true }
+    // Nobody has records yet: the first that comes back may lead.
+    var state = PartitionState(
+      replicas: layout.replicas, inSync: alive.isEmpty ? voters : alive, leader: alive.first ?? .none,
       leaderEpoch: LeaderEpoch(0), partitionEpoch: 0,
-      directories: replicas.map { brokers[$0]?.logDirectories.first ?? .zero })
+      directories: layout.replicas.map { brokers[$0]?.logDirectories.first ?? .zero })
+    state.observers = layout.observers
+    return state
   }
 }
 

@@ -9,22 +9,23 @@ public enum PreviousEnd: Sendable {
 }
 
 extension MetadataImage {
-  /// A broker starts: it registers with a new epoch. After a crash its log may end earlier than it did, and other
-  /// records may take those offsets: the leader epoch of what it leads rises, so that clients and followers notice.
-  public func register(_ registration: BrokerRegistration, after end: PreviousEnd) -> [MetadataRecord] {
+  /// A broker that is its own controller starts: it registers with a new epoch and serves at once (in a cluster of
+  /// several, brokers are admitted). After a crash its log may end earlier than it did, and other records may take
+  /// those offsets: the leader epoch of what it leads rises, so that clients and followers notice.
+  public func register(
+    _ registration: BrokerRegistration, after end: PreviousEnd,
+    inherited: ConfigResolution = ConfigResolution(fixed: [:])
+  ) -> [MetadataRecord] {
     var registered = registration
-    registered.epoch = (brokers[registration.id]?.epoch ?? 0) + 1
-    var records: [MetadataRecord] = [.brokerRegistered(registered)]
-    for topic in topicsByName {
-      for (index, partition) in topic.partitions.enumerated() where partition.replicas == [registration.id] {
-        let mustRise = partition.leader != registration.id || end == .crash
-        guard mustRise else { continue }
-        records.append(
-          .leaderChanged(
-            topic: topic.id, PartitionIndex(Int32(index)), leader: registration.id, inSync: [registration.id]))
-      }
+    registered.epoch = lastBrokerEpoch + 1
+    let id = registered.id
+    let record = MetadataRecord.brokerRegistered(registered)
+    let changes = after([record]).settle(inherited) { partition in
+      partition.leader == .none || end == .crash && (partition.inSync.contains(id) || partition.eligible.contains(id))
+    } _: { transition in
+      if end == .crash { transition.crash(id) }
     }
-    return records
+    return [record] + changes
   }
 
   /// A block of producer ids for one broker (KIP-730): ids are never given out twice, not even over a crash.

@@ -51,7 +51,8 @@ final class MetadataFollower: Sendable {
       case .configChanged(.topic(let name), _, _):
         if let id = TopicName(name).flatMap({ image.topicIDs[$0] }) { reconfigured.insert(id) }
       case .configChanged: reconfigured.formUnion(image.topics.keys)
-      case .brokerRegistered, .brokerFencing, .topicCreated, .leaderChanged, .producerIDsAllocated, .featureChanged:
+      case .brokerRegistered, .brokerFencing, .brokerShutdownBegan, .brokerDirectoriesChanged, .brokerUnregistered,
+        .topicCreated, .partitionChanged, .producerIDsAllocated, .featureChanged:
         break
       }
     }

@@ -12,10 +12,14 @@ enum MetadataRecordFormat {
     case .brokerRegistered(let broker): .registerBroker(encode(broker))
     case .brokerFencing(let id, let epoch, let isFenced):
       .brokerRegistrationChange(fencing(id, epoch, isFenced))
+    case .brokerShutdownBegan(let id, let epoch): .brokerRegistrationChange(shutdown(id, epoch))
+    case .brokerDirectoriesChanged(let id, let epoch, let online):
+      .brokerRegistrationChange(directories(id, epoch, online))
+    case .brokerUnregistered(let id, let epoch): .unregisterBroker(unregistration(id, epoch))
     case .topicCreated(let name, let id): .topic(topic(name, id))
     case .partitionCreated(let topic, let index, let state): .partition(partition(topic, index, state))
-    case .leaderChanged(let topic, let index, let leader, let inSync):
-      .partitionChange(change(topic, index, leader, inSync))
+    case .partitionChanged(let topic, let index, let change):
+      .partitionChange(partitionChange(topic, index, change))
     case .topicRemoved(let id): .removeTopic(removal(id))
     case .configChanged(let resource, let key, let value): .config(config(resource, key, value))
     case .producerIDsAllocated(let broker, let next): .producerIDs(producerIDs(broker, next))
@@ -37,6 +41,7 @@ enum MetadataRecordFormat {
     }
     record.rack = broker.rack
     record.fenced = broker.isFenced
+    record.inControlledShutdown = broker.isShuttingDown
     record.logDirs = broker.logDirectories
     return record
   }
@@ -46,6 +51,31 @@ enum MetadataRecordFormat {
     record.brokerID = id.value
     record.brokerEpoch = epoch
     record.fenced = isFenced ? 1 : -1
+    return record
+  }
+
+  private static func shutdown(_ id: NodeID, _ epoch: Int64) -> BrokerRegistrationChangeRecord {
+    var record = BrokerRegistrationChangeRecord()
+    record.brokerID = id.value
+    record.brokerEpoch = epoch
+    record.inControlledShutdown = 1
+    return record
+  }
+
+  private static func directories(
+    _ id: NodeID, _ epoch: Int64, _ online: [UniqueID]
+  ) -> BrokerRegistrationChangeRecord {
+    var record = BrokerRegistrationChangeRecord()
+    record.brokerID = id.value
+    record.brokerEpoch = epoch
+    record.logDirs = online
+    return record
+  }
+
+  private static func unregistration(_ id: NodeID, _ epoch: Int64) -> UnregisterBrokerRecord {
+    var record = UnregisterBrokerRecord()
+    record.brokerID = id.value
+    record.brokerEpoch = epoch
     return record
   }
 
@@ -67,17 +97,29 @@ enum MetadataRecordFormat {
     record.leaderEpoch = state.leaderEpoch.value
     record.partitionEpoch = state.partitionEpoch
     record.directories = state.directories
+    record.addingReplicas = state.adding.map(\.value)
+    record.removingReplicas = state.removing.map(\.value)
+    record.leaderRecoveryState = state.recovery.rawValue
+    if !state.eligible.isEmpty { record.eligibleLeaderReplicas = state.eligible.map(\.value) }
+    if !state.observers.isEmpty { record.observers = state.observers.map(\.value) }
     return record
   }
 
-  private static func change(
-    _ topic: UniqueID, _ index: PartitionIndex, _ leader: NodeID, _ inSync: [NodeID]
+  private static func partitionChange(
+    _ topic: UniqueID, _ index: PartitionIndex, _ change: PartitionChange
   ) -> PartitionChangeRecord {
     var record = PartitionChangeRecord()
     record.partitionID = index.value
     record.topicID = topic
-    record.leader = leader.value
-    record.isr = inSync.map(\.value)
+    if let leader = change.leader { record.leader = leader.value }
+    record.isr = change.inSync?.map(\.value)
+    record.eligibleLeaderReplicas = change.eligible?.map(\.value)
+    if let recovery = change.recovery { record.leaderRecoveryState = recovery.rawValue }
+    record.replicas = change.replicas?.map(\.value)
+    record.addingReplicas = change.adding?.map(\.value)
+    record.removingReplicas = change.removing?.map(\.value)
+    record.observers = change.observers?.map(\.value)
+    record.directories = change.directories
     return record
   }
 

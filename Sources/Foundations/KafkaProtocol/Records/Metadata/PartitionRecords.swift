@@ -20,6 +20,8 @@ public struct PartitionRecord: MetadataRecordBody {
   /// Replicas that have every committed record although they left the in-sync set (KIP-966).
   public var eligibleLeaderReplicas: [Int32]?
   public var lastKnownElr: [Int32]?
+  /// Replicas that only copy. Not a field of Kafka's, which passes over the tag.
+  public var observers: [Int32]?
 
   public init() {}
 
@@ -42,6 +44,7 @@ public struct PartitionRecord: MetadataRecordBody {
       try c.tagged(1, &eligibleLeaderReplicas, absent: nil)
       try c.tagged(2, &lastKnownElr, absent: nil)
     }
+    try c.tagged(10_000, &observers, absent: nil)
   }
 }
 
@@ -66,6 +69,8 @@ public struct PartitionChangeRecord: MetadataRecordBody {
   /// KIP-966.
   public var eligibleLeaderReplicas: [Int32]?
   public var lastKnownElr: [Int32]?
+  /// Replicas that only copy. Not a field of Kafka's, which passes over the tag.
+  public var observers: [Int32]?
 
   public init() {}
 
@@ -86,5 +91,6 @@ public struct PartitionChangeRecord: MetadataRecordBody {
       try c.tagged(7, &lastKnownElr, absent: nil)
     }
     if c.version >= 1 { try c.tagged(8, &directories, absent: nil) }
+    try c.tagged(10_000, &observers, absent: nil)
   }
 }

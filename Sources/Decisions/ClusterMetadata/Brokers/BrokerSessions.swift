@@ -1,0 +1,74 @@
+public import Vocabulary
+
+/// Who was heard of when: the part of the brokers' lives that is not recorded, since every new controller starts it
+/// afresh. Only the controller that leads has one.
+public struct BrokerSessions: Sendable {
+  /// broker.session.timeout.ms
+  public static let timeoutDefault = TimeSpan.milliseconds(9000)
+
+  private struct Session: Sendable {
+    var heardAt: Instant
+    /// How far into the metadata the broker has read.
+    var metadata: Offset
+    /// Where its controlled shutdown was written; others must read that far before it stops.
+    var shutdown: Offset?
+  }
+
+  /// A broker of which nothing was heard for this long is fenced.
+  public let timeout: TimeSpan
+  private var sessions: [NodeID: Session] = [:]
+
+  public init(timeout: TimeSpan = timeoutDefault) { self.timeout = timeout }
+
+  /// A controller that has just been elected knows nobody's last heartbeat: every broker gets one full timeout.
+  public init(_ image: MetadataImage, timeout: TimeSpan = timeoutDefault, at now: Instant) {
+    self.timeout = timeout
+    for broker in image.liveBrokers { touch(broker.id, metadata: .none, at: now) }
+  }
+
+  /// The broker was heard of: it registered or sent a heartbeat.
+  public mutating func touch(_ broker: NodeID, metadata: Offset, at now: Instant) {
+    let earlier = sessions[broker]
+    sessions[broker] = Session(
+      heardAt: max(now, earlier?.heardAt ?? now), metadata: max(metadata, earlier?.metadata ?? .none),
+      shutdown: earlier?.shutdown)
+  }
+
+  /// A new process has this id: what the old one had read says nothing about it.
+  public mutating func restart(_ broker: NodeID, at now: Instant) {
+    sessions[broker] = Session(heardAt: now, metadata: .none, shutdown: nil)
+  }
+
+  public mutating func forget(_ broker: NodeID) { sessions.removeValue(forKey: broker) }
+
+  public func session(of broker: NodeID, at now: Instant) -> BrokerSession {
+    guard let session = sessions[broker], now < session.heardAt + timeout else { return .ended }
+    return .alive
+  }
+
+  /// Those to fence now, the longest silent first.
+  public func expired(at now: Instant) -> [NodeID] {
+    sessions.filter { $0.value.heardAt + timeout <= now }
+      .sorted { ($0.value.heardAt, $0.key) < ($1.value.heardAt, $1.key) }.map(\.key)
+  }
+
+  /// When to look again; `.never` while nobody has a session.
+  public var nextDeadline: Instant { sessions.values.map { $0.heardAt + timeout }.min() ?? .never }
+
+  /// The records that move the broker's leaders away end at `offset`.
+  public mutating func shutdownBegan(_ broker: NodeID, at offset: Offset) { sessions[broker]?.shutdown = offset }
+
+  /// Whether every other broker with a session knows that this one leads nothing any more.
+  public func everyoneElseKnows(shutdownOf broker: NodeID, at now: Instant) -> Bool {
+    guard let offset = sessions[broker]?.shutdown else { return false }
+    return sessions.allSatisfy { id, other in
+      id == broker || session(of: id, at: now) == .ended || other.metadata >= offset
+    }
+  }
+}
+
+/// Whether a process with some broker id is still in touch.
+public enum BrokerSession: Sendable, Equatable {
+  case alive
+  case ended
+}

@@ -1,0 +1,19 @@
+/// The same seed gives the same numbers, everywhere and always (SplitMix64).
+struct Chance: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+  mutating func one(in range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+  mutating func happens(_ percent: Int) -> Bool { one(in: 1...100) <= percent }
+  mutating func some<T>(of all: [T]) -> [T] {
+    let shuffled = all.shuffled(using: &self)
+    return Array(shuffled.prefix(all.isEmpty ? 0 : one(in: 1...all.count)))
+  }
+}
