@@ -1,4 +1,4 @@
-import ClusterMetadata
+@testable import ClusterMetadata
 import Testing
 import Vocabulary
 

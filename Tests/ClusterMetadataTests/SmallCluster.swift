@@ -14,8 +14,10 @@ struct SmallCluster {
 
   static func registration(_ id: Int32, rack: String?, incarnation: UInt64 = 1) -> BrokerRegistration {
     BrokerRegistration(
-      id: NodeID(id), epoch: 0, incarnation: UniqueID(high: UInt64(id), low: incarnation), endpoints: [], rack: rack,
-      isFenced: true, logDirectories: [UniqueID(high: 100, low: UInt64(id)), UniqueID(high: 101, low: UInt64(id))])
+      id: NodeID(id), epoch: 0, incarnation: UniqueID(high: UInt64(bitPattern: Int64(id)), low: incarnation),
+      endpoints: [], rack: rack,
+      isFenced: true,
+      logDirectories: [UniqueID(high: 100, low: UInt64(id.magnitude)), UniqueID(high: 101, low: UInt64(id.magnitude))])
   }
 
   mutating func start(_ id: Int32, rack: String?, after end: PreviousEnd = .clean, incarnation: UInt64 = 1) {
