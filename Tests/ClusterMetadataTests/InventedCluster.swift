@@ -39,23 +39,27 @@ struct InventedCluster {
   private mutating func step() {
     let id = ids.randomElement(using: &chance) ?? NodeID(0)
     switch chance.one(in: 0...99) {
-    case 0..<8: create()
-    case 8..<18: take("fence", image.fence(id))
-    case 18..<36: beat(id, .serve)
-    case 36..<40: beat(id, .stop)
-    case 40..<50: admit(id)
-    case 50..<52: loseDirectory(of: id)
-    case 52..<53: take("unregister", image.unregister(id).records)
-    case 53..<68: propose()
-    case 68..<76: produce()
-    case 76..<82: elect()
-    case 82..<90: reassign()
-    case 90..<94: alter()
-    case 94..<97: addPartitions()
-    case 97..<98: take("balance", image.balanceLeaders(atMost: 3))
-    default: if chance.happens(20) { delete() }
+    case 0..<6: if topicsNow < 8 { create() } else { delete() }
+    case 6..<11: take("fence", image.fence(id))
+    case 11..<27: beat(fenced.randomElement(using: &chance) ?? id, .serve)
+    case 27..<29: beat(id, .stop)
+    case 29..<35: admit(id)
+    case 35..<36: loseDirectory(of: id)
+    case 36..<37: if chance.happens(40) { take("unregister", image.unregister(id).records) }
+    case 37..<61: propose()
+    case 61..<75: produce()
+    case 75..<83: elect()
+    case 83..<91: reassign()
+    case 91..<95: alter()
+    case 95..<97: addPartitions()
+    case 97..<99: take("balance", image.balanceLeaders(atMost: 3))
+    default: delete()
     }
   }
+
+  private var topicsNow: Int { image.topics.count }
+  /// Those that would serve again: whoever stops does so only after a new start.
+  private var fenced: [NodeID] { ids.filter { image.brokers[$0]?.isFenced == true } }
 
   // MARK: What happens
 
@@ -69,6 +73,7 @@ struct InventedCluster {
     let decision = image.admit(registration, after: end, session: .ended)
     if end == .crash { knowledge.crashed(id, image) }
     take("admit", decision.records)
+    if chance.happens(50) { beat(id, .serve) }
   }
 
   private mutating func beat(_ id: NodeID, _ wish: BrokerHeartbeat.Wish) {
