@@ -153,6 +153,35 @@ import Vocabulary
     #expect(refusal(of: cluster.image.failDirectories([], of: now.id, epoch: 0).answer) == .staleBrokerEpoch)
   }
 
+  @Test func aReplicaThatMovedToAnotherDirectoryMayLeadAgain() throws {
+    var cluster = SmallCluster(["eu", "us"])
+    try cluster.topic(on: [1, 2])
+    func assign(_ directory: UniqueID, on id: Int32) -> Decision<Result<Void, Refusal>> {
+      cluster.image.assign(
+        directory, toReplicaOf: PartitionIndex(0), topic: SmallCluster.topicID, on: NodeID(id),
+        epoch: cluster.image.brokers[NodeID(id)]?.epoch ?? -1)
+    }
+    let new = UniqueID(high: 55, low: 1)
+    cluster.apply(assign(new, on: 1).records)
+    #expect(cluster.leader == 2 && cluster.inSync == [2], "that directory is not online")
+    let own = try #require(cluster.image.brokers[NodeID(1)]?.logDirectories[1])
+    cluster.apply(assign(own, on: 1).records)
+    try cluster.agree([2, 1])
+    #expect(cluster.partition.directories[0] == own)
+    #expect(assign(own, on: 1).records.isEmpty)
+    cluster.start(3, rack: "ap")
+    #expect(refusal(of: assign(own, on: 3).answer) == .notLeaderOrFollower)
+  }
+
+  @Test func aBrokerThatRegistersAgainWithFewerDirectoriesLeavesWhatLayInThem() throws {
+    var cluster = SmallCluster(["eu", "us"])
+    try cluster.topic(on: [1, 2])
+    var registration = SmallCluster.registration(1, rack: "eu")
+    registration.logDirectories.removeFirst()
+    cluster.apply(cluster.image.admit(registration, after: .clean, session: .alive).records)
+    #expect(cluster.leader == 2 && cluster.inSync == [2] && cluster.image.brokers[NodeID(1)]?.isFenced == false)
+  }
+
   @Test func withAnotherMinimumNobodyOutsideOfTheInSyncSetIsTrusted() throws {
     var cluster = SmallCluster(["eu", "us"])
     try cluster.topic(on: [1, 2], ["min.insync.replicas": "2"])

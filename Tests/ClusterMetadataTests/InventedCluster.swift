@@ -46,7 +46,8 @@ struct InventedCluster {
     case 29..<35: admit(id)
     case 35..<36: loseDirectory(of: id)
     case 36..<37: if chance.happens(40) { take("unregister", image.unregister(id).records) }
-    case 37..<61: propose()
+    case 37..<60: propose()
+    case 60..<61: assign(id)
     case 61..<75: produce()
     case 75..<83: elect()
     case 83..<91: reassign()
@@ -90,6 +91,21 @@ struct InventedCluster {
   private mutating func loseDirectory(of id: NodeID) {
     guard let broker = image.brokers[id], let lost = broker.logDirectories.randomElement(using: &chance) else { return }
     take("directory", image.failDirectories([lost], of: id, epoch: broker.epoch).records)
+  }
+
+  private mutating func assign(_ id: NodeID) {
+    guard let broker = image.brokers[id], let directory = broker.logDirectories.randomElement(using: &chance) else {
+      return
+    }
+    for topic in image.topicsByName {
+      for (index, partition) in topic.partitions.enumerated() where partition.replicas.contains(id) {
+        take(
+          "assign",
+          image.assign(
+            directory, toReplicaOf: PartitionIndex(Int32(index)), topic: topic.id, on: id, epoch: broker.epoch
+          ).records)
+      }
+    }
   }
 
   private mutating func create() {
@@ -166,7 +182,8 @@ struct InventedCluster {
   private mutating func alter() {
     guard let (topic, _, _) = somePartition() else { return }
     let change: (String, ConfigChange)
-    switch chance.one(in: 0...3) {
+    switch chance.one(in: 0...4) {
+    case 4: change = ("placement.observers.per.region", chance.happens(30) ? .delete : .set(counts()))
     case 0: change = ("min.insync.replicas", .set(String(chance.one(in: 1...3))))
     case 1: change = ("unclean.leader.election.enable", .set(chance.happens(30) ? "true" : "false"))
     case 2: change = ("min.insync.regions", .set(String(chance.one(in: 1...2))))

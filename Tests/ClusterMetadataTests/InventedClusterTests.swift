@@ -26,14 +26,14 @@ import Vocabulary
   /// A test that never does anything cannot fail.
   @Test func everythingHappensOften() {
     var decided: [String: Int] = [:]
-    for seed in Self.seeds {
+    for seed in Self.seeds.prefix(40) {
       var cluster = InventedCluster(seed: seed)
       cluster.run(steps: Self.steps)
       decided.merge(cluster.decided) { $0 + $1 }
     }
     for what in [
       "create", "fence", "beat", "admit", "directory", "unregister", "propose", "produce", "elect", "reassign", "alter",
-      "add", "balance", "delete",
-    ] { #expect(decided[what, default: 0] > 20, "\(what): \(decided)") }
+      "add", "balance", "delete", "assign",
+    ] { #expect(decided[what, default: 0] > 15, "\(what): \(decided)") }
   }
 }

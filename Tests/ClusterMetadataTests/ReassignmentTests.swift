@@ -119,6 +119,24 @@ import Vocabulary
     #expect(refusal(of: reassign(cluster, to: [4]).answer) == .invalidReplicaAssignment)
   }
 
+  @Test func observersComeAndGoWithTheNextReassignment() throws {
+    var cluster = SmallCluster(["eu", "us", "ap"])
+    try cluster.topic(on: [1, 2])
+    func set(_ change: ConfigChange) -> [MetadataRecord] {
+      cluster.image.alter(
+        .topic("t"), [("placement.observers.per.region", change)], inherited: ConfigResolution(fixed: [:])
+      ).records
+    }
+    cluster.apply(set(.set("ap:1")))
+    cluster.apply(reassign(cluster, to: [1, 2, 3]).records)
+    #expect(cluster.partition.observers == [NodeID(3)] && !cluster.partition.isBeingReassigned)
+    cluster.apply(set(.delete))
+    #expect(cluster.partition.observers == [NodeID(3)])
+    cluster.apply(reassign(cluster, to: [1, 2, 3]).records)
+    #expect(cluster.partition.observers.isEmpty && cluster.inSync == [1, 2])
+    try cluster.agree([1, 2, 3])
+  }
+
   @Test func aReassignmentGoesOnWhenItsLeaderFails() throws {
     var cluster = try cluster()
     cluster.apply(reassign(cluster, to: [2, 4]).records)

@@ -19,7 +19,10 @@ extension MetadataImage {
         admitted.isFenced = former.isFenced
         admitted.isShuttingDown = former.isShuttingDown
         try check(admitted, inherited: inherited)
-        return Decision(records: [.brokerRegistered(admitted)], answer: .success(admitted.epoch))
+        let registered = MetadataRecord.brokerRegistered(admitted)
+        return Decision(
+          records: [registered] + after([registered]).leaveLostDirectories(of: admitted.id, inherited),
+          answer: .success(admitted.epoch))
       }
       if former != nil, session == .alive {
         throw Refusal(

@@ -60,12 +60,51 @@ extension MetadataImage {
       if online == broker.logDirectories { return Decision(records: [], answer: .success(())) }
       if online.isEmpty { return Decision(records: fence(id, inherited: inherited), answer: .success(())) }
       let lost = MetadataRecord.brokerDirectoriesChanged(id, epoch: epoch, online: online)
-      let changes = after([lost]).settle(inherited) { partition in
-        partition.inSync.contains(id) && partition.directory(of: id).map(failed.contains) == true
-      } _: { transition in
-        transition.leave(id)
-      }
+      let changes = after([lost]).leaveLostDirectories(of: id, inherited)
       return Decision(records: [lost] + changes, answer: .success(()))
+    } catch {
+      return Decision(records: [], answer: .failure(error))
+    }
+  }
+
+  /// What a broker holds in directories that it has no more is out of sync.
+  func leaveLostDirectories(of id: NodeID, _ inherited: ConfigResolution) -> [MetadataRecord] {
+    let online = brokers[id]?.logDirectories ?? []
+    return settle(inherited) { partition in
+      guard partition.inSync.contains(id), let directory = partition.directory(of: id), directory != .zero else {
+        return false
+      }
+      return !online.contains(directory)
+    } _: { transition in
+      transition.leave(id)
+    }
+  }
+
+  /// AssignReplicasToDirs for one replica (KIP-858): the broker says in which of its directories it lies. One that is
+  /// not online takes the replica out of sync.
+  public func assign(
+    _ directory: UniqueID, toReplicaOf partition: PartitionIndex, topic: UniqueID, on id: NodeID, epoch: Int64,
+    inherited: ConfigResolution = ConfigResolution(fixed: [:])
+  ) -> Decision<Result<Void, Refusal>> {
+    do throws(Refusal) {
+      let broker = try registration(of: id, epoch: epoch)
+      let topic = try self.topic(.id(topic)).get()
+      let state = try self.partition(partition, of: topic)
+      guard let at = state.replicas.firstIndex(of: id) else {
+        throw Refusal(
+          .notLeaderOrFollower,
+          "Broker \(id.value) has no replica of \(topic.name)-\(partition.value); its replicas are on "
+            + "\(text(state.replicas)).")
+      }
+      let rules = rules(of: topic, inherited: inherited)
+      var transition = PartitionTransition(state, rules, self)
+      // Gives every replica a place in the list, also where an older record left it empty.
+      transition.keep(state.replicas)
+      transition.after.directories[at] = directory
+      if !broker.logDirectories.contains(directory) { transition.leave(id) }
+      let change = transition.settle(rules.allowsUnclean ? .unclean : .ifNeeded)
+      let records = change.map { [MetadataRecord.partitionChanged(topic: topic.id, partition, $0)] } ?? []
+      return Decision(records: records, answer: .success(()))
     } catch {
       return Decision(records: [], answer: .failure(error))
     }

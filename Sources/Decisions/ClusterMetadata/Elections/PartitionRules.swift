@@ -36,9 +36,9 @@ extension MetadataImage {
     return rules.regionsMin <= 1 || Set(inSync.compactMap(region)).count >= rules.regionsMin
   }
 
-  /// Whether a replica could lead if it has the records: its broker is active and the directory is not lost.
+  /// Whether a replica that votes could lead if it has the records: its broker is active, its directory not lost.
   func canLead(_ replica: NodeID, _ partition: PartitionState) -> Bool {
-    guard let broker = brokers[replica], broker.isActive, !partition.observers.contains(replica) else { return false }
+    guard let broker = brokers[replica], broker.isActive else { return false }
     let directory = partition.directory(of: replica) ?? .zero
     return directory == .zero || broker.logDirectories.contains(directory)
   }

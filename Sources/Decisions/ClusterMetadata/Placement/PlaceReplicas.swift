@@ -136,15 +136,15 @@ extension MetadataImage {
     return result
   }
 
-  /// Which of some replicas only observe: in each Region with observers those that do so already, then the last of the
-  /// new ones. Replicas that vote now go on voting.
+  /// Which of some replicas only observe: in each Region with observers so many, first those that do so already, then
+  /// the last of the new ones. Replicas that vote now go on voting.
   func layout(of replicas: [NodeID], _ rules: PlacementRules, present: PartitionState?) -> ReplicaLayout {
-    var observers = replicas.filter { present?.observers.contains($0) == true }
+    var observers: [NodeID] = []
     for wanted in rules.observers {
       let there = replicas.filter { region(of: $0) == wanted.region }
+      let already = there.filter { present?.observers.contains($0) == true }.prefix(wanted.count)
       let fresh = there.filter { present?.replicas.contains($0) != true }
-      let missing = max(0, wanted.count - observers.count { there.contains($0) })
-      observers += fresh.suffix(missing)
+      observers += already + fresh.suffix(wanted.count - already.count)
     }
     let voters = replicas.filter { !observers.contains($0) }
     return ReplicaLayout(replicas: voters + replicas.filter { observers.contains($0) }, observers: observers)
@@ -152,24 +152,31 @@ extension MetadataImage {
 
   /// What is not as the counts by Region say, as a sentence.
   func complaint(about layout: ReplicaLayout, _ rules: PlacementRules) -> String? {
-    let voters = layout.replicas.filter { !layout.observers.contains($0) }
-    if voters.isEmpty { return "every replica would only observe; one or more must be able to lead." }
-    let parts = [
-      ("replica(s)", "placement.replicas.per.region", rules.replicas, voters),
-      ("observer(s)", "placement.observers.per.region", rules.observers, layout.observers),
-    ]
-    for (kind, key, counts, members) in parts where !counts.isEmpty || kind == "observer(s)" {
-      for wanted in counts {
-        let there = members.count { region(of: $0) == wanted.region }
-        if there != wanted.count {
-          return
-            "\(key) asks for \(wanted.count) \(kind) in the Region '\(wanted.region)', and \(there) would be there."
-        }
-      }
-      if let stray = members.first(where: { id in !counts.contains { $0.region == region(of: id) } }) {
-        return "broker \(stray.value) would have one of the \(kind), and \(key) names no count for its Region."
+    for wanted in rules.observers {
+      let there = layout.observers.count { region(of: $0) == wanted.region }
+      if there != wanted.count {
+        return
+          "placement.observers.per.region asks for \(wanted.count) observer(s) in the Region '\(wanted.region)', and "
+          + "\(there) would be there."
       }
     }
-    return nil
+    return complaint(aboutVotersOf: layout, rules)
+  }
+
+  func complaint(aboutVotersOf layout: ReplicaLayout, _ rules: PlacementRules) -> String? {
+    let voters = layout.replicas.filter { !layout.observers.contains($0) }
+    if voters.isEmpty { return "every replica would only observe; one or more must be able to lead." }
+    guard !rules.replicas.isEmpty else { return nil }
+    for wanted in rules.replicas {
+      let there = voters.count { region(of: $0) == wanted.region }
+      if there != wanted.count {
+        return
+          "placement.replicas.per.region asks for \(wanted.count) replica(s) in the Region '\(wanted.region)', and "
+          + "\(there) would be there."
+      }
+    }
+    return voters.first { id in !rules.replicas.contains { $0.region == region(of: id) } }.map {
+      "broker \($0.value) would have a replica, and placement.replicas.per.region does not name its Region."
+    }
   }
 }

@@ -128,7 +128,7 @@ extension MetadataImage {
     let keys = Set(
       changes.compactMap { if case .configChanged(_, let key, _) = $0 { key } else { nil } })
     if case .topic(let name) = resource, !keys.isDisjoint(with: PlacementRules.keys) {
-      try after(changes).checkPlacement(of: try topic(.name(name)).get())
+      try after(changes).checkPlacement(of: try topic(.name(name)).get(), changing: keys)
     }
     guard !keys.isDisjoint(with: ["min.insync.replicas", "min.insync.regions"]) else { return [] }
     // With another minimum other records may have been committed than those that were waited for until now, so that
@@ -144,8 +144,9 @@ extension MetadataImage {
     }
   }
 
-  /// Rules of placement can be set on partitions that already are as they say; others are reassigned first.
-  private func checkPlacement(of topic: TopicState) throws(Refusal) {
+  /// Rules of placement can be set on partitions that already are as they say; others are reassigned first. Observers
+  /// alone come the other way round: a reassignment can make them only once they are asked for.
+  private func checkPlacement(of topic: TopicState, changing keys: Set<String>) throws(Refusal) {
     let rules = try PlacementRules(configs(of: .topic(topic.name.text)))
     try checkRegionsExist(rules)
     for (index, partition) in topic.partitions.enumerated() {
@@ -155,6 +156,7 @@ extension MetadataImage {
           "\(topic.name)-\(index) is being reassigned; its placement can be set when that is done or cancelled.")
       }
       let layout = ReplicaLayout(replicas: partition.replicas, observers: partition.observers)
+      guard keys != ["placement.observers.per.region"] else { continue }
       if let outside = layout.replicas.first(where: { !rules.isAllowed(region(of: $0) ?? "") }) {
         throw Refusal(
           .invalidConfig,
@@ -162,7 +164,7 @@ extension MetadataImage {
             + "\(BrokerLocation.title(region(of: outside) ?? "")), outside of placement.allowed.regions; reassign it first."
         )
       }
-      if let complaint = complaint(about: layout, rules) {
+      if let complaint = complaint(aboutVotersOf: layout, rules) {
         throw Refusal(.invalidConfig, "\(topic.name)-\(index) is not placed so, reassign it first: \(complaint)")
       }
       try checkSpan(of: layout, rules)
