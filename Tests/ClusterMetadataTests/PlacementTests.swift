@@ -199,4 +199,47 @@ import Vocabulary
     }
     #expect(differ(Array(load.values)) <= 1, "\(load)")
   }
+
+  /// Regions and zones of any size: none has two replicas more than another that still has room, and brokers side by
+  /// side have as many of the topic as each other, or one more.
+  @Test(arguments: 0..<150 as Range<UInt64>) func whereThereIsRoomNoRegionAndNoZoneIsPassedOver(seed: UInt64) throws {
+    var chance = Chance(seed: seed)
+    var racks: [String] = []
+    for region in 0..<chance.one(in: 1...4) {
+      for zone in 0..<chance.one(in: 1...3) {
+        racks += Array(repeating: "r\(region)/z\(zone)", count: chance.one(in: 1...4))
+      }
+    }
+    var cluster = SmallCluster(racks.shuffled(using: &chance))
+    let decision = cluster.create(
+      partitions: Int32(chance.one(in: 1...30)), factor: Int16(chance.one(in: 1...min(6, racks.count))), [:],
+      id: UInt64(chance.one(in: 0...99)))
+    _ = try decision.answer.get()
+    cluster.apply(decision.records)
+    func isFair(_ counts: [String: Int], _ sizes: [String: Int]) -> Bool {
+      sizes.allSatisfy { area, size in
+        let count = counts[area, default: 0]
+        return count == size || !counts.values.contains { $0 > count + 1 }
+      }
+    }
+    let brokers = cluster.image.liveBrokers
+    let regionSizes = Dictionary(grouping: brokers, by: \.location.region).mapValues(\.count)
+    let zoneSizes = Dictionary(grouping: brokers, by: \.location).mapValues(\.count)
+    var load: [NodeID: Int] = [:]
+    for partition in cluster.partitions {
+      let places = partition.replicas.compactMap { cluster.image.brokers[$0]?.location }
+      #expect(isFair(Dictionary(grouping: places, by: \.region).mapValues(\.count), regionSizes))
+      for region in regionSizes.keys {
+        func named(_ place: BrokerLocation) -> String { place.zone }
+        let counts = Dictionary(grouping: places.filter { $0.region == region }, by: named).mapValues(\.count)
+        let sizes = zoneSizes.filter { $0.key.region == region }.map { ($0.key.zone, $0.value) }
+        #expect(isFair(counts, Dictionary(uniqueKeysWithValues: sizes)))
+      }
+      for replica in partition.replicas { load[replica, default: 0] += 1 }
+    }
+    for side in Dictionary(grouping: brokers, by: \.location).values {
+      let counts = side.map { load[$0.id, default: 0] }
+      #expect((counts.max() ?? 0) - (counts.min() ?? 0) <= 1)
+    }
+  }
 }
