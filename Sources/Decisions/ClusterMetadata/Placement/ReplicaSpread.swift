@@ -18,6 +18,8 @@ struct ReplicaSpread {
     let region: String
     let regionAt: Int
     let zoneAt: Int
+    /// Whether the rules allow replicas here that can lead.
+    let takesVoters: Bool
     var replicas = 0
     var leaders = 0
   }
@@ -49,7 +51,10 @@ struct ReplicaSpread {
       zonesByName[place] = zoneAt
       regions[regionAt].brokers += 1
       zones[zoneAt].brokers += 1
-      sites.append(Site(id: broker.id, region: place.region, regionAt: regionAt, zoneAt: zoneAt))
+      sites.append(
+        Site(
+          id: broker.id, region: place.region, regionAt: regionAt, zoneAt: zoneAt,
+          takesVoters: rules.takesVoters(in: place.region)))
     }
     for partition in present {
       for at in sites.indices where partition.replicas.contains(sites[at].id) {
@@ -101,24 +106,24 @@ struct ReplicaSpread {
     if rules.replicas.isEmpty {
       // The Region that shall lead gets a replica before the others, or there might be none to lead there.
       if let home = rules.leaderRegions.first(where: { region in sites.contains { $0.region == region } }) {
-        take(1, into: &taken) { $0 == home }
+        take(1, into: &taken) { $0.region == home }
       }
-      take(voters - taken.count, into: &taken) { rules.takesVoters(in: $0) }
+      take(voters - taken.count, into: &taken) { $0.takesVoters }
     } else {
-      for wanted in rules.replicas { take(wanted.count, into: &taken) { $0 == wanted.region } }
+      for wanted in rules.replicas { take(wanted.count, into: &taken) { $0.region == wanted.region } }
     }
     let leader = leader(among: taken)
     let voters = [leader] + taken.filter { $0 != leader }
     sites[leader].leaders += 1
-    for wanted in rules.observers { take(wanted.count, into: &taken) { $0 == wanted.region } }
+    for wanted in rules.observers { take(wanted.count, into: &taken) { $0.region == wanted.region } }
     let observers = taken[voters.count...].map { sites[$0].id }
     return ReplicaLayout(replicas: voters.map { sites[$0].id } + observers, observers: observers)
   }
 
-  private mutating func take(_ wanted: Int, into taken: inout [Int], where fits: (String) -> Bool) {
+  private mutating func take(_ wanted: Int, into taken: inout [Int], where fits: (Site) -> Bool) {
     for _ in 0..<max(0, wanted) {
       var best: Int?
-      for at in sites.indices where fits(sites[at].region) && !taken.contains(at) {
+      for at in sites.indices where fits(sites[at]) && !taken.contains(at) {
         if let present = best { best = isBetter(at, than: present) ? at : present } else { best = at }
       }
       guard let best else { preconditionFailure("placement was asked for more replicas than there are brokers") }
