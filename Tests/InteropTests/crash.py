@@ -126,6 +126,7 @@ def check(broker, history, committed):
     wrong = []
     for partition in range(PARTITIONS):
         found = stored(broker, partition)
+        print(f"partition {partition}: {len(found)} records read back", flush=True)
         at = dict(found)
         if len({value for _, value in found}) != len(found):
             wrong.append(f"partition {partition}: {len(found) - len({v for _, v in found})} records are there twice")
