@@ -96,7 +96,9 @@ import Vocabulary
     #expect(try BrokerSettings(["metrics.port": "9404"]).metrics == .init(host: "", port: 9404))
     #expect(try BrokerSettings(["metrics.listener": "127.0.0.1:9404"]).metrics == .init(host: "127.0.0.1", port: 9404))
     for wrong in ["9404", "localhost:", "localhost:99999"] {
-      #expect(complaint(["metrics.listener": wrong]) == "metrics.listener: '\(wrong)' is not host:port")
+      #expect(
+        complaint(["metrics.listener": wrong])
+          == "metrics.listener: '\(wrong)' is not host:port; an IPv6 address needs brackets, as in [::1]:9404")
     }
   }
 

@@ -151,6 +151,25 @@ import Vocabulary
     #expect(try answers.next() == before)
   }
 
+  @Test func offsetsOfATopicThatIsDeletedWhileItLoadsAreForgotten() throws {
+    let first = shard()
+    first.load()
+    try commit(first, 7)
+    #expect(try answers.next() == committed())
+    first.stop()
+    let second = shard()
+    second.topicsDeleted([try #require(TopicName("orders"))])
+    second.load()
+    fetch(second)
+    #expect(offset(in: try answers.next()) == nil)
+    // It was written down, so that the next start knows it too.
+    second.stop()
+    let third = shard()
+    third.load()
+    fetch(third)
+    #expect(offset(in: try answers.next()) == nil)
+  }
+
   @Test func whoWaitsIsToldWhenItStops() throws {
     let shard = shard()
     shard.load()

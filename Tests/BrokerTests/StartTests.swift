@@ -132,4 +132,26 @@ enum Start {
     #expect(try folder.contents() == before)
     broker.stop()
   }
+
+  @Test func partitionsWithoutTheMetadataThatNamesThemAreNotTakenForStrays() throws {
+    _ = try Start.once(try Start.settings(folder))
+    let disk = FileDisk()
+    let data = "\(folder.path)/data"
+    try disk.rename("\(data)/__cluster_metadata-0", to: "\(data)/orders-0")
+    let refusal = Start.refusal(try Start.settings(folder))
+    #expect(refusal?.contains("orders-0") == true && refusal?.contains("__cluster_metadata-0") == true)
+    #expect(try disk.list(data).contains("orders-0"))
+  }
+
+  @Test func aFolderOfNoTopicIsSetAsideAndKept() throws {
+    _ = try Start.once(try Start.settings(folder))
+    let disk = FileDisk()
+    let data = "\(folder.path)/data"
+    try disk.createDirectory("\(data)/orders-0")
+    let file = try disk.create("\(data)/orders-0/00000000000000000000.log")
+    try withUnsafeBytes(of: UInt8(7)) { try file.write($0, at: 0) }
+    _ = try Start.once(try Start.settings(folder))
+    let aside = try #require(try disk.list(data).first { $0.hasPrefix("orders-0.") && $0.hasSuffix("-stray") })
+    #expect(try disk.list("\(data)/\(aside)") == ["00000000000000000000.log"])
+  }
 }

@@ -67,6 +67,9 @@ class Load:
                     on_delivery=self.history.delivered,
                 )
                 self.serial += 1
+                # About 15,000 records a second: what a hundred rounds write must be read back afterwards.
+                if self.serial % 300 == 0:
+                    time.sleep(0.02)
             except BufferError:
                 producer.poll(0.01)
             producer.poll(0)
@@ -109,14 +112,15 @@ def stored(broker, partition):
     part = TopicPartition(TOPIC, partition, 0)
     _, end = reader.get_watermark_offsets(part, timeout=30)
     reader.assign([part])
-    found, deadline = [], time.monotonic() + 120
+    found, patience = [], time.monotonic() + 60
     while not found or found[-1][0] < end - 1:
         if end == 0:
             break
-        assert time.monotonic() < deadline, f"partition {partition}: {len(found)} records, the end is at {end}"
-        for message in reader.consume(10000, timeout=0.5):
-            if not message.error():
-                found.append((message.offset(), message.value()))
+        assert time.monotonic() < patience, f"partition {partition}: {len(found)} records, the end is at {end}"
+        batch = [(message.offset(), message.value()) for message in reader.consume(10000, timeout=0.5) if not message.error()]
+        if batch:
+            found += batch
+            patience = time.monotonic() + 60
     reader.close()
     return found
 
@@ -126,6 +130,7 @@ def check(broker, history, committed):
     wrong = []
     for partition in range(PARTITIONS):
         found = stored(broker, partition)
+        print(f"partition {partition}: {len(found)} records read back", flush=True)
         at = dict(found)
         if len({value for _, value in found}) != len(found):
             wrong.append(f"partition {partition}: {len(found) - len({v for _, v in found})} records are there twice")

@@ -27,6 +27,14 @@ public struct DirectoryIdentity: Hashable, Sendable {
   }
 }
 
+/// Why a folder was taken out of sight: what its name ends with, as in Kafka.
+public enum Retirement: String, Sendable {
+  /// Its topic was deleted: `removeRetired` frees its space.
+  case deleted = "-delete"
+  /// It belongs to no topic that is known: it is kept for whoever looks for it.
+  case stray = "-stray"
+}
+
 /// A partition's folder, as it was found.
 public struct StoredPartition: Hashable, Sendable {
   public let topicPartition: TopicPartition
@@ -54,7 +62,6 @@ public final class LogDirectory: Sendable {
   static let cleanMarker = ".kafka_cleanshutdown"
   static let lockFile = ".lock"
   static let metaFile = "meta.properties"
-  static let deletedFolderSuffix = "-delete"
 
   /// Opens the directory for this node, and makes it this node's if it is new.
   ///
@@ -173,8 +180,10 @@ public final class LogDirectory: Sendable {
 
   /// Takes a closed partition's folder out of sight, durably; `removeRetired` frees its space later.
   /// `unique` keeps two deletions of the same name apart.
-  public func retire(_ partition: TopicPartition, unique: UniqueID) throws(StorageError) {
-    let suffix = "-\(partition.partition.value).\(unique.hexadecimal)\(Self.deletedFolderSuffix)"
+  public func retire(
+    _ partition: TopicPartition, unique: UniqueID, as why: Retirement = .deleted
+  ) throws(StorageError) {
+    let suffix = "-\(partition.partition.value).\(unique.hexadecimal)\(why.rawValue)"
     let topic = partition.topic.text.prefix(max(1, 255 - suffix.utf8.count))
     try disk.rename(folder(of: partition), to: "\(path)/\(topic)\(suffix)")
     try disk.syncDirectory(path)
@@ -182,7 +191,7 @@ public final class LogDirectory: Sendable {
 
   /// Removes the folders that were retired, by this process or an earlier one. For a blocking pool.
   public func removeRetired() throws(StorageError) {
-    for name in try disk.list(path) where name.hasSuffix(Self.deletedFolderSuffix) && name.contains(".") {
+    for name in try disk.list(path) where name.hasSuffix(Retirement.deleted.rawValue) && name.contains(".") {
       guard TopicPartition(folder: name) == nil else { continue }
       let folder = "\(path)/\(name)"
       for file in try disk.list(folder) { try disk.unlink("\(folder)/\(file)") }

@@ -6,5 +6,6 @@ import Telemetry
 let arguments = Array(Swift.CommandLine.arguments.dropFirst())
 switch arguments.first {
 case "broker": exit(BrokerCommand.run(Array(arguments.dropFirst()), log: Log("broker")))
+case "storage": exit(StorageCommand.run(Array(arguments.dropFirst())))
 default: exit(CommandLineTool.run(arguments))
 }

@@ -25,26 +25,26 @@ public enum BrokerCommand {
         print(help)
         return 0
       case "--override":
-        guard let value = rest.popFirst() else { return refuse("--override needs key=value after it", code: 2) }
+        guard let value = rest.popFirst() else { return Complaint.end("--override needs key=value after it", code: 2) }
         overrides.append(value)
       case _ where argument.hasPrefix("--override="):
         overrides.append(String(argument.dropFirst("--override=".count)))
       case _ where argument.hasPrefix("-"):
-        return refuse("unknown option \(argument); swiftwater broker --help lists the options", code: 2)
+        return Complaint.end("unknown option \(argument); swiftwater broker --help lists the options", code: 2)
       case _ where file == nil: file = argument
-      default: return refuse("more than one configuration file: \(argument)", code: 2)
+      default: return Complaint.end("more than one configuration file: \(argument)", code: 2)
       }
     }
     do {
       return try run(file: file, overrides: overrides, log)
     } catch {
-      return refuse("\(error)", code: 1)
+      return Complaint.end("\(error)", code: 1)
     }
   }
 
   private static func run(file: String?, overrides: [String], _ log: Log) throws -> Int32 {
     let began = monotonicNow()
-    let text = try file.map(read)
+    let text = try file.map(ConfigurationFile.read)
     let settings = try BrokerSettings(file: text, named: file ?? "server.properties", overrides: overrides)
     for remark in settings.remarks { log.warning(remark) }
     let signals = EndingSignals()
@@ -64,27 +64,6 @@ public enum BrokerCommand {
     broker.stop()
     log.info("stopped")
     return 0
-  }
-
-  private static func read(_ path: String) throws -> String {
-    let disk = FileDisk()
-    guard let size = try disk.size(of: path) else {
-      throw ConfigurationError("\(path): there is no such file")
-    }
-    guard size <= 1 << 20 else { throw ConfigurationError("\(path): \(size) bytes are too many for a configuration") }
-    var bytes = [UInt8](repeating: 0, count: Int(size))
-    let file = try disk.open(path)
-    _ = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw ConfigurationError("\(path): is not text in UTF-8")
-    }
-    return text
-  }
-
-  private static func refuse(_ sentence: String, code: Int32) -> Int32 {
-    let line = Array("swiftwater: \(sentence)\n".utf8)
-    _ = write(2, line, line.count)
-    return code
   }
 }
 

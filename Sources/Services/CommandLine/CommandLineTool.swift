@@ -28,7 +28,9 @@ public enum CommandLineTool {
 
   /// What `swiftwater --help` says: every command, the broker included.
   public static var help: String {
-    let commands = [("broker", "Runs a broker.")] + allCommands.map { ($0.name, $0.summary) }
+    let commands =
+      [("broker", "Runs a broker."), ("storage", "Formats a data folder, or says whose it is.")]
+      + allCommands.map { ($0.name, $0.summary) }
     let width = commands.map(\.0.count).max() ?? 0
     let lines = commands.map { name, summary in
       "  \(name)\(String(repeating: " ", count: width - name.count))  \(summary)\n"
@@ -56,13 +58,13 @@ public enum CommandLineTool {
 
   private static func dispatch(_ arguments: [String], _ console: Console) async throws {
     guard let group = arguments.first else {
-      throw UsageError("a command is needed: broker, \(groups.joined(separator: ", "))")
+      throw UsageError("a command is needed: broker, storage, \(groups.joined(separator: ", "))")
     }
     if ["--help", "-h", "help"].contains(group) { return try console.write(help) }
     if group == "--version" { return try console.write("swiftwater \(version)\n") }
     let commands = allCommands.filter { $0.group == group }
     guard !commands.isEmpty else {
-      throw UsageError(unknown("command", group, among: ["broker"] + groups))
+      throw UsageError(unknown("command", group, among: ["broker", "storage"] + groups))
     }
     if let only = commands.first, only.verb.isEmpty {
       return try await only.run(Array(arguments.dropFirst()), console)

@@ -139,10 +139,11 @@ extension BrokerSettings {
 
   static func metricsAddress(from values: [String: String]) throws(ConfigurationError) -> Address? {
     if let text = values["metrics.listener"] {
-      guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-        throw ConfigurationError("metrics.listener: '\(text)' is not host:port")
+      guard let listener = ListenerText("METRICS://\(text)") else {
+        throw ConfigurationError(
+          "metrics.listener: '\(text)' is not host:port; an IPv6 address needs brackets, as in [::1]:9404")
       }
-      return Address(host: String(text[..<colon]), port: port)
+      return Address(host: listener.host, port: listener.port)
     }
     return values["metrics.port"].flatMap { UInt16($0) }.map { Address(host: "", port: $0) }
   }

@@ -24,7 +24,7 @@ struct ListenerText: Equatable, Sendable {
   }
 
   /// A colon inside the host needs brackets, as in `PLAINTEXT://[::1]:9092`.
-  private init?(_ text: String) {
+  init?(_ text: String) {
     let scalars = Array(text)
     guard let colon = text.range(of: "://") else { return nil }
     let name = String(text[..<colon.lowerBound])

@@ -33,7 +33,8 @@ final class PartitionTable: Sendable {
   /// In the order of their names.
   var all: [HeldTopic] { topics.withLock { Array($0.byName.values) }.sorted { $0.name < $1.name } }
   var partitionCount: Int { topics.withLock { $0.byName.values.reduce(0) { $0 + $1.partitions.count } } }
-  var allPartitions: [Partition] { all.flatMap(\.partitions) }
+  /// In no order: for what is done to each of them now and then.
+  var allPartitions: [Partition] { topics.withLock { Array($0.byName.values) }.flatMap(\.partitions) }
 
   func put(_ topic: HeldTopic) {
     topics.withLock {

@@ -34,23 +34,22 @@ final class Storage: Sendable {
   }
 
   /// Opens every partition of the image, several at once, and puts folders of topics that are gone out of the way.
+  /// A topic that cannot be opened is reported and tried again later: the others are served.
   func open(_ image: MetadataImage, settings: @escaping @Sendable (TopicState) -> TopicSettings) throws {
     try retireStrays(image)
     let topics = image.topicsByName
-    let failures = Mutex<[StorageError]>([])
     let waiting = try Semaphore()
     for topic in topics {
       pool.run {
         do throws(StorageError) {
           self.table.put(try self.opened(topic, settings(topic)))
         } catch {
-          failures.withLock { $0.append(error) }
+          self.report("a topic cannot be opened", "\(topic.name): \(error)")
         }
         waiting.signal()
       }
     }
     for _ in topics { waiting.wait() }
-    if let failure = failures.withLock({ $0.first }) { throw failure }
   }
 
   /// A crash between the metadata log and the folders leaves folders that nobody knows.
@@ -66,8 +65,8 @@ final class Storage: Sendable {
     guard !strays.isEmpty else { return }
     try directory.forget(Set(strays.map(\.topicPartition)))
     for stray in strays {
-      report("a folder that belongs to no topic is removed", stray.directory)
-      try directory.retire(stray.topicPartition, unique: .random())
+      report("a folder that belongs to no topic is set aside, with a name that ends with -stray", stray.directory)
+      try directory.retire(stray.topicPartition, unique: .random(), as: .stray)
     }
   }
 

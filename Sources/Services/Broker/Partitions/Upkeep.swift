@@ -5,6 +5,8 @@ import Vocabulary
 
 /// What is done now and then, on the blocking pool: retention, syncs that are due, checkpoints, expiry.
 struct Upkeep: Sendable {
+  /// Whatever the configuration says: work without a pause would never let the disk rest.
+  private static let intervalMin = TimeSpan.milliseconds(10)
   private let broker: Broker
 
   init(_ broker: Broker) { self.broker = broker }
@@ -27,7 +29,7 @@ struct Upkeep: Sendable {
   /// The next time is set when the work is done, so that slow work never piles up.
   private func every(_ interval: TimeSpan, _ work: @escaping @Sendable (Broker) -> Void) {
     let broker = broker
-    broker.loops[0].schedule(after: interval) {
+    broker.loops[0].schedule(after: max(interval, Self.intervalMin)) {
       broker.pool.run {
         work(broker)
         every(interval, work)

@@ -33,6 +33,7 @@ struct BrokerParts {
     var logSettings = LogSettings()
     logSettings.retentionSpan = nil
     logSettings.batchBytesMax = MetadataLog.batchBytesMax
+    try Self.checkMetadataIsThere(directory)
     metadataLog = try directory.openLog(
       TopicPartition(.clusterMetadata, PartitionIndex(0)), topicID: .clusterMetadataTopic, settings: logSettings,
       now: wallClockNow())
@@ -57,6 +58,16 @@ struct BrokerParts {
     } catch {
       throw StartRefusal(description: "log.dirs: \(error)")
     }
+  }
+
+  /// Partitions without the log that says whose they are: an old or incomplete copy, which must not be taken for all.
+  private static func checkMetadataIsThere(_ directory: LogDirectory) throws {
+    let partitions = try directory.partitions().map(\.topicPartition)
+    guard let first = partitions.first, !partitions.contains(where: { $0.topic == .clusterMetadata }) else { return }
+    throw StartRefusal(
+      description:
+        "log.dirs: \(directory.path) holds partitions such as \(first), but no \(TopicName.clusterMetadata)-0 that says which topics there are; restore that folder too, or use an empty one"
+    )
   }
 
   /// Connections and segments need descriptors: as many as the system allows this process.
