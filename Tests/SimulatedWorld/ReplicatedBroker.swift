@@ -39,6 +39,7 @@ struct ReplicatedBroker {
   mutating func truncate(to offset: Int) {
     records.removeLast(end - offset)
     synced = min(synced, offset)
+    checkpoint = min(checkpoint, offset)
   }
   mutating func restart(at offset: Int) {
     base = offset

@@ -29,7 +29,11 @@ extension ReplicatedSimulation {
 
   private func removeOldRecords(on index: Int) {
     guard let replica = brokers[index].replica, case .leader = replica.role else { return }
-    let start = Int.random(in: brokers[index].base...Int(replica.log.highWatermark.value), using: &random)
+    let drawn = Int.random(in: brokers[index].base...Int(replica.log.highWatermark.value), using: &random)
+    // What a producer may send again stays: with the records goes the memory of their producers.
+    let start = clients.indices.reduce(drawn) { start, client in
+      min(start, brokers[index].offset(ofClient: client, sequence: clients[client].sequence) ?? start)
+    }
     brokers[index].delete(before: start)
     handle(.logStartMoved(Offset(Int64(start))), on: index)
   }

@@ -55,18 +55,12 @@ extension ReplicatedSimulation {
     agenda.add(.mend(links), at: now + span(50...2000))
   }
 
-  /// False when it does not come to pass: the promise is about the loss of what others still have, so that those who
-  /// lose their power together must leave somebody whom the controller may elect.
+  /// False when it does not come to pass, because it would be more than the promise is about: see `mayLose`.
   @discardableResult
   func crash(_ indices: [Int], powerLoss: Bool) -> Bool {
     let hit = indices.filter { brokers[$0].isUp }
     guard !hit.isEmpty else { return false }
-    if powerLoss {
-      let left = controller.complete.nodes.filter { node in
-        !hit.contains(Int(node.value)) && !brokers[Int(node.value)].mayHaveLostTail
-      }
-      guard !left.isEmpty else { return false }
-    }
+    guard !powerLoss || mayLose(hit) else { return false }
     for index in hit {
       crashes += 1
       if powerLoss, brokers[index].synced < brokers[index].end {
@@ -78,6 +72,16 @@ extension ReplicatedSimulation {
       agenda.add(.restart(broker: index), at: now + span(10...1500))
     }
     return true
+  }
+
+  /// Unsynced records may be lost by fewer brokers at a time than the minimum is, or by one whole Region where the
+  /// minimum asks for two. What was lost one after another must have been copied again in between, so that there is
+  /// somebody whom the controller may elect.
+  private func mayLose(_ hit: [Int]) -> Bool {
+    let losing = brokers.indices.filter { hit.contains($0) || brokers[$0].mayHaveLostTail }
+    let regions = Set(losing.map { shape.members[$0].region })
+    guard losing.count < shape.minimum.replicas || regions.count < shape.minimum.regions else { return false }
+    return controller.complete.nodes.contains { !losing.contains(Int($0.value)) }
   }
 
   func restart(_ index: Int) {
@@ -92,8 +96,11 @@ extension ReplicatedSimulation {
     brokers[index].life = life
     brokers[index].metadataVersion = version
     brokers[index].doom = nil
+    let recovered = brokers[index].recovered()
+    // A checkpoint above the recovered end would vouch for whatever comes there next.
+    brokers[index].checkpoint = Int(recovered.highWatermark.value)
     brokers[index].state = .up(
-      Replica(id: node(index), brokerEpoch: life, recovered: brokers[index].recovered(), settings: settings))
+      Replica(id: node(index), brokerEpoch: life, recovered: recovered, settings: settings))
     agenda.add(.tick(broker: index, life: life), at: now + span(0...10))
   }
 

@@ -74,7 +74,8 @@ public struct LogSummary: Hashable, Sendable {
   public internal(set) var epochs: EpochHistory
 
   /// As recovery found it. After a crash nothing above the recovered end is believed: neither epochs nor the
-  /// checkpointed high watermark.
+  /// checkpointed high watermark. The caller writes the checkpoint anew, as it is here, before anything is appended:
+  /// the old one would vouch for records that are not committed.
   public init(start: Offset, end: Offset, highWatermark: Offset, epochs: EpochHistory) {
     self.start = start
     self.end = max(start, end)

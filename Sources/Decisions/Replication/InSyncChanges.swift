@@ -68,7 +68,7 @@ extension Leadership {
     var joining: [NodeID: BrokerEpoch] = [:]
     for node in inSync.subtracting(committed).nodes { joining[node] = confirmedPosition(of: node, scene)?.brokerEpoch }
     return Proposal(
-      id: ProposalID(proposals), leader: id, leaderEpoch: epoch, partitionEpoch: partitionEpoch, inSync: inSync,
+      id: ProposalID(epoch, proposals), leader: id, leaderEpoch: epoch, partitionEpoch: partitionEpoch, inSync: inSync,
       promoted: observers(in: inSync), joining: joining)
   }
 

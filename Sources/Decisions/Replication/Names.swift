@@ -35,10 +35,15 @@ public struct Region: Hashable, Comparable, Sendable {
   @inlinable public init(_ value: UInt64) { self.value = value }
 }
 
-/// Names a proposal within one life of the broker that makes it.
+/// Names a proposal within one life of the broker that makes it: an answer to one of an earlier term is no answer to
+/// one of this term.
 @frozen public struct ProposalID: Hashable, Sendable {
-  public let value: UInt64
-  @inlinable public init(_ value: UInt64) { self.value = value }
+  public let leaderEpoch: LeaderEpoch
+  public let number: UInt64
+  @inlinable public init(_ leaderEpoch: LeaderEpoch, _ number: UInt64) {
+    self.leaderEpoch = leaderEpoch
+    self.number = number
+  }
 }
 
 /// A set of nodes in ascending order, so that whatever is derived from it has the same order everywhere.
