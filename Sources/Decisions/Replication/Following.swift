@@ -64,6 +64,9 @@ extension Replica {
     guard copied.start == log.end, copied.end >= copied.start else { return false }
     if copied.end > copied.start {
       guard continues(copied, in: copy.epoch) else { return false }
+    }
+    removeWhatTheLeaderRemoved(before: min(copied.logStart, copied.highWatermark, log.end), into: &effects)
+    if copied.end > copied.start {
       effects.append(.append(id, from: copied.start, upTo: copied.end))
       log.epochs.truncate(to: log.end)
       for start in copied.epochs { log.epochs.begin(start.epoch, at: start.offset) }
@@ -75,13 +78,17 @@ extension Replica {
       log.highWatermark = mark
       effects.append(.keepHighWatermark(mark))
     }
-    let start = min(copied.logStart, log.highWatermark)
-    if start > log.start {
-      log.start = start
-      log.epochs.removeBefore(start)
-      effects.append(.deleteBefore(start))
-    }
     return true
+  }
+
+  /// Comes before anything else: the leader no longer knows which epochs wrote what it has removed, so that a record of
+  /// ours there need not be the one that was committed, and must not end up below our high watermark.
+  private mutating func removeWhatTheLeaderRemoved(before start: Offset, into effects: inout [Effect]) {
+    guard start > log.start else { return }
+    log.start = start
+    log.highWatermark = max(log.highWatermark, start)
+    log.epochs.removeBefore(start)
+    effects.append(.deleteBefore(start))
   }
 
   private func continues(_ copied: Copied, in epoch: LeaderEpoch) -> Bool {
