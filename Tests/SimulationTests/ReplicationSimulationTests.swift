@@ -3,8 +3,31 @@ import SimulatedWorld
 import Testing
 
 @Suite struct ReplicationSimulationTests {
-  @Test(arguments: 1...60) func whatWasAcknowledgedOutlivesEverythingThatGoesWrong(seed: Int) {
+  @Test(arguments: 1...40) func whatWasAcknowledgedOutlivesEverythingThatGoesWrong(seed: Int) {
     let report = ReplicatedSimulation(seed: UInt64(seed)).run()
     #expect(report.violation == nil, "seed \(seed)")
+    #expect(report.acknowledged > 0)
+  }
+
+  @Test func theSameSeedIsTheSameStory() {
+    for seed in 101...104 {
+      let first = ReplicatedSimulation(seed: UInt64(seed)).run()
+      let second = ReplicatedSimulation(seed: UInt64(seed)).run()
+      #expect(first.traceHash == second.traceHash && first.steps == second.steps, "seed \(seed)")
+    }
+    #expect(ReplicatedSimulation(seed: 1).run().traceHash != ReplicatedSimulation(seed: 2).run().traceHash)
+  }
+
+  /// How many seeds each needs, with something to spare.
+  @Test(arguments: PlantedBug.allCases) func aRuleThatIsLeftOutIsNoticed(bug: PlantedBug) {
+    let seeds = 1...60 as ClosedRange<UInt64>
+    #expect(seeds.contains { ReplicatedSimulation(seed: $0, planted: bug).run().violation != nil })
+  }
+
+  @Test func theSimulationSeesWhatItIsFor() {
+    let reports = (1...12).map { ReplicatedSimulation(seed: $0).run() }
+    #expect(reports.contains { $0.elections > 2 })
+    #expect(reports.contains { $0.crashes > 5 })
+    #expect(reports.contains { $0.promotions > 0 })
   }
 }

@@ -7,6 +7,10 @@ public struct Readable: Hashable, Sendable {
   /// Nil where a new leader does not know yet how far its predecessor had come: the answer says -1, so that no client
   /// sees the high watermark go back.
   public let highWatermark: Offset?
+  public init(end: Offset, highWatermark: Offset?) {
+    self.end = end
+    self.highWatermark = highWatermark
+  }
 }
 
 public enum ReadAnswer: Hashable, Sendable {
