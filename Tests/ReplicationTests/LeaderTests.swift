@@ -140,6 +140,17 @@ import Vocabulary
     #expect(stage.fetch(1, at: 0).answers == [.outOfRange(logStart: Offset(3), logEnd: Offset(7))])
   }
 
+  @Test func aLogThatCannotBeComparedAnyMoreCountsOnceTheFollowerHasRemovedAsMuch() {
+    var stage = Stage(log: Stage.log(upTo: 9, highWatermark: 9, [(1, 0), (2, 4)]), inSync: [NodeID(0), NodeID(1)])
+    stage.elect(0, epoch: 5)
+    stage.feed(.logStartMoved(Offset(9)))
+    // Epoch 1 ended at 4; nobody here knows that any more.
+    let effects = stage.fetch(2, at: 9, last: 1)
+    #expect(effects.answers == [.records(upTo: Offset(9), highWatermark: Offset(9), logStart: Offset(9))])
+    #expect(effects.proposals == [])
+    #expect(stage.fetch(2, at: 9, last: LeaderEpoch.none.value).proposals.count == 1)
+  }
+
   @Test func anEarlierLifeThatWasElectedDoesNotLead() {
     var stage = Stage()
     stage.elect(0, epoch: 1, life: 0)

@@ -3,14 +3,14 @@ import SimulatedWorld
 import Testing
 
 @Suite struct ReplicationSimulationTests {
-  @Test(arguments: 1...40) func whatWasAcknowledgedOutlivesEverythingThatGoesWrong(seed: Int) {
+  @Test(arguments: 1...24) func whatWasAcknowledgedOutlivesEverythingThatGoesWrong(seed: Int) {
     let report = ReplicatedSimulation(seed: UInt64(seed)).run()
     #expect(report.violation == nil, "seed \(seed)")
     #expect(report.acknowledged > 0)
   }
 
   @Test func theSameSeedIsTheSameStory() {
-    for seed in 101...104 {
+    for seed in 101...102 {
       let first = ReplicatedSimulation(seed: UInt64(seed)).run()
       let second = ReplicatedSimulation(seed: UInt64(seed)).run()
       #expect(first.traceHash == second.traceHash && first.steps == second.steps, "seed \(seed)")

@@ -48,14 +48,22 @@ extension Replica {
       effects.append(.answerFetch(request, answer))
       return
     }
+    let isVouchedFor = isVouchedFor(request)
     whileLeading(at: now, into: &effects) { lead, scene in
-      lead.progress[request.from]?.fetched(request, leaderEnd: scene.log.end, at: scene.now)
+      if isVouchedFor { lead.progress[request.from]?.fetched(request, leaderEnd: scene.log.end, at: scene.now) }
       lead.reconsider(&scene)
       scene.effects.append(
         .answerFetch(
           request,
           .records(upTo: scene.log.end, highWatermark: scene.log.highWatermark, logStart: scene.log.start)))
     }
+  }
+
+  /// A log that ends in an epoch older than all that are known here may differ in what was removed here. It counts
+  /// once the follower has removed as much, which the answer tells it to.
+  private func isVouchedFor(_ request: FetchRequest) -> Bool {
+    guard request.lastEpoch != .none, let first = log.epochs.starts.first else { return true }
+    return request.lastEpoch >= first.epoch || request.logStart >= log.start
   }
 
   /// Nothing of a fetch counts before all of this has been checked.
