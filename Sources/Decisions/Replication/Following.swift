@@ -109,7 +109,7 @@ extension Replica {
   /// the leader named, to the end of the largest epoch below it that we have, and the next fetch finds out more.
   private mutating func truncate(toCommonWith leader: EpochEnd, into effects: inout [Effect]) -> Bool {
     guard settings.planted != .skipsTruncation else { return true }
-    guard let own = log.epochs.end(of: leader.epoch, logEnd: log.end) else { return false }
+    guard leader.offset >= .zero, let own = log.epochs.end(of: leader.epoch, logEnd: log.end) else { return false }
     let end = min(own.offset, leader.offset, log.end)
     guard end < log.end else { return false }
     cut(to: end, into: &effects)
