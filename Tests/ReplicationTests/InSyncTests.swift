@@ -54,6 +54,20 @@ import Vocabulary
     #expect(stage.committed == [NodeID(0), NodeID(1), NodeID(2)])
   }
 
+  @Test func whoHasJustJoinedHasTimeToReachTheEnd() throws {
+    var stage = Stage(inSync: [NodeID(0), NodeID(1)])
+    stage.elect(0, epoch: 1)
+    stage.write(upTo: 5)
+    let proposal = try #require(stage.fetch(2, at: 0).proposals.first)
+    #expect(stage.confirm(proposal).proposals == [])
+    stage.fetch(1, at: 5)
+    stage.now += Stage.lagMax
+    stage.fetch(1, at: 5)
+    #expect(stage.feed(.tick).proposals == [])
+    stage.now += 1
+    #expect(stage.feed(.tick).proposals.map(\.inSync) == [[NodeID(0), NodeID(1)]])
+  }
+
   @Test func whoIsNotAtTheStartOfTheEpochDoesNotJoin() {
     var stage = Stage(log: Stage.log(upTo: 5, highWatermark: 2, [(0, 0)]), inSync: [NodeID(0), NodeID(1)])
     stage.elect(0, epoch: 1)

@@ -115,6 +115,9 @@ public struct Leadership: Sendable {
   mutating func confirm(_ inSync: NodeSet, _ epoch: PartitionEpoch, _ scene: inout LeaderScene) {
     guard epoch > partitionEpoch else { return }
     partitionEpoch = epoch
+    // Who joins is at the high watermark, which can be far from the end: it gets the time to come there, or it would
+    // be put out again at once, and taken in again.
+    for node in inSync.subtracting(committed).nodes { progress[node]?.caughtUpAt = scene.now }
     committed = inSync
     change = .none
     reconsider(&scene)
