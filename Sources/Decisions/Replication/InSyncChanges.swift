@@ -103,7 +103,10 @@ extension Leadership {
     let proposed: NodeSet
     switch change {
     case .proposed(let proposal, _) where proposal.id == id: proposed = proposal.inSync
-    case .withdrawing(let proposal, let doubtful, _) where proposal.id == id: proposed = doubtful
+    case .withdrawing(let proposal, let doubtful, _) where proposal.id == id:
+      // Without a new partition epoch nothing is void: the tick asks again for one.
+      guard code == .invalidUpdateVersion || code == .newLeaderElected else { return }
+      proposed = doubtful
     case .none, .proposed, .withdrawing, .overtaken: return
     }
     switch code {
