@@ -45,6 +45,7 @@ let foundations: [Target] = [
 let decisions: [Target] = [
   module("Decisions", "ClusterMetadata", uses: ["Vocabulary"]),
   module("Decisions", "Coordination", uses: ["Vocabulary"]),
+  module("Decisions", "Replication", uses: ["Vocabulary"]),
 ]
 
 let effects: [Target] = [
@@ -77,8 +78,12 @@ let programs: [Target] = [
 
 let testing: [Target] = [
   .target(
-    name: "SimulatedWorld", dependencies: ["Vocabulary", "LogStorage"], path: "Tests/SimulatedWorld",
+    name: "SimulatedWorld", dependencies: ["Vocabulary", "LogStorage", "Replication"], path: "Tests/SimulatedWorld",
     swiftSettings: strict),
+  .testTarget(
+    name: "SimulationTests", dependencies: ["Replication", "SimulatedWorld"], path: "Tests/SimulationTests",
+    swiftSettings: strict),
+  tests(of: "Replication", uses: ["Vocabulary"]),
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
