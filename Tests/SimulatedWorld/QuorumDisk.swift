@@ -19,17 +19,18 @@ struct QuorumDisk {
   }
 
   var election = ElectionRecord()
-  let formattedVoters: VoterSet
   var start = Offset.zero
   var startEpoch = LeaderEpoch(0)
   var startChain: UInt64 = 0
+  /// Who voted as of `start`.
+  var startVoters: VoterSet
   var log: [Stored] = []
   var syncedCount = 0
   var snapshot: Image?
   var download: [UInt64] = []
   private var writes = 0
 
-  init(formattedVoters: VoterSet) { self.formattedVoters = formattedVoters }
+  init(formattedVoters: VoterSet) { startVoters = formattedVoters }
 
   var end: Offset { log.last?.batch.end ?? start }
   var lastEpoch: LeaderEpoch { log.last?.batch.epoch ?? startEpoch }
@@ -62,6 +63,7 @@ struct QuorumDisk {
     log.removeFirst(kept)
     syncedCount = max(0, syncedCount - kept)
     start = offset
+    if let snapshot { startVoters = snapshot.voters }
   }
 
   mutating func install(_ image: Image) {
@@ -71,6 +73,7 @@ struct QuorumDisk {
     start = image.snapshot.id.end
     startEpoch = image.snapshot.id.epoch
     startChain = image.chain
+    startVoters = image.voters
     download = []
   }
 
@@ -110,7 +113,7 @@ struct QuorumDisk {
     }
     return LogIndex(
       start: start, startEpoch: startEpoch, epochs: epochs, end: end, snapshot: snapshot?.snapshot,
-      voters: start == .zero ? formattedVoters : snapshot?.voters ?? formattedVoters, entries: entries)
+      voters: startVoters, entries: entries)
   }
 
   static func chain(_ before: UInt64, _ batch: LogBatch) -> UInt64 {

@@ -5,6 +5,7 @@ extension Quorum {
   mutating func take(_ fetched: Fetched, highWatermark told: Offset, _ step: inout Step) {
     guard case .follower(var following) = role, following.snapshot == nil else { return }
     following.fetchDeadline = step.now + settings.fetchTimeout
+    following.isOutOfTouch = false
     following.hasFetched = true
     role = .follower(following)
     switch fetched {
@@ -76,6 +77,7 @@ extension Quorum {
       return
     }
     following.fetchDeadline = step.now + settings.fetchTimeout
+    following.isOutOfTouch = false
     following.hasFetched = true
     step.effects.append(.writeSnapshot(piece))
     download.position = piece.position + piece.count

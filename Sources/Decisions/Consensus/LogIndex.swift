@@ -129,7 +129,9 @@ public struct LogIndex: Hashable, Sendable {
 
   /// The newest epoch up to the given one, and where it ends.
   func end(of epoch: LeaderEpoch) -> EpochEnd {
-    guard let at = epochs.lastIndex(where: { $0.epoch <= epoch }) else { return EpochEnd(epoch: startEpoch, end: start) }
+    guard let at = epochs.lastIndex(where: { $0.epoch <= epoch }) else {
+      return EpochEnd(epoch: startEpoch, end: start)
+    }
     return EpochEnd(epoch: epochs[at].epoch, end: at + 1 < epochs.count ? epochs[at + 1].start : end)
   }
 
@@ -203,4 +205,9 @@ public struct LogIndex: Hashable, Sendable {
     self = LogIndex(
       start: new.id.end, startEpoch: new.id.epoch, end: new.id.end, snapshot: new, voters: voters)
   }
+}
+
+extension LogIndex {
+  /// Where the last set before an offset stands; nil when it came from a snapshot or from outside.
+  public func votersOffset(before offset: Offset) -> Offset? { entries.last { $0.offset < offset }?.offset }
 }

@@ -105,7 +105,10 @@ extension Quorum {
     if begins {
       leadership.nextBegin = step.now + TimeSpan(nanoseconds: max(1, settings.fetchTimeout.nanoseconds / 2))
     }
-    if !log.voters.voters.contains(where: { !$0.isSame(as: local.key) }) { leadership.quorumDeadline = step.now + quorumTimeout }
+    // Alone, there is nobody to lose.
+    if !log.voters.voters.contains(where: { !$0.isSame(as: local.key) }), leadership.quorumDeadline <= step.now {
+      leadership.quorumDeadline = step.now + quorumTimeout
+    }
     role = .leader(leadership)
     guard begins else { return }
     for voter in log.voters.voters where !voter.isSame(as: local.key) {
@@ -125,7 +128,17 @@ extension Quorum {
 
   private mutating func follow(_ step: inout Step) {
     guard case .follower(var following) = role else { return }
-    if !isVoter, following.fetchDeadline <= step.now || !isFree(following.leader) {
+    if isVoter && following.isOutOfTouch {
+      following.isOutOfTouch = false
+      following.fetchDeadline = step.now + settings.fetchTimeout
+      role = .follower(following)
+    } else if !isVoter, following.fetchDeadline <= step.now {
+      following.isOutOfTouch = true
+      following.fetchDeadline = .never
+      following.snapshot = nil
+      role = .follower(following)
+    }
+    if !isVoter, following.snapshot == nil, following.isOutOfTouch || !isFree(following.leader) {
       return askAnybody(&step)
     }
     if isVoter, following.nextUpdate <= step.now {
@@ -161,7 +174,9 @@ extension Quorum {
     send(.fetch(request), .fetch, to: node, &step)
   }
 
-  private func isFree(_ node: NodeID) -> Bool { requests.isReady(node) || requests.isUnderWay(.fetch) || requests.isUnderWay(.fetchSnapshot) }
+  private func isFree(_ node: NodeID) -> Bool {
+    requests.isReady(node) || requests.isUnderWay(.fetch) || requests.isUnderWay(.fetchSnapshot)
+  }
 
   private mutating func send(_ request: Request, _ kind: RequestTable.Kind, to node: NodeID, _ step: inout Step) {
     guard requests.isReady(node) else { return }

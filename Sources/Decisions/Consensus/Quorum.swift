@@ -96,14 +96,18 @@ public struct Quorum: Sendable {
     // What this replica had appended as the leader may be lost, so that it must not lead in the same epoch again.
     if leader == local.key.id {
       let alone = log.voters.count == 1 && isVoter
-      return .resigned(Resignation(successors: [], deadline: alone ? step.now : electionDeadline(&step)))
+      return .resigned(Resignation(successors: [], deadline: alone ? step.now : anyElectionDeadline(&step)))
     }
     return .follower(following(leader, &step))
   }
 
   func electionDeadline(_ step: inout Step) -> Instant {
-    guard isVoter else { return .never }
-    return step.now + settings.electionTimeout + step.part(of: settings.electionTimeout)
+    isVoter ? anyElectionDeadline(&step) : .never
+  }
+
+  /// Of voters and observers alike: who has resigned waits for its end whether it still votes or not.
+  func anyElectionDeadline(_ step: inout Step) -> Instant {
+    step.now + settings.electionTimeout + step.part(of: settings.electionTimeout)
   }
 
   func following(_ leader: NodeID, _ step: inout Step) -> Following {

@@ -44,6 +44,8 @@ struct Campaign {
 struct Following {
   let leader: NodeID
   var fetchDeadline: Instant
+  /// An observer whose deadline has passed: it cannot stand for election, so that it asks everybody it knows.
+  var isOutOfTouch = false
   /// A follower that has heard from its leader gives no pre-vote to anybody else.
   var hasFetched = false
   var nextUpdate: Instant

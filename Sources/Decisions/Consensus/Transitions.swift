@@ -57,7 +57,8 @@ extension Quorum {
   mutating func becomeLeader(_ campaign: Campaign, _ step: inout Step) {
     record(ElectionRecord(epoch: election.epoch, votedFor: local.key, leader: local.key.id), &step)
     let leadership = Leadership(
-      epoch: election.epoch, start: log.end, quorumDeadline: step.now + quorumTimeout, nextBegin: step.now, votersAtStart: log.voters)
+      epoch: election.epoch, start: log.end, quorumDeadline: step.now + quorumTimeout, nextBegin: step.now,
+      votersAtStart: log.voters)
     leave(for: .leader(leadership), &step)
     let granting = campaign.granted.sorted()
     var content: [LogBatch.Content] = [
@@ -76,8 +77,7 @@ extension Quorum {
     let successors = log.voters.voters.filter { !$0.isSame(as: local.key) }
       .map { voter in (voter.key, leadership.progress.first { voter.isSame(as: $0.key) }?.end ?? .none) }
       .sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
-    let deadline = step.now + settings.electionTimeout + step.part(of: settings.electionTimeout)
-    leave(for: .resigned(Resignation(successors: successors, deadline: deadline)), &step)
+    leave(for: .resigned(Resignation(successors: successors, deadline: anyElectionDeadline(&step))), &step)
   }
 
   /// The time without Fetch requests of a majority after which a leader gives up: one and a half fetch timeouts, so
