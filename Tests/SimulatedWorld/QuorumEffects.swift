@@ -21,6 +21,7 @@ extension QuorumSimulation {
       seen.leaders += 1
       mark(15, Int(epoch.value))
       promises.leads(nodes[i].key, in: epoch, disk: nodes[i].disk)
+      if isTroubled, happens(oneIn: 3) { loosen(i) }
     case .lostLeadership(let epoch):
       seen.resignations += 1
       mark(16, Int(epoch.value))
@@ -153,7 +154,7 @@ extension QuorumSimulation {
       promises.fail("\(nodes[i].id.value) is to send what follows \(from.value), where no batch begins")
       return []
     }
-    let count = 1 + draw(6)
+    let count = happens(oneIn: 2) ? 1 : 1 + draw(6)
     return disk.log[first..<min(first + count, disk.log.count)].map(\.batch).filter { $0.end <= to }
   }
 

@@ -229,20 +229,34 @@ package final class QuorumSimulation {
     nodes[i].quorum?.handle(input, at: time, chance: chance, into: &effects)
     let toDo = effects
     for effect in toDo {
-      // A process can end between any two effects of one step.
-      if isTroubled, happens(oneIn: 400) {
-        crash(i)
-        return
-      }
       note("\(nodes[i].id.value)    \(QuorumWords.text(effect))")
       perform(effect, on: i)
       if promises.broken != nil { return }
+      // A process can end between any two effects of one step, and after the last one.
+      if isTroubled, happens(oneIn: oddsOfACrash(after: effect)) {
+        crash(i)
+        return
+      }
     }
     scheduleTick(i)
   }
 
+  /// Mistakes show where a replica has just promised something, or learned something, and forgets it.
+  private func oddsOfACrash(after effect: Effect) -> Int {
+    switch effect {
+    case .answer(.vote(_, .granted), _): 8
+    case .becameLeader, .truncate, .installSnapshot, .dropPrefix: 10
+    case .persist, .highWatermark: 60
+    case .append, .send, .answer, .lostLeadership, .leaderChanged, .refuse, .writeSnapshot, .checkSnapshot, .report: 400
+    }
+  }
+
   private func scheduleTick(_ i: Int) {
     guard let deadline = nodes[i].quorum?.nextDeadline, deadline != .never else { return }
+    if deadline <= instant(nodes[i]) {
+      promises.fail("\(nodes[i].id.value) asks for a tick at a time that has passed: \(summary)")
+      return
+    }
     let due = max(now + 1, (deadline.nanoseconds - 1_000_000_000 + 999) / 1000 - nodes[i].clockAhead)
     // A tick that comes too early does no harm; a later one is not needed when one is due before.
     guard due < nodes[i].tickDue else { return }

@@ -37,6 +37,16 @@ extension QuorumSimulation {
     }
   }
 
+  /// A new leader reaches only some of the others, so that only some get what it appends.
+  func loosen(_ i: Int) {
+    cuts = []
+    for j in nodes.indices where j != i && happens(oneIn: 2) {
+      note("\(nodes[i].id.value) and \(nodes[j].id.value) are parted")
+      cuts.insert(i * 100 + j)
+      cuts.insert(j * 100 + i)
+    }
+  }
+
   private func part() {
     let sides = nodes.map { _ in happens(oneIn: 2) }
     note("the network parts: \(sides.map { $0 ? "A" : "B" }.joined())")

@@ -14,7 +14,7 @@ package enum PlantedBug: String, Sendable, CaseIterable {
   case snapshotWithoutItsTail
   /// A leader counts the voters of its epoch's start.
   case staleVoterSet
-  /// A leader ignores newer epochs.
+  /// A leader ignores newer epochs, and that nobody fetches.
   case leaderStaysOn
   /// A vote does not depend on the candidate's log.
   case voteWithoutLookingAtTheLog

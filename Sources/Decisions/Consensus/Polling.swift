@@ -71,7 +71,13 @@ extension Quorum {
       role = election.votedFor == nil ? .unattached(electionDeadline: deadline) : .voted(electionDeadline: deadline)
     case .prospect(let losses): becomeProspective(losses: losses, &step)
     case .endProspect(let losses): endProspect(losses: losses, &step)
-    case .resign: resign(&step)
+    case .resign:
+      if planted == .leaderStaysOn, case .leader(var leadership) = role {
+        leadership.quorumDeadline = step.now + quorumTimeout
+        role = .leader(leadership)
+      } else {
+        resign(&step)
+      }
     case .endResignation:
       // The epoch is used up: this replica can neither lead in it again nor follow anybody else.
       guard election.epoch.value < .max else { return }
