@@ -14,6 +14,7 @@ var seed: UInt64?
 var count: UInt64?
 var first: UInt64 = 0
 var planted: PlantedBug?
+var isShort = false
 while !arguments.isEmpty {
   let word = arguments.removeFirst()
   func value() -> String {
@@ -24,6 +25,7 @@ while !arguments.isEmpty {
   case "--seeds":
     guard let number = UInt64(value()) else { fail("--seeds needs a number") }
     count = number
+  case "--short": isShort = true
   case "--from":
     guard let number = UInt64(value()) else { fail("--from needs a number") }
     first = number
@@ -39,11 +41,17 @@ while !arguments.isEmpty {
   }
 }
 
+func options(_ seed: UInt64) -> QuorumSimulation.Options {
+  var options = QuorumSimulation.Options(seed: seed, planted: planted)
+  if isShort { options.troubledFor = QuorumSimulation.Options.shortTrouble }
+  return options
+}
+
 if let count {
   var seen = QuorumSimulation.Seen()
   var steps = 0
   for seed in first..<(first + count) {
-    let outcome = QuorumSimulation.run(QuorumSimulation.Options(seed: seed, planted: planted))
+    let outcome = QuorumSimulation.run(options(seed))
     seen += outcome.seen
     steps += outcome.steps
     if let failure = outcome.failure {
@@ -53,9 +61,9 @@ if let count {
   }
   print("\(count) seeds from \(first), \(steps) steps, every promise kept: \(seen)")
 } else if let seed {
-  var options = QuorumSimulation.Options(seed: seed, planted: planted)
-  options.traces = true
-  let outcome = QuorumSimulation.run(options)
+  var traced = options(seed)
+  traced.traces = true
+  let outcome = QuorumSimulation.run(traced)
   for line in outcome.trace { print(line) }
   print("seed \(seed), \(outcome.steps) steps, hash \(outcome.hash): \(outcome.failure ?? "every promise kept")")
   exit(outcome.failure == nil ? 0 : 1)

@@ -17,6 +17,8 @@ package final class QuorumSimulation {
     package var troubledFor: Int64 = 1500
     /// Within which virtual time after the last fault the replicas must agree and have committed new records.
     package var recoversWithin: Int64 = 8000
+    /// As much trouble as a test that runs with every change can afford.
+    package static let shortTrouble: Int64 = 500
     package init(seed: UInt64, planted: PlantedBug? = nil) {
       self.seed = seed
       self.planted = planted
