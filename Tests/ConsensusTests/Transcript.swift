@@ -51,23 +51,23 @@ struct Transcript {
 
   // MARK: Ways to a role
 
-  /// Wins the election of the next epoch with the vote of one other voter, and has its first records durable.
-  mutating func win(with voter: Int32 = 2) {
+  /// Wins the election of the next epoch with the votes of the others, and has its first records durable.
+  mutating func win() {
     say(.tick, after: 2000)
-    answerAll { _ in .vote(head(quorum.epoch), .granted) }
-    answerAll { _ in .vote(head(quorum.epoch), .granted) }
+    answerAll { .vote(head($0.epoch), .granted) }
+    answerAll { .vote(head($0.epoch), .granted) }
     say(.persisted(upTo: quorum.log.end, epoch: quorum.epoch))
-    answerAll { _ in .beginQuorumEpoch(head(quorum.epoch, leader: quorum.local.key.id.value)) }
+    answerAll { .beginQuorumEpoch(head($0.epoch, leader: $0.local.key.id.value)) }
     forget()
   }
 
-  private mutating func answerAll(_ answer: (UInt64) -> Answer) {
+  private mutating func answerAll(_ answer: (Quorum) -> Answer) {
     let sent = lines.compactMap { line -> UInt64? in
       guard line.hasPrefix("send #") else { return nil }
       return UInt64(line.dropFirst(6).prefix { $0.isNumber })
     }
     lines = []
-    for id in sent { tell(answer(id), to: id) }
+    for id in sent { tell(answer(quorum), to: id) }
   }
 
   mutating func follow(_ leader: Int32, in epoch: Int32) {

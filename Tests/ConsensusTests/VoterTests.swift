@@ -20,7 +20,20 @@ import Vocabulary
     // Two of three would do; of four it takes three.
     leader.fetch(by: 2, 3, 1)
     leader.fetch(by: 4, 3, 1)
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 2: fetch 2@1 epoch 1 by 4a
+      answer 2: fetch nothing, committed 2, NONE epoch 1 leader 1
+      > request 3: add voter 4a
+      append [2-3@1 voters {1a 2a 3a 4a}]
+      > persisted 3@1
+      > request 4: fetch 3@1 epoch 1 by 2a
+      answer 4: fetch nothing, committed 2, NONE epoch 1 leader 1
+      > request 5: fetch 3@1 epoch 1 by 4a
+      committed 3
+      answer 3: add voter NONE epoch 1 leader 1
+      answer 5: fetch nothing, committed 3, NONE epoch 1 leader 1
+      """)
   }
 
   @Test func whoLagsDoesNotBecomeAVoter() {
@@ -28,7 +41,17 @@ import Vocabulary
     leader.ask(.addVoter(Voter(key(4))))
     leader.fetch(by: 4, 0, 0)
     leader.ask(.addVoter(Voter(key(4))))
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 2: add voter 4a
+      answer 2: add voter REQUEST_TIMED_OUT epoch 1 leader 1
+      > request 3: fetch 0@0 epoch 1 by 4a
+      answer 3: fetch 0..<2, committed 2, NONE epoch 1 leader 1
+      > request 4: add voter 4a
+      answer 4: add voter REQUEST_TIMED_OUT epoch 1 leader 1
+      ✘ Test theLastVoterStays() recorded an issue at VoterTests.swift:100:18: Expectation failed: (said → "> request 1: remove voter 1a
+      answer 1: remove voter INVALID_REQUEST epoch 1 leader 1") == (text → "@")
+      """)
   }
 
   @Test func thereIsOneReplicaOfANodeAmongTheVoters() {
@@ -37,21 +60,39 @@ import Vocabulary
     leader.forget()
     leader.ask(.addVoter(Voter(key(2, 2))))
     leader.ask(.addVoter(Voter(ReplicaKey(NodeID(5)))))
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 3: add voter 2b
+      answer 3: add voter DUPLICATE_VOTER epoch 1 leader 1
+      > request 4: add voter 5
+      answer 4: add voter INVALID_REQUEST epoch 1 leader 1
+      """)
   }
 
   @Test func whoDoesNotVoteCannotBeRemoved() {
     var leader = leader()
     leader.ask(.removeVoter(key(4)))
     leader.ask(.removeVoter(key(2, 2)))
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 2: remove voter 4a
+      answer 2: remove voter VOTER_NOT_FOUND epoch 1 leader 1
+      > request 3: remove voter 2b
+      answer 3: remove voter VOTER_NOT_FOUND epoch 1 leader 1
+      """)
   }
 
   @Test func votersChangeOneAtATime() {
     var leader = leader()
     leader.ask(.removeVoter(key(3)))
     leader.ask(.removeVoter(key(2)))
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 2: remove voter 3a
+      append [2-3@1 voters {1a 2a}]
+      > request 3: remove voter 2a
+      answer 3: remove voter REQUEST_TIMED_OUT epoch 1 leader 1
+      """)
   }
 
   @Test func votersDoNotChangeBeforeTheEpochHasACommittedRecord() {
@@ -59,7 +100,18 @@ import Vocabulary
     leader.win()
     leader.ask(.removeVoter(key(3)))
     leader.ask(.updateVoter(UpdateVoter(epoch: LeaderEpoch(1), voter: Voter(key(2)))))
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 1: remove voter 3a
+      answer 1: remove voter REQUEST_TIMED_OUT epoch 1 leader 1
+      > request 2: update voter 2a epoch 1
+      answer 2: update voter REQUEST_TIMED_OUT epoch 1 leader 1
+      ✘ Test whatAVoterTellsOfItselfIsWrittenDown() recorded an issue at VoterTests.swift:140:18: Expectation failed: (said → "> request 2: update voter 2a epoch 1
+      append [2-3@1 voters {1a 2a 3a}]
+      answer 2: update voter NONE epoch 1 leader 1
+      > request 3: update voter 7a epoch 1
+      answer 3: update voter REQUEST_TIMED_OUT epoch 1 leader 1") == (text → "@")
+      """)
   }
 
   @Test func onlyALeaderChangesVoters() {
@@ -69,7 +121,17 @@ import Vocabulary
     follower.ask(.removeVoter(key(3)))
     follower.ask(.updateVoter(UpdateVoter(epoch: LeaderEpoch(3), voter: Voter(key(3)))))
     follower.ask(.updateVoter(UpdateVoter(epoch: LeaderEpoch(2), voter: Voter(key(3)))))
-    follower.expect("@")
+    follower.expect(
+      """
+      > request 2: add voter 4a
+      answer 2: add voter NOT_LEADER_OR_FOLLOWER epoch 3 leader 2
+      > request 3: remove voter 3a
+      answer 3: remove voter NOT_LEADER_OR_FOLLOWER epoch 3 leader 2
+      > request 4: update voter 3a epoch 3
+      answer 4: update voter NOT_LEADER_OR_FOLLOWER epoch 3 leader 2
+      > request 5: update voter 3a epoch 2
+      answer 5: update voter FENCED_LEADER_EPOCH epoch 3 leader 2
+      """)
   }
 
   @Test func aChangeThatIsNotCommittedInTimeIsAnswered() {
@@ -87,7 +149,21 @@ import Vocabulary
     leader.fetch(by: 2, 3, 1)
     // Its own log does not count any more: both others are needed.
     leader.fetch(by: 3, 3, 1)
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 2: remove voter 1a
+      append [2-3@1 voters {2a 3a}]
+      > persisted 3@1
+      > request 3: fetch 3@1 epoch 1 by 2a
+      answer 3: fetch nothing, committed 2, NONE epoch 1 leader 1
+      > request 4: fetch 3@1 epoch 1 by 3a
+      committed 3
+      answer 2: remove voter NONE epoch 1 leader 1
+      no longer lead epoch 1
+      answer 4: fetch nothing, committed 3, NOT_LEADER_OR_FOLLOWER epoch 1 leader none
+      send #7 to 2: end 1 of 1, then [2a 3a]
+      send #8 to 3: end 1 of 1, then [2a 3a]
+      """)
     #expect(leader.quorum.roleName == "resigned")
   }
 
@@ -97,7 +173,11 @@ import Vocabulary
     leader.say(.persisted(upTo: Offset(2), epoch: LeaderEpoch(1)))
     leader.forget()
     leader.ask(.removeVoter(key(1)))
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 1: remove voter 1a
+      answer 1: remove voter INVALID_REQUEST epoch 1 leader 1
+      """)
   }
 
   @Test func aSetOfVotersIsInForceUntilItsRecordIsCutOff() {
@@ -112,7 +192,7 @@ import Vocabulary
     replica.follow(1, in: 4)
     replica.tell(
       .fetch(head(4, leader: 1), highWatermark: Offset(5), .diverging(EpochEnd(epoch: LeaderEpoch(1), end: Offset(5)))),
-      to: 4)
+      to: 3)
     #expect(!replica.quorum.isVoter)
     #expect(replica.quorum.log.voters == set([1, 2, 3]))
   }
@@ -127,7 +207,11 @@ import Vocabulary
     replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: 1, after: 1999)
     replica.forget()
     replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: 2, after: 1)
-    replica.expect("@")
+    replica.expect(
+      """
+      > answer to #2: fetch nothing, committed 0, NONE epoch 3 leader 2
+      send #3 to 2: update voter 1a epoch 3
+      """)
     stale = replica.quorum.log
     #expect(stale.voters.contains(key(1)))
   }
@@ -137,7 +221,26 @@ import Vocabulary
     let moved = Voter(key(2), endpoints: [Endpoint(listener: "CONTROLLER", host: "b", port: 9093)])
     leader.ask(.updateVoter(UpdateVoter(epoch: LeaderEpoch(1), voter: moved)))
     leader.ask(.updateVoter(UpdateVoter(epoch: LeaderEpoch(1), voter: Voter(key(7)))))
-    leader.expect("@")
+    leader.expect(
+      """
+      > request 2: update voter 2a epoch 1
+      append [2-3@1 voters {1a 2a 3a}]
+      answer 2: update voter NONE epoch 1 leader 1
+      > request 3: update voter 7a epoch 1
+      answer 3: update voter REQUEST_TIMED_OUT epoch 1 leader 1
+      ✘ Test aLeaderThatIsRemovedLeadsUntilThatIsCommitted() recorded an issue at VoterTests.swift:90:18: Expectation failed: (said → "> request 2: remove voter 1a
+      append [2-3@1 voters {2a 3a}]
+      > persisted 3@1
+      > request 3: fetch 3@1 epoch 1 by 2a
+      answer 3: fetch nothing, committed 2, NONE epoch 1 leader 1
+      > request 4: fetch 3@1 epoch 1 by 3a
+      committed 3
+      answer 2: remove voter NONE epoch 1 leader 1
+      no longer lead epoch 1
+      answer 4: fetch nothing, committed 3, NOT_LEADER_OR_FOLLOWER epoch 1 leader none
+      send #7 to 2: end 1 of 1, then [2a 3a]
+      send #8 to 3: end 1 of 1, then [2a 3a]") == (text → "@")
+      """)
     #expect(leader.quorum.log.voters.voters[1] == moved)
   }
 }

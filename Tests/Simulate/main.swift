@@ -41,7 +41,7 @@ while !arguments.isEmpty {
   }
 }
 
-func options(_ seed: UInt64) -> QuorumSimulation.Options {
+@MainActor func options(_ seed: UInt64) -> QuorumSimulation.Options {
   var options = QuorumSimulation.Options(seed: seed, planted: planted)
   if isShort { options.troubledFor = QuorumSimulation.Options.shortTrouble }
   return options
