@@ -9,6 +9,8 @@ import Vocabulary
     replica.say(.tick, after: 1001)
     replica.expect(
       """
+      send #4 to 3: vote for 1a by 3a epoch 1 log 0@0") == (text → "@")
+      ✘ Test aCandidateHasItsEpochAndItsOwnVoteDurableBeforeItAsks() failed after 0.001 seconds with 1 issue.
       > tick
       > tick
       send #1 to 2: pre-vote for 1a by 2a epoch 0 log 0@0
@@ -137,9 +139,6 @@ import Vocabulary
       answer 2: vote granted, NONE epoch 1 leader none
       > request 3: pre-vote for 3a by 1a epoch 1 log 5@1
       answer 3: vote granted, NONE epoch 1 leader none
-      ✘ Test aFollowerThatHearsNothingAsksWhetherItWouldWin() recorded an issue at ElectionTests.swift:142:19: Expectation failed: (said → "> tick
-      send #2 to 2: pre-vote for 1a by 2a epoch 3 log 5@1
-      send #3 to 3: pre-vote for 1a by 3a epoch 3 log 5@1") == (text → "@")
       """)
   }
 
@@ -221,10 +220,6 @@ import Vocabulary
       > tick
       send #2 to 2: pre-vote for 1a by 2a epoch 3 log 5@1
       send #3 to 3: pre-vote for 1a by 3a epoch 3 log 5@1
-      ✘ Test aCandidateHasItsEpochAndItsOwnVoteDurableBeforeItAsks() recorded an issue at ElectionTests.swift:18:19: Expectation failed: (said → "> answer to #1: vote granted, NONE epoch 0 leader none
-      persist epoch 1 vote 1a leader none
-      send #3 to 2: vote for 1a by 2a epoch 1 log 0@0
-      send #4 to 3: vote for 1a by 3a epoch 1 log 0@0") == (text → "@")
       """)
   }
 
@@ -261,13 +256,6 @@ import Vocabulary
       answer 1: vote denied, NONE epoch 4 leader none
       > tick
       persist epoch 5 vote none leader none
-      ✘ Test whoHearsFromItsLeaderGivesNoPreVote() recorded an issue at ElectionTests.swift:86:19: Expectation failed: (said → "> request 2: pre-vote for 3a by 1a epoch 3 log 5@1
-      answer 2: vote granted, NONE epoch 3 leader 2
-      > answer to #1: fetch nothing, committed 5, NONE epoch 3 leader 2
-      committed 5
-      send #2 to 2: fetch 5@1 epoch 3 by 1a
-      > request 3: pre-vote for 3a by 1a epoch 3 log 5@1
-      answer 3: vote denied, NONE epoch 3 leader 2") == (text → "@")
       """)
   }
 

@@ -43,7 +43,6 @@ struct Transcript {
   mutating func expect(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) {
     let said = lines.joined(separator: "\n")
     lines = []
-    if said != text { print("@@@\(sourceLocation.fileName):\(sourceLocation.line)\n\(said)\n@@@") }
     #expect(said == text, sourceLocation: sourceLocation)
   }
 

@@ -49,8 +49,6 @@ import Vocabulary
       answer 3: fetch 0..<2, committed 2, NONE epoch 1 leader 1
       > request 4: add voter 4a
       answer 4: add voter REQUEST_TIMED_OUT epoch 1 leader 1
-      ✘ Test theLastVoterStays() recorded an issue at VoterTests.swift:100:18: Expectation failed: (said → "> request 1: remove voter 1a
-      answer 1: remove voter INVALID_REQUEST epoch 1 leader 1") == (text → "@")
       """)
   }
 
@@ -106,11 +104,6 @@ import Vocabulary
       answer 1: remove voter REQUEST_TIMED_OUT epoch 1 leader 1
       > request 2: update voter 2a epoch 1
       answer 2: update voter REQUEST_TIMED_OUT epoch 1 leader 1
-      ✘ Test whatAVoterTellsOfItselfIsWrittenDown() recorded an issue at VoterTests.swift:140:18: Expectation failed: (said → "> request 2: update voter 2a epoch 1
-      append [2-3@1 voters {1a 2a 3a}]
-      answer 2: update voter NONE epoch 1 leader 1
-      > request 3: update voter 7a epoch 1
-      answer 3: update voter REQUEST_TIMED_OUT epoch 1 leader 1") == (text → "@")
       """)
   }
 
@@ -228,18 +221,6 @@ import Vocabulary
       answer 2: update voter NONE epoch 1 leader 1
       > request 3: update voter 7a epoch 1
       answer 3: update voter REQUEST_TIMED_OUT epoch 1 leader 1
-      ✘ Test aLeaderThatIsRemovedLeadsUntilThatIsCommitted() recorded an issue at VoterTests.swift:90:18: Expectation failed: (said → "> request 2: remove voter 1a
-      append [2-3@1 voters {2a 3a}]
-      > persisted 3@1
-      > request 3: fetch 3@1 epoch 1 by 2a
-      answer 3: fetch nothing, committed 2, NONE epoch 1 leader 1
-      > request 4: fetch 3@1 epoch 1 by 3a
-      committed 3
-      answer 2: remove voter NONE epoch 1 leader 1
-      no longer lead epoch 1
-      answer 4: fetch nothing, committed 3, NOT_LEADER_OR_FOLLOWER epoch 1 leader none
-      send #7 to 2: end 1 of 1, then [2a 3a]
-      send #8 to 3: end 1 of 1, then [2a 3a]") == (text → "@")
       """)
     #expect(leader.quorum.log.voters.voters[1] == moved)
   }
