@@ -9,8 +9,6 @@ import Vocabulary
     replica.say(.tick, after: 1001)
     replica.expect(
       """
-      send #4 to 3: vote for 1a by 3a epoch 1 log 0@0") == (text → "@")
-      ✘ Test aCandidateHasItsEpochAndItsOwnVoteDurableBeforeItAsks() failed after 0.001 seconds with 1 issue.
       > tick
       > tick
       send #1 to 2: pre-vote for 1a by 2a epoch 0 log 0@0
@@ -86,7 +84,6 @@ import Vocabulary
     replica.expect(
       """
       > request 1: vote for 2a by 1a epoch 4 log 5@1
-      persist epoch 4 vote none leader none
       persist epoch 4 vote 2a leader none
       answer 1: vote granted, NONE epoch 4 leader none
       """)
@@ -119,7 +116,6 @@ import Vocabulary
       persist epoch 6 vote none leader none
       answer 2: vote denied, NONE epoch 6 leader none
       > request 3: vote for 2a by 1a epoch 7 log 6@3
-      persist epoch 7 vote none leader none
       persist epoch 7 vote 2a leader none
       answer 3: vote granted, NONE epoch 7 leader none
       """)
@@ -230,7 +226,6 @@ import Vocabulary
     replica.expect(
       """
       > tick
-      persist epoch 1 vote 1a leader none
       persist epoch 1 vote 1a leader 1
       leader of 1 is 1
       append [0-1@1 leader 1 by 1] [1-2@1 voters {1a}]

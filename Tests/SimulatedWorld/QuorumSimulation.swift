@@ -103,6 +103,8 @@ package final class QuorumSimulation {
   /// One-way: from, to.
   var cuts: Set<Int> = []
   var isTroubled = true
+  var oddsOfVoterChange = 6
+  var troublePause = 90_000
   var promises = QuorumPromises()
   var hash: UInt64
   var steps = 0
@@ -152,11 +154,16 @@ package final class QuorumSimulation {
   }
 
   private func setUp() {
+    // Seeds differ in what they have much of: a mistake often needs a lot of one thing and little of another.
+    oddsOfVoterChange = [2, 6, 12][draw(3)]
+    troublePause = [30_000, 90_000, 250_000][draw(3)]
     let voterCount = [1, 2, 3, 3, 3, 4, 5][draw(7)]
-    let observerCount = draw(3)
+    let observerCount = draw(4)
     var keys: [ReplicaKey] = []
     for i in 0..<(voterCount + observerCount) { keys.append(ReplicaKey(NodeID(Int32(i + 1)), newDirectory())) }
-    let formatted = VoterSet(keys.prefix(voterCount).map { Voter($0) })
+    // Some clusters begin with voters that are only configured: nobody knows their directories yet.
+    let isStatic = happens(oneIn: 5)
+    let formatted = VoterSet(keys.prefix(voterCount).map { Voter(isStatic ? ReplicaKey($0.id) : $0) })
     for (i, key) in keys.enumerated() {
       nodes.append(
         Node(

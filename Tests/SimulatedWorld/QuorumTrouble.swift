@@ -6,7 +6,7 @@ import Vocabulary
 extension QuorumSimulation {
   func makeTrouble() {
     guard isTroubled else { return }
-    queue.add(.trouble, at: now + 5000 + Int64(draw(90_000)))
+    queue.add(.trouble, at: now + 5000 + Int64(draw(troublePause)))
     let i = draw(nodes.count)
     mark(20, i)
     switch draw(14) {
@@ -62,9 +62,11 @@ extension QuorumSimulation {
     guard known.count == nodes.count else { return }
     // With a change on its way the majorities of two sets would have to survive.
     let sets = Set(known.map(keys)).subtracting([[]])
+    // A voter whose directory is not known cannot be told from its successor on an empty disk.
+    guard !sets.contains(where: { $0.contains(ReplicaKey(nodes[i].id)) }) else { return }
     if sets.contains(where: { $0.contains(nodes[i].key) }) {
       guard sets.count == 1, let voters = sets.first, voters.count >= 3 else { return }
-      guard voters.allSatisfy({ key in nodes.contains { $0.key == key } }) else { return }
+      guard voters.allSatisfy(isThere) else { return }
     }
     seen.wipes += 1
     nodes[i].quorum = nil
@@ -72,6 +74,11 @@ extension QuorumSimulation {
     nodes[i].disk = QuorumDisk(formattedVoters: VoterSet())
     note("\(nodes[i].id.value) gets an empty disk")
     queue.add(.start(i), at: now + 1000 + Int64(draw(50_000)))
+  }
+
+  /// Whether the disk of a voter is still the one that it had.
+  private func isThere(_ key: ReplicaKey) -> Bool {
+    key.directory == .zero || nodes.contains { $0.key == key }
   }
 
   private func keys(_ quorum: Quorum) -> [ReplicaKey] { quorum.log.voters.voters.map(\.key) }
@@ -84,7 +91,7 @@ extension QuorumSimulation {
     let i = leaders[draw(leaders.count)]
     guard let quorum = nodes[i].quorum else { return }
     mark(21, i)
-    if isTroubled, happens(oneIn: 6) {
+    if isTroubled, happens(oneIn: oddsOfVoterChange) {
       changeVoters(through: i, quorum)
       return
     }
@@ -98,7 +105,7 @@ extension QuorumSimulation {
   private func changeVoters(through i: Int, _ quorum: Quorum) {
     let voters = quorum.log.voters
     let nobody = Asker(node: nil, incarnation: 0, id: RequestID(0), vote: nil)
-    let gone = voters.voters.map(\.key).filter { key in !nodes.contains { $0.key == key } }
+    let gone = voters.voters.map(\.key).filter { !isThere($0) }
     let request: Request
     if let key = gone.first {
       request = .removeVoter(key)

@@ -43,18 +43,12 @@ import Testing
     return options
   }
 
-  /// Where each mistake is first found from seed 0 on; the search begins a little before, and has to end soon.
-  @Test(arguments: PlantedBug.allCases) func aPlantedMistakeIsFound(bug: PlantedBug) throws {
-    let first = try #require(Self.found[bug])
-    for seed in first..<(first + 200) {
-      if QuorumSimulation.run(QuorumSimulation.Options(seed: seed, planted: bug)).failure != nil { return }
+  /// A simulation that finds nothing may only be looking away.
+  @Test(arguments: PlantedBug.allCases) func aPlantedMistakeIsFound(bug: PlantedBug) {
+    let seeds: Range<UInt64> = 0..<1000
+    let found = seeds.contains { seed in
+      QuorumSimulation.run(QuorumSimulation.Options(seed: seed, planted: bug)).failure != nil
     }
-    Issue.record("\(bug) was not found in 200 seeds from \(first)")
+    #expect(found, "hack/simulate --seeds 1000 --plant \(bug.rawValue)")
   }
-
-  static let found: [PlantedBug: UInt64] = [
-    .forgottenVote: 36, .acknowledgedBeforePersisted: 0, .skippedTruncation: 0, .olderEpochCommittedByCounting: 228,
-    .epochNotBumped: 0, .snapshotWithoutItsTail: 0, .staleVoterSet: 2392, .leaderStaysOn: 32,
-    .voteWithoutLookingAtTheLog: 0, .overlappingVoterChanges: 0,
-  ]
 }

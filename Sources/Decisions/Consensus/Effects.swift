@@ -104,7 +104,8 @@ public struct QuorumSettings: Hashable, Sendable {
   public var caughtUpWithin = TimeSpan.seconds(3600)
   /// An observer that does not fetch for so long is forgotten.
   public var observerSession = TimeSpan.seconds(300)
-  /// Observers that are followed; more are served, but cannot become voters.
+  /// Observers that are followed, and Fetch requests that wait. More are served, but cannot become voters, and are
+  /// answered at once.
   public var observersMax = 1000
   /// Whom a replica asks that knows of no leader, beside the voters.
   public var bootstrap: [NodeID] = []

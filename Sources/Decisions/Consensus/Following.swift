@@ -12,7 +12,10 @@ extension Quorum {
     // A range is what is put into an answer; what comes out of one are batches.
     case .nothing, .range: raiseHighWatermark(to: told, &step)
     case .batches(let batches):
-      guard follows(batches) else { return }
+      guard follows(batches) else {
+        step.effects.append(.report(.batchOutOfPlace(batches.first?.base ?? .none)))
+        return
+      }
       if !batches.isEmpty {
         for batch in batches { log.append(batch) }
         step.effects.append(.append(batches))

@@ -76,7 +76,9 @@ extension Quorum {
       }
       if request.offset < log.end {
         step.effects.append(.answer(fetchAnswer(.range(from: request.offset, to: log.end)), token))
-      } else if request.maxWait == .zero || highWatermark > before {
+      } else if request.maxWait == .zero || highWatermark > before
+        || leadership.parked.count > settings.observersMax
+      {
         step.effects.append(.answer(fetchAnswer(.nothing), token))
       } else {
         // A replica that asks again does not wait for the older question any more.

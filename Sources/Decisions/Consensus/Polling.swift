@@ -80,7 +80,10 @@ extension Quorum {
       }
     case .endResignation:
       // The epoch is used up: this replica can neither lead in it again nor follow anybody else.
-      guard election.epoch.value < .max else { return }
+      guard election.epoch.value < .max else {
+        role = .resigned(Resignation(successors: [], deadline: .never))
+        return
+      }
       becomeUnattached(in: LeaderEpoch(election.epoch.value + 1), &step)
       if log.voters.count == 1 && isVoter { role = .unattached(electionDeadline: step.now) }
     }

@@ -127,6 +127,12 @@ struct Step {
     self.chance = chance
   }
 
+  /// Of two records in a row only the later one is worth a write: nothing was done between them.
+  mutating func persist(_ record: ElectionRecord) {
+    if case .persist = effects.last { effects.removeLast() }
+    effects.append(.persist(record))
+  }
+
   /// A number below a limit of 1 or more. One draw of the caller's is stretched to as many as are needed (SplitMix64).
   mutating func draw(below limit: UInt64) -> UInt64 {
     chance &+= 0x9e37_79b9_7f4a_7c15

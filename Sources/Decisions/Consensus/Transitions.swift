@@ -88,7 +88,7 @@ extension Quorum {
     guard next != election else { return }
     let known = leader
     election = next
-    step.effects.append(.persist(next))
+    step.persist(next)
     if next.leader != known { step.effects.append(.leaderChanged(next.leader, next.epoch)) }
   }
 

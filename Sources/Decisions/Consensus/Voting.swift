@@ -21,7 +21,7 @@ extension Quorum {
     guard grants(request) else { return (.none, .denied) }
     if request.kind == .vote, election.votedFor != request.candidate {
       election.votedFor = request.candidate
-      if planted != .forgottenVote { step.effects.append(.persist(election)) }
+      if planted != .forgottenVote { step.persist(election) }
       role = .voted(electionDeadline: electionDeadline(&step))
       requests.forgetAll()
     }
