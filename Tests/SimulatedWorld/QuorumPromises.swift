@@ -52,7 +52,9 @@ struct QuorumPromises {
 
   /// What is committed once is the same for everybody and for ever.
   mutating func committed(_ offset: Offset, from compared: Offset, disk: QuorumDisk, epoch: LeaderEpoch) {
-    for stored in disk.log where stored.batch.end > compared && stored.batch.end <= offset {
+    let first = disk.index(endingAt: compared).map { $0 + 1 } ?? 0
+    for stored in disk.log[first...] where stored.batch.end > compared {
+      if stored.batch.end > offset { break }
       let end = stored.batch.end
       if end > committedEnd {
         guard stored.batch.base == committedEnd else {

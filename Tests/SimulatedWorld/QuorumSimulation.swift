@@ -98,7 +98,7 @@ package final class QuorumSimulation {
   let options: Options
   var random: SeededRandom
   var now: Int64 = 0
-  var queue = EventQueue<Event>()
+  var queue = EventQueue()
   var nodes: [Node] = []
   /// One-way: from, to.
   var cuts: Set<Int> = []
@@ -140,7 +140,7 @@ package final class QuorumSimulation {
     while promises.broken == nil, let (time, event) = queue.next() {
       now = max(now, time)
       if let healedAt {
-        if hasRecovered { break }
+        if steps % 8 == 0, hasRecovered { break }
         if now > healedAt + options.recoversWithin * 1000 {
           promises.fail("no agreement within \(options.recoversWithin) ms after the last fault: \(summary)")
           break
@@ -311,36 +311,43 @@ package final class QuorumSimulation {
 }
 
 /// Events in the order of their times, and of their arrival where times are equal.
-struct EventQueue<Event> {
-  private var heap: [(time: Int64, number: Int, event: Event)] = []
-  private var added = 0
+struct EventQueue {
+  /// A time in microseconds (32 bits) over a number (32 bits): one comparison of integers, because tests run without
+  /// optimization and spend much of their time here.
+  private var heap: [UInt64] = []
+  private var events: [QuorumSimulation.Event?] = []
 
-  mutating func add(_ event: Event, at time: Int64) {
-    added += 1
-    heap.append((time, added, event))
+  mutating func add(_ event: QuorumSimulation.Event, at time: Int64) {
+    let key = UInt64(time) << 32 | UInt64(events.count)
+    events.append(event)
+    heap.append(key)
     var at = heap.count - 1
-    while at > 0, isBefore(at, (at - 1) / 2) {
-      heap.swapAt(at, (at - 1) / 2)
+    while at > 0, key < heap[(at - 1) / 2] {
+      heap[at] = heap[(at - 1) / 2]
       at = (at - 1) / 2
     }
+    heap[at] = key
   }
 
-  mutating func next() -> (Int64, Event)? {
-    guard !heap.isEmpty else { return nil }
-    heap.swapAt(0, heap.count - 1)
-    let first = heap.removeLast()
+  mutating func next() -> (Int64, QuorumSimulation.Event)? {
+    guard let first = heap.first, let last = heap.popLast() else { return nil }
+    let number = Int(first & 0xffff_ffff)
+    guard let event = events[number] else { return nil }
+    events[number] = nil
+    if !heap.isEmpty { sink(last) }
+    return (Int64(first >> 32), event)
+  }
+
+  private mutating func sink(_ key: UInt64) {
+    let count = heap.count
     var at = 0
-    while true {
-      var least = at
-      for child in [2 * at + 1, 2 * at + 2] where child < heap.count && isBefore(child, least) { least = child }
-      if least == at { break }
-      heap.swapAt(at, least)
-      at = least
+    while 2 * at + 1 < count {
+      var child = 2 * at + 1
+      if child + 1 < count, heap[child + 1] < heap[child] { child += 1 }
+      if heap[child] >= key { break }
+      heap[at] = heap[child]
+      at = child
     }
-    return (first.time, first.event)
-  }
-
-  private func isBefore(_ a: Int, _ b: Int) -> Bool {
-    (heap[a].time, heap[a].number) < (heap[b].time, heap[b].number)
+    heap[at] = key
   }
 }

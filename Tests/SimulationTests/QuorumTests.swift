@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct QuorumTests {
   /// Enough for each kind of trouble to happen hundreds of times; `hack/simulate --seeds` goes on where this ends.
-  static let shares: [Range<UInt64>] = (0..<8).map { $0 * 250..<($0 + 1) * 250 }
+  static let shares: [Range<UInt64>] = (0..<8).map { $0 * 200..<($0 + 1) * 200 }
 
   @Test(arguments: shares) func everyPromiseIsKeptWhateverGoesWrong(seeds: Range<UInt64>) {
     var seen = QuorumSimulation.Seen()
