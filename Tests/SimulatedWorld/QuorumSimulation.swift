@@ -105,6 +105,7 @@ package final class QuorumSimulation {
   var isTroubled = true
   var oddsOfVoterChange = 6
   var troublePause = 90_000
+  var crashes = 1
   var promises = QuorumPromises()
   var hash: UInt64
   var steps = 0
@@ -157,6 +158,7 @@ package final class QuorumSimulation {
     // Seeds differ in what they have much of: a mistake often needs a lot of one thing and little of another.
     oddsOfVoterChange = [2, 6, 12][draw(3)]
     troublePause = [30_000, 90_000, 250_000][draw(3)]
+    crashes = [1, 1, 4][draw(3)]
     let voterCount = [1, 2, 3, 3, 3, 4, 5][draw(7)]
     let observerCount = draw(4)
     var keys: [ReplicaKey] = []
@@ -242,7 +244,7 @@ package final class QuorumSimulation {
       perform(effect, on: i)
       if promises.broken != nil { return }
       // A process can end between any two effects of one step, and after the last one.
-      if isTroubled, happens(oneIn: oddsOfACrash(after: effect)) {
+      if isTroubled, happens(oneIn: max(2, oddsOfACrash(after: effect) / crashes)) {
         crash(i)
         return
       }
