@@ -192,21 +192,23 @@ import Vocabulary
 
   @Test func aVoterWithNewEndpointsTellsTheLeader() {
     let election = ElectionRecord(epoch: LeaderEpoch(3), leader: NodeID(2))
-    var stale = LogIndex(
+    let configured = LogIndex(
       epochs: [EpochStart(epoch: LeaderEpoch(1), start: .zero)], end: Offset(5),
       voters: VoterSet([Voter(ReplicaKey(NodeID(1))), Voter(key(2)), Voter(key(3))]))
-    var replica = Transcript(1, election: election, log: stale)
+    var replica = Transcript(1, election: election, log: configured)
     replica.say(.tick)
     replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: 1, after: 1999)
     replica.forget()
+    // A Fetch is under way when the time has come: the update is sent in place of the next one.
+    replica.say(.tick, after: 1)
     replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: 2, after: 1)
     replica.expect(
       """
+      > tick
       > answer to #2: fetch nothing, committed 0, NONE epoch 3 leader 2
       send #3 to 2: update voter 1a epoch 3
       """)
-    stale = replica.quorum.log
-    #expect(stale.voters.contains(key(1)))
+    #expect(replica.quorum.isVoter)
   }
 
   @Test func whatAVoterTellsOfItselfIsWrittenDown() {

@@ -135,6 +135,7 @@ extension QuorumSimulation {
     let asker = nodes[i].tokens[Int(token.value)]
     mark(14, Int(answer.head.epoch.value))
     var answer = answer
+    if case .updateVoter(let head) = answer, head.error == .none { seen.updates += 1 }
     if case .vote(let head, .granted) = answer, let vote = asker.vote {
       promises.voted(nodes[i].key, for: vote.candidate, in: vote.epoch)
       if head.epoch != vote.epoch { promises.fail("a vote for \(vote.epoch.value) comes in epoch \(head.epoch.value)") }

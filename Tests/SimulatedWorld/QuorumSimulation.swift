@@ -44,6 +44,7 @@ package final class QuorumSimulation {
     package var voterChanges = 0
     package var resignations = 0
     package var wipes = 0
+    package var updates = 0
     package var committed: Int64 = 0
     package init() {}
     package static func += (a: inout Seen, b: Seen) {
@@ -54,6 +55,7 @@ package final class QuorumSimulation {
       a.voterChanges += b.voterChanges
       a.resignations += b.resignations
       a.wipes += b.wipes
+      a.updates += b.updates
       a.committed += b.committed
     }
   }

@@ -16,7 +16,7 @@ import Testing
     // A world in which nothing goes wrong would prove nothing.
     #expect(seen.leaders > 150 && seen.committed > 1500)
     #expect(seen.crashes > 50 && seen.truncations > 5 && seen.installations > 0)
-    #expect(seen.voterChanges > 10 && seen.wipes > 10 && seen.resignations > 10)
+    #expect(seen.voterChanges > 10 && seen.wipes > 10 && seen.resignations > 10 && seen.updates > 0)
   }
 
   @Test func oneSeedIsOneHistory() {

@@ -10,8 +10,7 @@ extension Quorum {
     case .unattached(let deadline), .voted(let deadline): ofRole = isVoter ? deadline : .never
     case .prospective(let campaign), .candidate(let campaign): ofRole = campaign.deadline
     case .resigned(let resignation): ofRole = resignation.deadline
-    case .follower(let following):
-      ofRole = isVoter ? min(following.fetchDeadline, following.nextUpdate) : following.fetchDeadline
+    case .follower(let following): ofRole = following.fetchDeadline
     case .leader(let leadership):
       ofRole = min(
         min(leadership.quorumDeadline, leadership.nextBegin),
@@ -150,7 +149,8 @@ extension Quorum {
     if !isVoter, following.snapshot == nil, following.isOutOfTouch || !isFree(following.leader) {
       return askAnybody(&step)
     }
-    if isVoter, following.nextUpdate <= step.now {
+    // A Fetch is nearly always under way: the update takes the turn of the next one.
+    if isVoter, following.nextUpdate <= step.now, requests.isReady(following.leader) {
       following.nextUpdate = step.now + settings.fetchTimeout
       role = .follower(following)
       if let known = log.voters.voter(local.key.id), known != local {
