@@ -45,6 +45,7 @@ let foundations: [Target] = [
 let decisions: [Target] = [
   module("Decisions", "ClusterMetadata", uses: ["Vocabulary"]),
   module("Decisions", "Coordination", uses: ["Vocabulary"]),
+  module("Decisions", "Consensus", uses: ["Vocabulary"]),
   module("Decisions", "Replication", uses: ["Vocabulary"]),
 ]
 
@@ -78,11 +79,15 @@ let programs: [Target] = [
 
 let testing: [Target] = [
   .target(
-    name: "SimulatedWorld", dependencies: ["Vocabulary", "LogStorage", "Replication"], path: "Tests/SimulatedWorld",
+    name: "SimulatedWorld", dependencies: ["Vocabulary", "LogStorage", "Consensus", "Replication"],
+    path: "Tests/SimulatedWorld", swiftSettings: strict),
+  .executableTarget(
+    name: "Simulate", dependencies: ["Vocabulary", "Consensus", "SimulatedWorld"], path: "Tests/Simulate",
     swiftSettings: strict),
   .testTarget(
-    name: "SimulationTests", dependencies: ["Replication", "SimulatedWorld"], path: "Tests/SimulationTests",
-    swiftSettings: strict),
+    name: "SimulationTests", dependencies: ["Consensus", "Replication", "SimulatedWorld"],
+    path: "Tests/SimulationTests", swiftSettings: strict),
+  tests(of: "Consensus", uses: ["Vocabulary", "SimulatedWorld"]),
   tests(of: "Replication", uses: ["Vocabulary"]),
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),

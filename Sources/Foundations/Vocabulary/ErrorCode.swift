@@ -100,6 +100,7 @@ public enum ErrorCode: Int16, Hashable, Sendable, CaseIterable {
   case featureUpdateFailed = 96
   case principalDeserializationFailure = 97
   case snapshotNotFound = 98
+  case positionOutOfRange = 99
   case unknownTopicId = 100
   case duplicateBrokerRegistration = 101
   case brokerIdNotRegistered = 102
@@ -140,7 +141,7 @@ extension ErrorCode: CustomStringConvertible {
   public var description: String { String(Self.names[Int(rawValue) + 1]) }
 
   // A list, because reflection asks a type that has a description for that, and would not come back.
-  /// From -1 on, in the order of the numbers; 99 is a code that no broker sends any more.
+  /// From -1 on, in the order of the numbers.
   private static let names = """
     UNKNOWN_SERVER_ERROR NONE OFFSET_OUT_OF_RANGE CORRUPT_MESSAGE UNKNOWN_TOPIC_OR_PARTITION INVALID_FETCH_SIZE
     LEADER_NOT_AVAILABLE NOT_LEADER_OR_FOLLOWER REQUEST_TIMED_OUT BROKER_NOT_AVAILABLE REPLICA_NOT_AVAILABLE
