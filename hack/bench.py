@@ -271,8 +271,8 @@ Written by `hack/bench --write` on {datetime.date.today()}. Run it to get the fi
 On 2026-11-21, on the machine above, of the broker's CPU time two thirds were the kernel's: receiving, waking, and
 writing to the page cache in small pieces. One third was the program's, and of that nearly a half went into walking the
 ten million records of a gigabyte (lengths, offsets and times are checked for each), a tenth into the checksum, and the
-rest into reading requests, handing out offsets and counting references. Larger batches are what makes it cheaper: the
-first row of the table is the same code.
+rest into reading requests, handing out offsets and counting references. Larger batches are what makes it cheaper: the row
+with records of 1 KB is the same code.
 """
 
 
