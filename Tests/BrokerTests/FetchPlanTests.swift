@@ -55,6 +55,11 @@ import Vocabulary
     #expect(code(ask(0, epoch: 1)) == .unknownLeaderEpoch)
   }
 
+  @Test func aReaderAtTheEndNeedsNoDisk() {
+    let plan = FetchPlan(items: [ask(0, offset: 3), ask(1, offset: 2), ask(7)], version: 12, maxBytes: 1, isolation: 0)
+    #expect(plan.staysInMemory(table))
+  }
+
   @Test func anErrorIsWorthAnAnswerAtOnce() {
     #expect(read([ask(0), ask(7)]).isUrgent)
     #expect(!read([ask(0)]).isUrgent)

@@ -57,4 +57,6 @@ def test_what_is_produced_is_counted(measured, name):
     send(broker, name, [b"y" * 1000] * 50)
     after = samples(get("/metrics")[1])
     grown = {key: after[key] - before.get(key, 0) for key in after}
-    assert any(key == "kafka_server_brokertopicmetrics_bytesin_total" and value >= 50_000 for key, value in grown.items()), grown
+    assert grown["kafka_server_brokertopicmetrics_bytesin_total"] >= 50_000, grown
+    assert grown["kafka_server_brokertopicmetrics_messagesin_total"] == 50, grown
+    assert grown['kafka_network_requestmetrics_totaltimems_count{request="Produce"}'] >= 1, grown

@@ -149,8 +149,42 @@ def test_a_reader_with_another_leader_epoch_is_told(broker, name):
         assert epoch >= 0
         assert fetch_by_id(connection, identity, epoch)[0] == 0
         assert fetch_by_id(connection, identity, epoch + 1)[0] == UNKNOWN_LEADER_EPOCH
-        if epoch > 0:
-            assert fetch_by_id(connection, identity, epoch - 1)[0] == FENCED_LEADER_EPOCH
+
+
+@pytest.mark.relies_on(39)
+def test_a_reader_of_an_earlier_leader_is_told_of_the_present_one(private, name):
+    broker = private()
+    create(broker, name)
+    broker.crash()
+    with Connection(broker) as connection:
+        identity, epoch = metadata(connection, name)
+        assert epoch == 1, "the leader epoch rises after a crash"
+        assert fetch_by_id(connection, identity, epoch - 1)[0] == FENCED_LEADER_EPOCH
+        partition = struct.pack(">iiqiqi", 0, epoch - 1, 0, -1, -1, 1 << 20) + b"\0"
+        body = struct.pack(">iiibii", 0, 1, 1 << 20, 0, 0, -1)
+        body += b"\2" + identity + b"\2" + partition + b"\0" + b"\1" + b"\1" + b"\0"
+        answer = Reader(connection.ask(request(FETCH, 16, body, tags=b"\0")))
+    answer.take("i")
+    answer.skip_tags()
+    assert answer.take("ihi")[1:] == (0, 0)
+    assert answer.varint() - 1 == 1
+    answer.take("16s")
+    assert answer.varint() - 1 == 1
+    assert answer.take("ihqqq")[:2] == (0, FENCED_LEADER_EPOCH)
+    assert answer.varint() <= 1, "there are no aborted transactions"
+    answer.take("i")
+    assert answer.varint() <= 1, "there are no records"
+    # Tag 1 of the partition: the leader and its epoch (KIP-951).
+    assert (answer.varint(), answer.varint(), answer.varint()) == (1, 1, 9)
+    assert answer.take("ii") == (1, epoch)
+    answer.skip_tags()
+    answer.skip_tags()
+    # Tag 0 of the answer: where that leader is.
+    assert (answer.varint(), answer.varint()) == (1, 0)
+    answer.varint()
+    assert answer.varint() - 1 == 1
+    assert answer.take("i") == 1
+    assert (answer.text(), answer.take("i")) == ("127.0.0.1", broker.port)
 
 
 @pytest.mark.relies_on(39)

@@ -48,6 +48,11 @@ struct FetchPlan: Sendable {
   let maxBytes: Int
   let isolation: Int8
 
+  /// Whether the places of all that is asked for are known in memory: then reading never waits for the disk.
+  func staysInMemory(_ table: PartitionTable) -> Bool {
+    items.allSatisfy { find($0.key, in: table)?.log.isAtTail(Offset($0.ask.fetchOffset)) ?? true }
+  }
+
   func read(from table: PartitionTable) -> FetchResult {
     var result = FetchResult()
     var budget = maxBytes
@@ -75,6 +80,7 @@ struct FetchPlan: Sendable {
       return failed(answer, unknown(item.key, in: table))
     }
     if let code = partition.refusal(forEpoch: item.ask.currentLeaderEpoch) {
+      if code == .fencedLeaderEpoch, version >= 16 { answer.currentLeader.leaderEpoch = partition.leaderEpoch.value }
       return failed(answer, code)
     }
     // The high watermark is read first: what lies below it stays readable, whatever is appended meanwhile.

@@ -67,7 +67,17 @@ private struct FetchInProgress: Sendable {
   let isIncremental: Bool
   let deadline: Instant
 
+  /// Readers at the end of a log are served at once; finding the place of the others may wait for the disk, which
+  /// no loop does.
   func proceed(canWait: Bool) {
+    if plan.staysInMemory(broker.partitions) {
+      decide(canWait: canWait)
+    } else {
+      broker.pool.run { decide(canWait: canWait) }
+    }
+  }
+
+  private func decide(canWait: Bool) {
     let result = plan.read(from: broker.partitions)
     let mustAnswer =
       !canWait || plan.items.isEmpty && !isIncremental || result.isUrgent
@@ -95,12 +105,32 @@ private struct FetchInProgress: Sendable {
     response.sessionID = session?.id ?? 0
     var records: [LogSlice] = []
     for (item, fetched) in told.items {
-      append(fetched.answer, of: item.key, to: &response)
+      append(hinted(fetched.answer, &response), of: item.key, to: &response)
       if let slice = fetched.records { records.append(slice) }
       if fetched.answer.errorCode != .none { broker.metrics.failedFetches.add(1) }
     }
     broker.metrics.bytesOut.add(told.bytes)
     call.answer(response, records: records)
+  }
+
+  /// Who believes in an earlier leader is told of the present one, and where it is (KIP-951).
+  private func hinted(
+    _ answer: FetchResponse.Partition, _ response: inout FetchResponse
+  ) -> FetchResponse.Partition {
+    guard answer.currentLeader.leaderEpoch >= 0,
+      let listener = broker.settings.listeners.first(where: { $0.name == call.context.listener })
+    else { return answer }
+    var answer = answer
+    answer.currentLeader.leaderID = broker.settings.nodeID.value
+    if response.nodeEndpoints.isEmpty {
+      var endpoint = FetchResponse.NodeEndpoint()
+      endpoint.nodeID = broker.settings.nodeID.value
+      endpoint.host = listener.advertised.host
+      endpoint.port = Int32(listener.advertised.port)
+      endpoint.rack = broker.settings.rack
+      response.nodeEndpoints = [endpoint]
+    }
+    return answer
   }
 
   /// The first answer of a session tells everything, and the session remembers it.

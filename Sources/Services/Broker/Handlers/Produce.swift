@@ -13,7 +13,7 @@ extension Broker {
   func produce(_ call: Call<ProduceRequest>, _ body: UnsafeMutableRawBufferPointer) {
     let request = call.request
     metrics.produceRequests.add(1)
-    let answer = ProduceAnswer(call)
+    let answer = ProduceAnswer(call, time: metrics.produceTime)
     let now = wallClockNow()
     for (i, topic) in request.topicData.enumerated() {
       let held = call.context.version >= 13 ? partitions.topic(topic.topicID) : heldTopic(topic.name)
@@ -66,6 +66,8 @@ private final class ProduceAnswer: Sendable {
   }
 
   private let call: Call<ProduceRequest>
+  private let time: Summary
+  private let began = monotonicNow()
   private let state: Mutex<State>
 
   private struct State {
@@ -75,7 +77,8 @@ private final class ProduceAnswer: Sendable {
     var firstError: ErrorCode?
   }
 
-  init(_ call: Call<ProduceRequest>) {
+  init(_ call: Call<ProduceRequest>, time: Summary) {
+    self.time = time
     self.call = call
     var response = ProduceResponse()
     var count = 1
@@ -144,6 +147,7 @@ private final class ProduceAnswer: Sendable {
       return state.undecided == 0 ? (state.response, state.firstError) : nil
     }
     guard let (response, error) = finished else { return }
+    time.observe(Int((monotonicNow() - began).nanoseconds / 1000))
     if call.request.acks != 0 {
       call.answer(response)
     } else if let error {
