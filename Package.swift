@@ -64,7 +64,7 @@ let services: [Target] = [
     "Services", "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
-      "LogStorage", "Telemetry", "HTTP", "CPCRE2",
+      "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "CPCRE2",
     ]),
   module(
     "Services", "CommandLine",
