@@ -56,7 +56,8 @@ import Vocabulary
     for n in 0..<100 { try log.put(Make.batch(["v\(n)"], keys: [n == 3 ? "rare" : "often"])) }
     try log.flush()
     _ = try Cleaner().clean(log, from: .zero, upTo: log.endOffset, now: Timestamp(milliseconds: 5_000))
-    let bases = try log.everything().map { try $0.withUnsafeBytes { try RecordBatchHeader($0).baseOffset } }
+    let bases = try log.everything().map { try $0.withUnsafeBytes { try RecordBatchHeader($0) } }
+      .filter { $0.recordsCount > 0 }.map(\.baseOffset)
     #expect(bases.count < 30)
     for offset in 0..<100 as Range<Int64> {
       let outcome = try log.read(from: Offset(offset), maxBytes: 1, upTo: log.endOffset, minimum: .oneBatch)
@@ -65,6 +66,28 @@ import Vocabulary
         continue
       }
       #expect(slice.firstBatchBaseOffset == bases.first { $0 >= Offset(offset) })
+    }
+  }
+
+  @Test func aReaderIsNeverGivenOnlyBatchesWithoutRecords() throws {
+    let log = try Make.log(SimulatedDisk(seed: 5), Self.settings())
+    for n in 0..<60 as Range<Int64> {
+      let producer = ProducerStamp(id: ProducerID(n), epoch: ProducerEpoch(0), baseSequence: 0)
+      try log.put(Make.batch(["v\(n)"], keys: ["always"], producer: producer))
+    }
+    try log.flush()
+    _ = try Cleaner().clean(log, from: .zero, upTo: log.endOffset, now: Timestamp(milliseconds: 5_000))
+    let headers = try log.everything().map { try $0.withUnsafeBytes { try RecordBatchHeader($0) } }
+    #expect(log.segmentCount > 10)
+    for offset in 0..<60 as Range<Int64> {
+      let outcome = try log.read(from: Offset(offset), maxBytes: 700, upTo: log.endOffset, minimum: .oneBatch)
+      guard case .slice(let slice) = outcome else {
+        Issue.record("nothing at \(offset)")
+        continue
+      }
+      let first = try slice.bytes().withUnsafeBytes { try RecordBatchHeader($0) }
+      #expect(
+        first.recordsCount > 0 && first.baseOffset == headers.first { $0.lastOffset >= Offset(offset) }?.baseOffset)
     }
   }
 

@@ -49,15 +49,18 @@ extension PartitionLog {
       switch step {
       case .done(let outcome): return outcome
       case .search(let search):
-        switch try run(search) {
+        let found = try run(search)
+        // The index of a compacted segment has its predecessor's name: a search that ran while they changed places may
+        // have looked places up in one of them and batches in the other.
+        let isSame = state.withLock { state in
+          guard state.generation == search.generation else { return false }
+          if case .found(_, let end?) = found { state.noteReadEnd(end, in: search.segmentBase) }
+          return true
+        }
+        guard isSame else { continue }
+        switch found {
         case .again: continue
-        case .found(let slice, let end):
-          state.withLock { state in
-            if state.generation == search.generation, let end {
-              state.noteReadEnd(end, in: search.segmentBase)
-            }
-          }
-          return .slice(slice)
+        case .found(let slice, _): return .slice(slice)
         case .nothing: return .empty
         case .continueAt(let next):
           guard next > from, next < search.bound else { return .empty }

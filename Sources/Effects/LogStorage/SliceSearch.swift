@@ -86,7 +86,10 @@ struct SliceSearch: Sendable {
     StorageError(.read, segment.log.path, .invalid("its index leads to a batch that is too far"))
   }
 
-  /// The first batch whose last offset is at or after `from`.
+  /// The first batch that has a record at or after `from`.
+  ///
+  /// Compaction leaves batches without records, for the sake of their producers' sequence numbers. A reader that gets
+  /// nothing else takes it for a batch that is cut off: librdkafka asks for twice as much, and gives up after ten times.
   private func findStart(
     _ file: any DiskFile, from position: Int64
   ) throws(StorageError) -> (header: RecordBatchHeader, position: Int64)? {
@@ -94,7 +97,7 @@ struct SliceSearch: Sendable {
     while let found = try walk.next() {
       // An entry of the index never leads beyond what it was asked for, unless it lies.
       if knownStart == nil, position > 0, found.position == position, found.header.lastOffset > from { throw lie }
-      if found.header.lastOffset >= from { return found }
+      if found.header.lastOffset >= from, found.header.recordsCount > 0 { return found }
     }
     return nil
   }
