@@ -76,13 +76,68 @@ import Vocabulary
     #expect(complaint(["log.dirs": " , "])?.contains("names no folder") == true)
   }
 
-  @Test func rolesAndVotersAreThoseOfOneProcess() throws {
-    _ = try BrokerSettings(["process.roles": "controller, broker", "controller.quorum.voters": "1@localhost:9093"])
-    #expect(complaint(["process.roles": "broker"])?.hasPrefix("process.roles: 'broker'") == true)
-    #expect(complaint(["process.roles": "president"])?.contains("must be a list of broker, controller") == true)
-    let two = complaint(["controller.quorum.voters": "1@a:1,2@b:1"])
-    #expect(two?.hasPrefix("controller.quorum.voters: '1@a:1,2@b:1'") == true)
-    #expect(complaint(["node.id": "1", "controller.quorum.voters": "11@a:1"])?.contains("1@host:port") == true)
+  private static let both = [
+    "listeners": "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093", "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+  ]
+  private static let controllerAlone = [
+    "listeners": "CONTROLLER://localhost:9093", "controller.listener.names": "CONTROLLER",
+    "process.roles": "controller",
+  ]
+
+  @Test func aProcessThatNamesNoOthersIsAClusterOfItsOwn() throws {
+    #expect(try BrokerSettings([:]).quorum == .alone)
+    let voter = ["process.roles": "controller, broker", "controller.quorum.voters": "1@localhost:9093"]
+    #expect(try BrokerSettings(voter).quorum == .alone)
+    #expect(try BrokerSettings([:]).roles == [.broker, .controller])
+  }
+
+  @Test func aNodeFindsTheQuorumByItsVotersOrByItsServers() throws {
+    let voters = ["controller.quorum.voters": "1@a:1,2@[::1]:2"]
+    let quorum = try BrokerSettings(Self.both.merging(voters) { $1 }).quorum
+    #expect(
+      quorum
+        == .voters([
+          ConfiguredVoter(id: NodeID(1), address: .init(host: "a", port: 1)),
+          ConfiguredVoter(id: NodeID(2), address: .init(host: "::1", port: 2)),
+        ]))
+    let servers = ["process.roles": "broker", "controller.quorum.bootstrap.servers": "a:1, b:2"]
+    let broker = try BrokerSettings(servers)
+    #expect(broker.quorum == .found(through: [.init(host: "a", port: 1), .init(host: "b", port: 2)]))
+    #expect(broker.roles == [.broker] && broker.interBrokerListener == "PLAINTEXT")
+    let controller = try BrokerSettings(
+      Self.controllerAlone.merging(["controller.quorum.bootstrap.servers": "localhost:9093"]) { $1 })
+    #expect(controller.listeners.isEmpty && controller.controllerListeners.map(\.name) == ["CONTROLLER"])
+    #expect(controller.interBrokerListener == nil)
+  }
+
+  @Test(arguments: [
+    (["process.roles": "president"], "must be a list of broker, controller"),
+    (["process.roles": ""], "process.roles: "),
+    (["process.roles": "broker"], "needs controller.quorum.bootstrap.servers=host:port"),
+    (["process.roles": "broker", "controller.quorum.voters": "1@a:1"], "names node 1, which is no controller"),
+    (["controller.quorum.voters": "1@a:1,2@b:1"], "controller.listener.names: a controller of several nodes needs"),
+    (["controller.quorum.voters": "11@a:1"], "does not name node 1, which is a controller; add 1@host:port"),
+    (["controller.quorum.voters": "1@a:1,1@b:1"], "names node 1 twice"),
+    (["controller.quorum.voters": "1-a:1"], "'1-a:1' is not id@host:port"),
+    (
+      ["controller.quorum.voters": "1@a:1", "controller.quorum.bootstrap.servers": "a:1"],
+      "only one of them can say where the quorum is"
+    ),
+    (["controller.quorum.bootstrap.servers": "a"], "'a' is not host:port"),
+    (["process.roles": "controller"], "is for clients, and process.roles=controller serves none"),
+    (["inter.broker.listener.name": "INSIDE"], "'INSIDE' is not one of listeners, which are PLAINTEXT"),
+  ]) func rolesAndTheQuorumMustFitTogether(values: [String: String], reason: String) {
+    #expect(complaint(values)?.contains(reason) == true, "\(complaint(values) ?? "accepted")")
+  }
+
+  @Test func aListenerForControllersNeedsAController() {
+    let values = Self.both.merging(
+      ["process.roles": "broker", "controller.quorum.bootstrap.servers": "a:1"]
+    ) { $1 }
+    #expect(complaint(values)?.contains("CONTROLLER is for controllers, and process.roles=broker is none") == true)
+    #expect(
+      complaint(Self.controllerAlone)?.contains("controller.quorum.bootstrap.servers: a controller needs it") == true)
   }
 
   @Test func aClusterIDIsPrintableText() throws {
@@ -152,7 +207,7 @@ import Vocabulary
     let kafkas = [
       "listeners": "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
       "advertised.listeners": "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
-      "controller.listener.names": "CONTROLLER",
+      "controller.listener.names": "CONTROLLER", "controller.quorum.voters": "1@localhost:9093",
     ]
     #expect(try listeners(kafkas).map(\.name) == ["PLAINTEXT"])
     #expect(

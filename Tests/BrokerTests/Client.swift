@@ -112,8 +112,10 @@ final class RunningBroker {
     try broker.start()
     var limits = ConnectionLimits()
     limits.frameBytesMax = .mebibytes(1)
+    let itself = Itself()
+    itself.set(broker)
     server = try FrameServer(
-      loops: broker.loops, pool: broker.pool, limits: limits, service: RequestService(broker))
+      loops: broker.loops, pool: broker.pool, limits: limits, service: RequestService(itself, broker.settings))
     port = try server.listen(host: "127.0.0.1", port: 0, name: "PLAINTEXT")
   }
 

@@ -1,7 +1,5 @@
-import ClusterMetadata
 import EventLoop
-import LogStorage
-import SimulatedWorld
+import KafkaProtocol
 import Synchronization
 import Testing
 import Vocabulary
@@ -9,29 +7,32 @@ import Vocabulary
 @testable import Broker
 
 @Suite struct ProducerIDTests {
-  private struct Start {
-    let ids: ProducerIDs
-    let controller: Controller
+  /// Gives out blocks as a controller does: each once.
+  private final class Blocks: Sendable {
+    private let next = Mutex<Int64>(0)
+    let asked = Mutex(0)
+    func take() -> Range<Int64> {
+      asked.withLock { $0 += 1 }
+      return next.withLock { next in
+        defer { next += 1000 }
+        return next..<next + 1000
+      }
+    }
   }
 
-  /// A controller that knows what the log says, as after a restart.
-  private func start(_ log: PartitionLog) throws -> Start {
-    let metadata = MetadataLog(log: log)
-    let controller = try Controller(log: metadata, image: metadata.load()) { _, _ in }
-    return Start(ids: ProducerIDs(controller: controller, broker: NodeID(1)), controller: controller)
-  }
-
-  /// Asks from several threads at once, for more than several blocks.
-  private func take(_ count: Int, from ids: ProducerIDs) throws -> [Int64] {
-    let threads = 4
+  @Test func anIDIsNeverGivenTwiceByManyThreads() throws {
+    let blocks = Blocks()
+    let controller = try BlockingPool(threads: 1, name: "controller")
+    let ids = ProducerIDs { arrived in controller.run { arrived(blocks.take()) } }
+    let (count, threads) = (5000, 4)
     let pool = try BlockingPool(threads: threads, name: "askers")
     let given = Mutex<[Int64]>([])
     let finished = Events<Bool>()
     for _ in 0..<threads {
       pool.run {
         for _ in 0..<count / threads {
-          ids.next { result in
-            guard case .success(let id) = result else { return finished.add(false) }
+          ids.next { id in
+            guard let id else { return finished.add(false) }
             let isLast = given.withLock { given in
               given.append(id.value)
               return given.count == count
@@ -43,53 +44,46 @@ import Vocabulary
     }
     #expect(try finished.next())
     pool.stop()
-    return given.withLock { $0 }
+    controller.stop()
+    #expect(Set(given.withLock { $0 }).count == count)
+    #expect(blocks.asked.withLock { $0 } == 5, "one request for a thousand ids")
   }
 
-  @Test func anIDIsNeverGivenTwiceByManyThreadsAndAfterRestarts() throws {
-    let workshop = try Workshop()
-    let log = try workshop.log("__cluster_metadata")
+  @Test func oneRequestServesAllWhoWaitAndNobodyGetsAnIDBeforeIt() throws {
+    let orders = Events<@Sendable (Range<Int64>?) -> Void>()
+    let ids = ProducerIDs { orders.add($0) }
+    let given = Events<ProducerID?>()
+    for _ in 0..<3 { ids.next { given.add($0) } }
+    let arrived = try orders.next()
+    #expect(given.count == 0 && orders.count == 0)
+    arrived(40..<1040)
+    #expect(try (0..<3).map { _ in try given.next() } == [ProducerID(40), ProducerID(41), ProducerID(42)])
+    #expect(orders.count == 0)
+  }
+
+  @Test func whoWaitsForABlockThatCannotBeHadIsToldAndTheNextOneAsksAgain() throws {
+    let orders = Events<@Sendable (Range<Int64>?) -> Void>()
+    let ids = ProducerIDs { orders.add($0) }
+    let given = Events<ProducerID?>()
+    for _ in 0..<3 { ids.next { given.add($0) } }
+    try orders.next()(nil)
+    for _ in 0..<3 { #expect(try given.next() == nil) }
+    ids.next { given.add($0) }
+    try orders.next()(7..<8)
+    #expect(try given.next() == ProducerID(7))
+  }
+
+  @Test func anIDIsNotGivenAgainAfterARestart() throws {
+    let folder = try TemporaryFolder()
     var seen: Set<Int64> = []
     for _ in 0..<3 {
-      let start = try start(log)
-      let given = try take(5000, from: start.ids)
-      start.controller.stop()
-      #expect(given.count == 5000)
-      let new = Set(given)
-      #expect(new.count == given.count, "given twice at once")
-      #expect(seen.isDisjoint(with: new), "given again after a restart")
-      #expect(new.allSatisfy { $0 >= 0 })
-      seen.formUnion(new)
+      let running = try RunningBroker(in: folder)
+      let client = try running.connect()
+      for _ in 0..<5 {
+        let answer = try client.ask(InitProducerIDRequest { $0.transactionalID = nil }, version: 4)
+        #expect(answer.errorCode == .none)
+        #expect(seen.insert(answer.producerID).inserted)
+      }
     }
-  }
-
-  @Test func anIDIsGivenOnlyOnceItsBlockIsOnDisk() throws {
-    let workshop = try Workshop()
-    let log = try workshop.log("__cluster_metadata")
-    let start = try start(log)
-    let given = Events<Bool>()
-    workshop.disk.close()
-    for _ in 0..<3 {
-      start.ids.next { result in given.add((try? result.get()) != nil) }
-    }
-    _ = try workshop.disk.began.next()
-    #expect(given.count == 0)
-    workshop.disk.permitOne()
-    for _ in 0..<3 { #expect(try given.next()) }
-    #expect(workshop.disk.syncs == 1, "one write serves all who wait")
-    start.controller.stop()
-  }
-
-  @Test func aDiskThatFailsGivesNobodyAnID() throws {
-    let workshop = try Workshop()
-    let log = try workshop.log("__cluster_metadata")
-    let start = try start(log)
-    let given = Events<Bool>()
-    workshop.disk.inner.failNextSync()
-    for _ in 0..<3 {
-      start.ids.next { result in given.add((try? result.get()) != nil) }
-    }
-    for _ in 0..<3 { #expect(try !given.next()) }
-    start.controller.stop()
   }
 }

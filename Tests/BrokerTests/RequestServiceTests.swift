@@ -18,7 +18,7 @@ import Vocabulary
   private func checkBystander() throws {
     let answer = try bystander.ask(ApiVersionsRequest(), version: 0)
     #expect(answer.errorCode == .none)
-    #expect(answer.apiKeys.count == Routes.all.count)
+    #expect(answer.apiKeys.count == Routes.broker.all.count)
   }
 
   private func header(_ key: Int16, _ version: Int16, id: Int32 = 4711, client: String? = "test") -> [UInt8] {
@@ -37,9 +37,9 @@ import Vocabulary
     try checkBystander()
   }
 
-  @Test(arguments: Routes.all.map(\.key).filter { $0 != .apiVersions })
+  @Test(arguments: Routes.broker.all.map(\.key).filter { $0 != .apiVersions })
   func aVersionThatIsNotServedClosesTheConnection(key: APIKey) throws {
-    let served = try #require(Routes.route(for: key.rawValue)).served
+    let served = try #require(Routes.broker.route(for: key.rawValue)).served
     for version in [served.lowerBound - 1, served.upperBound + 1, .max, .min] {
       let client = try running.connect()
       client.send(frame: header(key.rawValue, version))
@@ -73,7 +73,7 @@ import Vocabulary
       request.clientSoftwareVersion = "1.0"
       let answer = try client.ask(request, version: version)
       #expect(answer.errorCode == .none)
-      #expect(Set(answer.apiKeys.map(\.apiKey)) == Set(Routes.all.map(\.key.rawValue)))
+      #expect(Set(answer.apiKeys.map(\.apiKey)) == Set(Routes.broker.all.map(\.key.rawValue)))
     }
     var request = ApiVersionsRequest()
     request.clientSoftwareName = "no name!"
@@ -106,7 +106,7 @@ import Vocabulary
   /// A frame that gets ever deeper: noise, a good header with noise behind it, a good request with some bytes changed.
   private func frame(_ random: inout SeededRandom) -> [UInt8] {
     let noise = (0..<Int.random(in: 0...120, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
-    let route = Routes.all.randomElement(using: &random) ?? Routes.all[0]
+    let route = Routes.broker.all.randomElement(using: &random) ?? Routes.broker.all[0]
     let version = Int16.random(in: route.served, using: &random)
     switch Int.random(in: 0..<4, using: &random) {
     case 0: return noise

@@ -59,7 +59,7 @@ import Vocabulary
     try log.put(Make.batch(["a"]))
     log.close()
     for checkpoint in OffsetCheckpoint.allCases { try directory!.save(checkpoint, [Make.partition: Offset(1)]) }
-    try directory!.markClean()
+    try directory!.markClean(epoch: -1)
     directory = nil
     directory = try open(disk, mine)
     #expect(directory!.wasStoppedCleanly)
@@ -106,7 +106,7 @@ import Vocabulary
       _ = try log.truncate(to: Offset(99))
       let before = try log.everything()
       #expect(log.close().isClean)
-      try directory.markClean()
+      try directory.markClean(epoch: -1)
       #expect(try directory.partitions().map(\.topicID) == [Make.topicID])
       let again = try directory.openLog(Make.partition, topicID: Make.topicID, settings: settings, now: .none)
       #expect(try again.everything() == before)

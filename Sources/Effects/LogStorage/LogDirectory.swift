@@ -50,7 +50,9 @@ public final class LogDirectory: Sendable {
   public let openFiles: OpenFiles
   public let identity: DirectoryIdentity
   /// The process before stopped in order: its logs need no recovery.
-  public let wasStoppedCleanly: Bool
+  public var wasStoppedCleanly: Bool { previousEpoch != nil }
+  /// The broker epoch of the process before, if it stopped in order; -1 where it had none (KIP-966).
+  public let previousEpoch: Int64?
   /// As they were when the directory was opened.
   public let recoveryPoints: [TopicPartition: Offset]
   public let logStarts: [TopicPartition: Offset]
@@ -111,9 +113,9 @@ public final class LogDirectory: Sendable {
     logStarts = try OffsetCheckpoint.logStarts.read(disk, path) ?? [:]
     highWatermarks = try OffsetCheckpoint.highWatermarks.read(disk, path) ?? [:]
     let marker = "\(path)/\(Self.cleanMarker)"
-    wasStoppedCleanly = try disk.size(of: marker) != nil
+    previousEpoch = try disk.contents(of: marker, limit: 4096).map { Self.epoch(in: $0) }
     // From here on a crash must not look like a clean stop.
-    if wasStoppedCleanly {
+    if previousEpoch != nil {
       try disk.unlink(marker)
       try disk.syncDirectory(path)
     }
@@ -169,10 +171,20 @@ public final class LogDirectory: Sendable {
     }
   }
 
-  /// Says that every log was closed cleanly. The last thing that a process writes.
-  public func markClean() throws(StorageError) {
+  /// Says that every log was closed cleanly, by a broker that was registered with this epoch (-1 for none). The last thing
+  /// that a process writes.
+  public func markClean(epoch: Int64) throws(StorageError) {
     try disk.replace(
-      "\(path)/\(Self.cleanMarker)", with: Array("{\"version\":0,\"brokerEpoch\":-1}".utf8), in: path)
+      "\(path)/\(Self.cleanMarker)", with: Array("{\"version\":0,\"brokerEpoch\":\(epoch)}".utf8), in: path)
+  }
+
+  /// Kafka's marker is a line of JSON, and was empty before KIP-966.
+  private static func epoch(in marker: [UInt8]) -> Int64 {
+    let name = Array("\"brokerEpoch\":".utf8)
+    guard let at = marker.indices.first(where: { marker[$0...].starts(with: name) }) else { return -1 }
+    let digits = marker[(at + name.count)...].drop { $0 == UInt8(ascii: " ") }
+      .prefix { $0 == UInt8(ascii: "-") || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+    return Int64(String(decoding: digits, as: UTF8.self)) ?? -1
   }
 
   /// Lets another process have the directory. Nothing may be written to it afterwards.

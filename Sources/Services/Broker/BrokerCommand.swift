@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import LogStorage
+import Synchronization
 public import Telemetry
 import Vocabulary
 
@@ -48,22 +49,28 @@ public enum BrokerCommand {
     let settings = try BrokerSettings(file: text, named: file ?? "server.properties", overrides: overrides)
     for remark in settings.remarks { log.warning(remark) }
     let signals = EndingSignals()
-    let broker = try Broker(settings: settings, log: log)
-    try broker.start()
-    log.info(
-      "ready",
-      [
-        "listeners": settings.listeners.map { "\($0.name)://\($0.advertised.host):\($0.advertised.port)" }
-          .joined(separator: ","),
-        "cluster": broker.clusterID, "node": settings.nodeID.value,
-        "partitions": broker.partitions.partitionCount,
-        "ms": (monotonicNow() - began).milliseconds,
-      ])
+    let failure = Mutex<String?>(nil)
+    let broker = try Broker(settings: settings, log: log) { reason in
+      failure.withLock { $0 = $0 ?? reason }
+      kill(getpid(), SIGTERM)
+    }
+    try broker.start { [weak broker] in
+      log.info(
+        "ready",
+        [
+          "listeners": (settings.listeners + settings.controllerListeners)
+            .map { "\($0.name)://\($0.advertised.host):\($0.advertised.port)" }.joined(separator: ","),
+          "cluster": broker?.clusterID ?? "", "node": settings.nodeID.value,
+          "partitions": broker?.partitions.partitionCount ?? 0,
+          "ms": (monotonicNow() - began).milliseconds,
+        ])
+    }
     let name = signals.wait()
-    log.info("stopping", ["signal": name])
+    let reason = failure.withLock { $0 }
+    log.info("stopping", ["because": reason ?? name])
     broker.stop()
     log.info("stopped")
-    return 0
+    return reason.map { Complaint.end($0, code: 1) } ?? 0
   }
 }
 

@@ -94,7 +94,7 @@ public enum StorageCommand {
     // Opening checks whose the folder is, before it makes it this node's.
     let directory = try LogDirectory.open(disk: FileDisk(), openFiles: OpenFiles(), path: path, expected: identity)
     // Opening took the note of a clean stop away, as for a broker that starts.
-    if directory.wasStoppedCleanly { try directory.markClean() }
+    if directory.wasStoppedCleanly { try directory.markClean(epoch: directory.previousEpoch ?? -1) }
     directory.release()
     print(
       isFormatted

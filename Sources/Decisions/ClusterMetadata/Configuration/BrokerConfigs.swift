@@ -21,10 +21,10 @@ public enum BrokerConfigs {
   private static let anyLong: ClosedRange<Int64> = 0...Int64.max
   private static let loops = "event loops do the work: see num.network.threads"
   private static let noTransactions = "there are no transactions yet"
-  private static let aloneInItsCluster = "this version is the only node of its cluster"
   private static let noShareGroups = "there are no share groups"
 
-  public static let all: [BrokerConfigDefinition] = identity + connections + topics + groups + upkeep + accepted
+  public static let all: [BrokerConfigDefinition] =
+    identity + connections + cluster + topics + groups + upkeep + accepted
 
   private static let identity: [BrokerConfigDefinition] = [
     key("node.id", .int(int32), "1", "This node's id, unique in the cluster."),
@@ -36,12 +36,12 @@ public enum BrokerConfigs {
     key("listener.security.protocol.map", .freeList, nil, "Which protocol each listener name speaks."),
     key("controller.listener.names", .freeList, nil, "Listeners that are for controllers only."),
     key(
-      "inter.broker.listener.name", .string, nil, "The listener that brokers use among themselves.",
-      .none(because: aloneInItsCluster)),
+      "inter.broker.listener.name", .string, nil,
+      "The listener that brokers use among themselves; the first if not set."),
     key("controller.quorum.voters", .freeList, nil, "The voters of the metadata quorum: id@host:port."),
     key(
-      "controller.quorum.bootstrap.servers", .freeList, nil, "Where to find the metadata quorum.",
-      .none(because: aloneInItsCluster)),
+      "controller.quorum.bootstrap.servers", .freeList, nil,
+      "Where to find the metadata quorum, whose voters are in the metadata log (KIP-853)."),
     key("broker.rack", .string, nil, "The Region or zone of this broker."),
     key("log.dirs", .freeList, nil, "Where records are kept."),
     key("log.dir", .string, "./swiftwater-data", "Where records are kept, when log.dirs is not set."),
@@ -64,6 +64,35 @@ public enum BrokerConfigs {
     key("connections.max.idle.ms", .long(0...Int64.max), "600000", "A connection that is idle for longer is closed."),
     key("max.connections", .int(int32), "2147483647", "Connections in all."),
     key("max.connections.per.ip", .int(int32), "2147483647", "Connections from one address."),
+  ]
+
+  private static let cluster: [BrokerConfigDefinition] = [
+    key(
+      "broker.session.timeout.ms", .int(positive), "9000",
+      "A broker of which the controller hears nothing for so long is fenced."),
+    key(
+      "broker.heartbeat.interval.ms", .int(positive), "2000", "How often a broker tells the controller that it lives."),
+    key("controlled.shutdown.enable", .boolean, "true", "Whether leaders are moved away before a broker stops."),
+    key(
+      "auto.leader.rebalance.enable", .boolean, "true",
+      "Whether leadership goes back to the preferred leaders by itself."),
+    key(
+      "leader.imbalance.check.interval.seconds", .int(positive), "300",
+      "How often leadership is given back to the preferred leaders."),
+    key(
+      "controller.quorum.election.timeout.ms", .int(positive), "1000",
+      "How long a controller waits before it asks for votes again; a random part is added."),
+    key(
+      "controller.quorum.fetch.timeout.ms", .int(positive), "2000",
+      "How long a controller hears nothing from the leader before it wants to be elected."),
+    key(
+      "controller.quorum.election.backoff.max.ms", .int(positive), "1000",
+      "The longest pause after an election that nobody won."),
+    key("controller.quorum.request.timeout.ms", .int(positive), "2000", "How long a request to a controller may take."),
+    key("controller.quorum.retry.backoff.ms", .int(int32), "20", "The pause before a controller is asked again."),
+    key(
+      "metadata.log.max.record.bytes.between.snapshots", .long(1...Int64.max), "20971520",
+      "Bytes of the metadata log after which a snapshot takes its place."),
   ]
 
   private static let topics: [BrokerConfigDefinition] =

@@ -4,7 +4,14 @@ public import Vocabulary
 /// What server.properties and `--override` come to, checked. Nothing on disk has been looked at yet.
 public struct BrokerSettings: Sendable {
   public let nodeID: NodeID
+  public let roles: Set<ProcessRole>
+  /// For clients and other brokers.
   public let listeners: [Listener]
+  /// For controllers, and for brokers that speak to them.
+  public let controllerListeners: [Listener]
+  /// The name of the listener that brokers use among themselves; nil where this is none.
+  public let interBrokerListener: String?
+  public let quorum: QuorumMembership
   public let rack: String?
   public let logDirectories: [String]
   /// For a data folder that is new.
@@ -56,7 +63,11 @@ public struct BrokerSettings: Sendable {
     let reader = SettingsReader(values: values)
     fixed = values
     nodeID = try Self.nodeID(from: values)
-    listeners = try Self.listeners(from: reader)
+    roles = try Self.roles(from: values)
+    (listeners, controllerListeners) = try Self.listeners(from: reader, roles: roles)
+    interBrokerListener = try Self.interBrokerListener(from: values, among: listeners)
+    quorum = try Self.quorum(
+      from: values, node: nodeID, roles: roles, hasControllerListener: !controllerListeners.isEmpty)
     rack = values["broker.rack"]
     let directories = commaSeparated(values["log.dirs"] ?? reader.text("log.dir"))
     guard directories.count == 1 else {

@@ -63,52 +63,59 @@ extension BrokerSettings {
     }
     let text = values["node.id"] ?? values["broker.id"] ?? "1"
     guard let id = Int32(text) else { throw ConfigurationError("node.id: '\(text)' must be a whole number from 0") }
-    try checkRoles(values, id)
     return NodeID(id)
   }
 
-  /// One node is its own quorum; anything else is refused rather than half done.
-  private static func checkRoles(_ values: [String: String], _ id: Int32) throws(ConfigurationError) {
-    if let roles = values["process.roles"], Set(commaSeparated(roles)) != ["broker", "controller"] {
-      throw ConfigurationError(
-        "process.roles: '\(roles)' is not supported yet; this version runs as broker,controller in one process")
-    }
-    let voters = commaSeparated(values["controller.quorum.voters"] ?? "")
-    if voters.count > 1 || voters.contains(where: { !$0.hasPrefix("\(id)@") }) {
-      throw ConfigurationError(
-        "controller.quorum.voters: '\(voters.joined(separator: ","))' is not supported yet; this version is a quorum of one, \(id)@host:port"
-      )
-    }
-  }
-
-  static func listeners(from reader: SettingsReader) throws(ConfigurationError) -> [Listener] {
-    let controllers = Set(commaSeparated(reader.values["controller.listener.names"] ?? "").map { $0.uppercased() })
+  /// What is bound: for clients and other brokers, and for controllers.
+  static func listeners(
+    from reader: SettingsReader, roles: Set<ProcessRole>
+  ) throws(ConfigurationError) -> (clients: [Listener], controllers: [Listener]) {
+    let names = Set(commaSeparated(reader.values["controller.listener.names"] ?? "").map { $0.uppercased() })
     let all = try ListenerText.parse(reader.text("listeners"), key: "listeners")
-    let bound = all.filter { !controllers.contains($0.name) }
-    guard !bound.isEmpty else { throw ConfigurationError("listeners: names no listener for clients") }
-    try checkProtocols(of: bound, map: reader.values["listener.security.protocol.map"])
+    try checkProtocols(of: all, map: reader.values["listener.security.protocol.map"], controllers: names)
     let advertised = try ListenerText.parse(reader.values["advertised.listeners"] ?? "", key: "advertised.listeners")
     for listener in advertised where !all.contains(where: { $0.name == listener.name }) {
       throw ConfigurationError("advertised.listeners: \(listener.name) is not one of listeners")
     }
-    var listeners: [Listener] = []
-    for listener in bound {
-      let told = advertised.first { $0.name == listener.name } ?? listener
-      guard !["", "0.0.0.0", "::"].contains(told.host) else {
-        let place = told.host.isEmpty ? "an empty host" : told.host
+    let controllers = all.filter { names.contains($0.name) }.map { bound in
+      let told = advertised.first { $0.name == bound.name } ?? bound
+      return Listener(
+        name: bound.name, bind: Address(host: bound.host, port: bound.port),
+        advertised: Address(host: told.host, port: told.port))
+    }
+    let clients = all.filter { !names.contains($0.name) }
+    guard roles.contains(.broker) else {
+      if let first = clients.first {
         throw ConfigurationError(
-          "advertised.listeners: clients cannot connect to \(place); set \(listener.name)://name-or-address:\(told.port)"
+          "listeners: \(first.name) is for clients, and process.roles=controller serves none; add it to controller.listener.names or take it out"
         )
       }
-      listeners.append(
-        Listener(
-          name: listener.name, bind: Address(host: listener.host, port: listener.port),
-          advertised: Address(host: told.host, port: told.port)))
+      return ([], controllers)
     }
-    return listeners
+    guard !clients.isEmpty else { throw ConfigurationError("listeners: names no listener for clients") }
+    if !roles.contains(.controller), let first = controllers.first {
+      throw ConfigurationError(
+        "listeners: \(first.name) is for controllers, and process.roles=broker is none; take it out of listeners")
+    }
+    return (try clients.map { bound throws(ConfigurationError) in try told(bound, advertised) }, controllers)
   }
 
-  private static func checkProtocols(of listeners: [ListenerText], map: String?) throws(ConfigurationError) {
+  private static func told(_ bound: ListenerText, _ advertised: [ListenerText]) throws(ConfigurationError) -> Listener {
+    let told = advertised.first { $0.name == bound.name } ?? bound
+    guard !["", "0.0.0.0", "::"].contains(told.host) else {
+      let place = told.host.isEmpty ? "an empty host" : told.host
+      throw ConfigurationError(
+        "advertised.listeners: clients cannot connect to \(place); set \(bound.name)://name-or-address:\(told.port)")
+    }
+    return Listener(
+      name: bound.name, bind: Address(host: bound.host, port: bound.port),
+      advertised: Address(host: told.host, port: told.port))
+  }
+
+  /// A listener for controllers speaks PLAINTEXT where nothing else is said, as in Kafka's own examples.
+  private static func checkProtocols(
+    of listeners: [ListenerText], map: String?, controllers: Set<String>
+  ) throws(ConfigurationError) {
     var protocols: [String: String] = [:]
     for pair in commaSeparated(map ?? "") {
       guard let colon = pair.firstIndex(of: ":") else {
@@ -117,7 +124,7 @@ extension BrokerSettings {
       protocols[pair[..<colon].uppercased()] = pair[pair.index(after: colon)...].uppercased()
     }
     for listener in listeners {
-      let spoken = protocols[listener.name] ?? listener.name
+      let spoken = protocols[listener.name] ?? (controllers.contains(listener.name) ? "PLAINTEXT" : listener.name)
       if ["SSL", "SASL_SSL", "SASL_PLAINTEXT"].contains(spoken) {
         throw ConfigurationError(
           "listeners: \(listener.name) would speak \(spoken), which is not supported yet; use PLAINTEXT")

@@ -74,11 +74,11 @@ extension Broker {
       @escaping @Sendable (Int, ConfigResource, MetadataImage) -> Result<Decision<Result<Void, Refusal>>, Refusal>,
     then: @escaping @Sendable ([Refusal?]) -> Void
   ) {
-    controller.change { draft in
+    change { draft in
       var scratch = draft
       var refusals: [Refusal?] = []
       for (index, asked) in resources.enumerated() {
-        let decision = self.configResource(type: asked.type, name: asked.name).flatMap {
+        let decision = self.configResource(type: asked.type, name: asked.name, in: scratch.image).flatMap {
           decide(index, $0, scratch.image)
         }
         switch decision {
@@ -95,9 +95,7 @@ extension Broker {
     } then: { result in
       switch result {
       case .success(let refusals): then(refusals)
-      case .failure(let error):
-        self.storageFailed(error)
-        then(resources.map { _ in Refusal(.kafkaStorageError, "\(error)") })
+      case .failure(let refusal): then(resources.map { _ in refusal })
       }
     }
   }

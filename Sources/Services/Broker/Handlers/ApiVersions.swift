@@ -16,7 +16,9 @@ extension Broker {
       return call.answer(refused)
     }
     var response = ApiVersionsResponse()
-    response.apiKeys = Routes.advertised
+    response.apiKeys =
+      (settings.controllerListeners.contains { $0.name == call.context.listener } ? Routes.controller : Routes.broker)
+      .advertised
     response.finalizedFeaturesEpoch = 0
     response.supportedFeatures = Features.all.map { name, level in
       var feature = ApiVersionsResponse.SupportedFeatureKey()

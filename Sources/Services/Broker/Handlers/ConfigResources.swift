@@ -8,8 +8,8 @@ enum ConfigResourceType: Int8 {
 }
 
 extension Broker {
-  /// A resource as requests name it. The only broker here is this one; an empty name stands for all brokers.
-  func configResource(type: Int8, name: String) -> Result<ConfigResource, Refusal> {
+  /// A resource as requests name it: any topic, any broker of the image; an empty name stands for all brokers.
+  func configResource(type: Int8, name: String, in image: MetadataImage) -> Result<ConfigResource, Refusal> {
     switch ConfigResourceType(rawValue: type) {
     case .topic: return .success(.topic(name))
     case .broker where name.isEmpty: return .success(.allBrokers)
@@ -17,17 +17,21 @@ extension Broker {
       guard let id = Int32(name) else {
         return .failure(Refusal(.invalidRequest, "'\(name)' is not a broker id."))
       }
-      guard id == settings.nodeID.value else {
+      guard id == settings.nodeID.value || image.brokers[NodeID(id)] != nil else {
         return .failure(
-          Refusal(.invalidRequest, "Unexpected broker id \(id): this is broker \(settings.nodeID.value)."))
+          Refusal(.brokerIdNotRegistered, "There is no broker \(id): registered are \(Self.text(image.brokers.keys))."))
       }
-      return .success(.broker(settings.nodeID))
+      return .success(.broker(NodeID(id)))
     case nil:
       return .failure(
         Refusal(
           .invalidRequest, "Resource type \(type) is not supported: only topics (2) and brokers (4) have configs here.")
       )
     }
+  }
+
+  private static func text(_ ids: some Sequence<NodeID>) -> String {
+    ids.sorted().map { "\($0.value)" }.joined(separator: ", ")
   }
 
   /// Where topics take what they do not say themselves.
@@ -39,7 +43,7 @@ extension Broker {
 
   /// Every config of a topic, as it comes to.
   func topicConfigs(own: [String: String]) -> [ResolvedConfig] {
-    let inherited = inherited(controller.image)
+    let inherited = inherited(image)
     return TopicConfigs.all.map { inherited.resolve($0, own: own) }
   }
 }

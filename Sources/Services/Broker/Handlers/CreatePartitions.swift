@@ -7,7 +7,7 @@ extension Broker {
   /// CreatePartitions, v0–3: gives topics more partitions, each topic on its own.
   func createPartitions(_ call: Call<CreatePartitionsRequest>) {
     let request = call.request
-    controller.change { draft in
+    change { draft in
       var scratch = draft
       let repeated = repeatedNames(request.topics.lazy.map(\.name))
       let answers = request.topics.map { topic -> Result<Void, Refusal> in
@@ -20,7 +20,6 @@ extension Broker {
       if !request.validateOnly { draft = scratch }
       return answers
     } then: { result in
-      if case .failure(let error) = result { self.storageFailed(error) }
       var response = CreatePartitionsResponse()
       response.results = request.topics.enumerated().map { index, topic in
         var entry = CreatePartitionsResponse.Topic()
@@ -30,9 +29,9 @@ extension Broker {
         case .success(.failure(let refusal)):
           entry.errorCode = refusal.code
           entry.errorMessage = refusal.message
-        case .failure(let error):
-          entry.errorCode = .kafkaStorageError
-          entry.errorMessage = "\(error)"
+        case .failure(let refusal):
+          entry.errorCode = refusal.code
+          entry.errorMessage = refusal.message
         }
         return entry
       }

@@ -11,7 +11,7 @@ extension Broker {
     let request = call.request
     let defaults = settings.topicDefaults
     let ids = request.topics.map { _ in UniqueID.random() }
-    controller.change { draft in
+    change { draft in
       var scratch = draft
       var answers: [Result<CreatedTopic, Refusal>] = []
       let repeated = repeatedNames(request.topics.lazy.map(\.name))
@@ -29,9 +29,7 @@ extension Broker {
       switch result {
       case .success(let answers):
         response.topics = zip(request.topics, answers).map { self.entry($0, $1, call.context.version) }
-      case .failure(let error):
-        self.storageFailed(error)
-        let refusal = Refusal(.kafkaStorageError, "\(error)")
+      case .failure(let refusal):
         response.topics = request.topics.map { self.entry($0, .failure(refusal), call.context.version) }
       }
       call.answer(response)

@@ -8,7 +8,7 @@ extension Broker {
   func deleteTopics(_ call: Call<DeleteTopicsRequest>) {
     let references = self.references(in: call)
     let isAllowed = settings.deletesTopics
-    controller.change { draft in
+    change { draft in
       references.map { reference -> Result<TopicState, Refusal> in
         guard let reference else {
           return .failure(
@@ -18,12 +18,11 @@ extension Broker {
         return draft.add(draft.image.delete(reference))
       }
     } then: { result in
-      if case .failure(let error) = result { self.storageFailed(error) }
-      let results =
-        (try? result.get())
-        ?? references.map { _ in .failure(Refusal(.kafkaStorageError, "The metadata log takes no writes.")) }
-      let deleted = results.compactMap { try? $0.get() }
-      self.groups.topicsDeleted(deleted.map(\.name))
+      let results: [Result<TopicState, Refusal>]
+      switch result {
+      case .success(let each): results = each
+      case .failure(let refusal): results = references.map { _ in .failure(refusal) }
+      }
       var response = DeleteTopicsResponse()
       response.responses = zip(references, results).map { self.entry($0, $1) }
       call.answer(response)

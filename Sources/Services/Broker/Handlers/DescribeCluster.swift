@@ -1,4 +1,5 @@
 import ClusterMetadata
+import KafkaClient
 import KafkaProtocol
 import Vocabulary
 
@@ -8,24 +9,49 @@ extension Broker {
     var response = DescribeClusterResponse()
     response.clusterID = clusterID
     response.endpointType = call.request.endpointType
-    guard call.request.endpointType == 1 else {
-      response.errorCode = .mismatchedEndpointType
-      response.errorMessage = "This listener is for brokers: ask for endpoint type 1."
+    let isController = settings.controllerListeners.contains { $0.name == call.context.listener }
+    guard call.request.endpointType == (isController ? 2 : 1) else {
+      response.errorCode =
+        call.request.endpointType == 1 || call.request.endpointType == 2
+        ? .mismatchedEndpointType : .unsupportedEndpointType
+      response.errorMessage =
+        isController
+        ? "This listener is for controllers: ask for endpoint type 2."
+        : "This listener is for brokers: ask for endpoint type 1."
       return call.answer(response)
     }
-    response.controllerID = settings.nodeID.value
-    response.brokers = controller.image.liveBrokers.compactMap { broker in
-      guard let endpoint = broker.endpoints.first(where: { $0.name == call.context.listener }) else { return nil }
-      var entry = DescribeClusterResponse.Broker()
-      entry.brokerID = broker.id.value
-      entry.host = endpoint.host
-      entry.port = Int32(endpoint.port)
-      entry.rack = broker.rack
-      return entry
+    if isController {
+      response.controllerID = quorum.leader?.id.value ?? -1
+      response.brokers = quorum.controllers.map { Self.entry($0.id, $0.address.host, $0.address.port, rack: nil) }
+    } else {
+      response.controllerID = controllerForClients(image)
+      response.brokers = image.liveBrokers.compactMap { broker in
+        guard let endpoint = broker.endpoints.first(where: { $0.name == call.context.listener }) else { return nil }
+        return Self.entry(broker.id, endpoint.host, endpoint.port, rack: broker.rack)
+      }
     }
     if call.request.includeClusterAuthorizedOperations {
       response.clusterAuthorizedOperations = AuthorizedOperations.cluster
     }
     call.answer(response)
+  }
+
+  private static func entry(
+    _ id: NodeID, _ host: String, _ port: UInt16, rack: String?
+  ) -> DescribeClusterResponse.Broker {
+    var entry = DescribeClusterResponse.Broker()
+    entry.brokerID = id.value
+    entry.host = host
+    entry.port = Int32(port)
+    entry.rack = rack
+    return entry
+  }
+
+  /// Clients cannot reach controllers: they are told of a broker that passes their requests on (KIP-590), the active
+  /// controller itself where it is a broker too. -1 while there is none.
+  func controllerForClients(_ image: MetadataImage) -> Int32 {
+    let live = image.liveBrokers
+    if let leader = quorum.leader?.id, live.contains(where: { $0.id == leader }) { return leader.value }
+    return live.first?.id.value ?? -1
   }
 }

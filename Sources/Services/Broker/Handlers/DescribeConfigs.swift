@@ -6,7 +6,7 @@ extension Broker {
   /// DescribeConfigs, v1–4: what a topic's or a broker's keys come to, and where each value comes from.
   func describeConfigs(_ call: Call<DescribeConfigsRequest>) {
     let request = call.request
-    let image = controller.image
+    let image = self.image
     var response = DescribeConfigsResponse()
     response.results = request.resources.withoutRepetition { "\($0.resourceType) \($0.resourceName)" }.map { asked in
       var entry = DescribeConfigsResponse.Resource()
@@ -29,14 +29,20 @@ extension Broker {
   private func resolved(
     _ asked: DescribeConfigsRequest.Resource, _ image: MetadataImage
   ) -> Result<[ResolvedConfig], Refusal> {
-    configResource(type: asked.resourceType, name: asked.resourceName).flatMap { resource in
+    configResource(type: asked.resourceType, name: asked.resourceName, in: image).flatMap { resource in
       let inherited = inherited(image)
       switch resource {
       case .topic(let name):
         return image.topic(.name(name)).map { topic in
           TopicConfigs.all.map { inherited.resolve($0, own: image.configs(of: .topic(topic.name.text))) }
         }
-      case .broker:
+      case .broker(let id):
+        guard id == settings.nodeID else {
+          return .failure(
+            Refusal(
+              .invalidRequest,
+              "Only broker \(id) itself knows its server.properties; this is broker \(settings.nodeID): ask that one."))
+        }
         return .success(BrokerConfigs.all.map { inherited.resolve(brokerKey: $0) })
       case .allBrokers:
         let set = image.configs(of: .allBrokers)

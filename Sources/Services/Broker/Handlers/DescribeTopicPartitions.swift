@@ -8,7 +8,7 @@ extension Broker {
   /// No topics means all. The cursor names the first partition of the next page.
   func describeTopicPartitions(_ call: Call<DescribeTopicPartitionsRequest>) {
     let request = call.request
-    let image = controller.image
+    let image = self.image
     let asked = request.topics.isEmpty ? image.topicsByName.map(\.name.text) : Set(request.topics.map(\.name)).sorted()
     var room = max(1, min(Int(request.responsePartitionLimit), 2000))
     var response = DescribeTopicPartitionsResponse()

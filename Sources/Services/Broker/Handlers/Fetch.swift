@@ -93,7 +93,7 @@ private struct FetchInProgress: Sendable {
       partitions.append(partition)
       seen.append(fetched.seen)
     }
-    let loop = call.context.connection.loop
+    let loop = call.context.loop
     // The read goes back to the connection's own loop: a producer does not pay for its consumers.
     let wait = FetchWait(partitions: partitions) { loop.post { self.proceed(canWait: true) } }
     wait.start(seen: seen, until: deadline, on: loop)

@@ -9,17 +9,12 @@ extension Broker {
     guard call.request.transactionalID == nil else {
       return call.answer(refused(.invalidRequest))
     }
-    producerIDs.next { result in
-      switch result {
-      case .success(let id):
-        var response = InitProducerIDResponse()
-        response.producerID = id.value
-        response.producerEpoch = 0
-        call.answer(response)
-      case .failure(let error):
-        self.storageFailed(error)
-        call.answer(self.refused(.coordinatorNotAvailable))
-      }
+    producerIDs.next { id in
+      guard let id else { return call.answer(self.refused(.coordinatorNotAvailable)) }
+      var response = InitProducerIDResponse()
+      response.producerID = id.value
+      response.producerEpoch = 0
+      call.answer(response)
     }
   }
 

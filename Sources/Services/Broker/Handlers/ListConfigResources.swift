@@ -8,7 +8,7 @@ extension Broker {
     var response = ListConfigResourcesResponse()
     guard call.context.version >= 1 else { return call.answer(response) }
     let asked = Set(call.request.resourceTypes)
-    let image = controller.image
+    let image = self.image
     func wants(_ type: ConfigResourceType) -> Bool { asked.isEmpty || asked.contains(type.rawValue) }
     func add(_ name: String, _ type: ConfigResourceType) {
       var resource = ListConfigResourcesResponse.ConfigResource()

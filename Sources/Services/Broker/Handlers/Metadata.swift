@@ -22,39 +22,29 @@ extension Broker {
   private func creatable(_ request: MetadataRequest, version: Int16) -> [TopicName] {
     guard settings.createsTopicsWhenAsked, version < 4 || request.allowAutoTopicCreation else { return [] }
     let names = (request.topics ?? []).compactMap { $0.topicID == .zero ? $0.name.flatMap(TopicName.init) : nil }
-    return names.filter { partitions.topic($0) == nil && !$0.isInternal }
+    let image = self.image
+    return names.filter { image.topicIDs[$0] == nil && !$0.isInternal }
   }
 
   private func create(_ names: [TopicName], then: @escaping @Sendable ([TopicName: Refusal]) -> Void) {
-    let ids = names.map { _ in UniqueID.random() }
-    let defaults = settings.topicDefaults
-    controller.change { draft in
-      var refusals: [TopicName: Refusal] = [:]
-      for (name, id) in zip(names, ids) where draft.image.topicIDs[name] == nil {
-        let creation = TopicCreation(
-          name: name.text, layout: .counted(partitions: nil, replicationFactor: nil), configs: [], id: id)
-        if case .failure(let refusal) = draft.add(draft.image.create(creation, defaults: defaults)) {
-          refusals[name] = refusal
-        }
-      }
-      return refusals
-    } then: { result in
-      switch result {
-      case .success(let refusals): then(refusals)
-      case .failure(let error):
-        self.storageFailed(error)
-        then(Dictionary(names.map { ($0, Refusal(.kafkaStorageError, "\(error)")) }) { first, _ in first })
-      }
-    }
+    createTopics(names.map { Self.creation($0) }, then: then)
+  }
+
+  private static func creation(_ name: TopicName) -> CreateTopicsRequest.Topic {
+    var topic = CreateTopicsRequest.Topic()
+    topic.name = name.text
+    topic.numPartitions = -1
+    topic.replicationFactor = -1
+    return topic
   }
 
   private func metadata(
     for call: Call<MetadataRequest>, _ wantsAll: Bool, _ refusals: [TopicName: Refusal]
   ) -> MetadataResponse {
-    let image = controller.image
+    let image = self.image
     var response = MetadataResponse()
     response.clusterID = clusterID
-    response.controllerID = settings.nodeID.value
+    response.controllerID = controllerForClients(image)
     response.brokers = image.liveBrokers.compactMap { broker in
       guard let endpoint = broker.endpoints.first(where: { $0.name == call.context.listener }) else { return nil }
       var entry = MetadataResponse.Broker()

@@ -1,6 +1,5 @@
 import ClusterMetadata
 import EventLoop
-import LogStorage
 import Synchronization
 import Vocabulary
 
@@ -22,62 +21,154 @@ struct MetadataDraft: Sendable {
   }
 }
 
-/// Decides, records and publishes what the cluster agrees on: one change at a time, on a thread of its own.
+/// Decides what the cluster agrees on while this node leads the metadata quorum, one change at a time, on the quorum's
+/// thread.
 ///
-/// The order is a contract: records are on disk before the image that holds them is seen by anyone, and the broker has
-/// followed it before the answer is sent.
+/// A decision sees everything decided before it, committed or not. Its answer is given when what it rests on is committed
+/// and this node has followed it; an answer that can no longer become true, because the leadership went, is
+/// NOT_CONTROLLER: whether the change was made is then not known, as in Kafka.
 final class Controller: Sendable {
-  private let thread: BlockingPool
-  private let log: MetadataLog
-  private let published: Mutex<MetadataImage>
-  /// Makes the broker follow: opens, closes and configures partitions. Set once, before the first change.
-  private let follow: @Sendable ([MetadataRecord], MetadataImage) -> Void
+  private let quorum: MetadataQuorum
+  private let sessionTimeout: TimeSpan
+  private let state = Mutex(State.standby)
+  /// Calls its argument once everything before the offset is committed and followed here.
+  private let whenFollowed: @Sendable (Offset, @escaping @Sendable () -> Void) -> Void
+
+  private enum State {
+    /// Another node is the controller, or nobody is.
+    case standby
+    case active(Term)
+  }
+
+  /// One leadership.
+  private struct Term {
+    let epoch: LeaderEpoch
+    /// With everything that was decided, also what is not committed yet.
+    var image: MetadataImage
+    /// Where the last record that was decided ends.
+    var end: Offset
+    var sessions: BrokerSessions
+    var waiting: [Waiting] = []
+  }
+
+  private struct Waiting {
+    let end: Offset
+    /// nil: committed.
+    let done: @Sendable (Refusal?) -> Void
+  }
 
   init(
-    log: MetadataLog, image: MetadataImage,
-    follow: @escaping @Sendable ([MetadataRecord], MetadataImage) -> Void
-  ) throws(SystemError) {
-    thread = try BlockingPool(threads: 1, name: "controller")
-    self.log = log
-    self.follow = follow
-    published = Mutex(image)
+    quorum: MetadataQuorum, sessionTimeout: TimeSpan,
+    whenFollowed: @escaping @Sendable (Offset, @escaping @Sendable () -> Void) -> Void
+  ) {
+    self.quorum = quorum
+    self.sessionTimeout = sessionTimeout
+    self.whenFollowed = whenFollowed
   }
 
-  /// What is committed now.
-  var image: MetadataImage { published.withLock { $0 } }
+  /// Whether changes are decided here.
+  var isActive: Bool { state.withLock { if case .active = $0 { true } else { false } } }
 
-  /// Runs `decide` on the controller's thread, makes what it decided durable, then calls `then` there.
+  static let notActive = Refusal(.notController, "This node is not the active controller.")
+
+  /// Runs `decide` on the quorum's thread; `then` is called once, from some thread.
   func change<Answer: Sendable>(
     _ decide: @escaping @Sendable (inout MetadataDraft) -> Answer,
-    then: @escaping @Sendable (Result<Answer, StorageError>) -> Void
+    then: @escaping @Sendable (Result<Answer, Refusal>) -> Void
   ) {
-    thread.run {
-      do throws(StorageError) {
-        then(.success(try self.changeNow(decide)))
-      } catch {
-        then(.failure(error))
+    changeKnowingSessions({ draft, _, _ in decide(&draft) }, then: then)
+  }
+
+  /// As `change`, for what has to do with whether brokers are in touch: `decide` gets their sessions and, after the
+  /// records, may look at where they end.
+  func changeKnowingSessions<Answer: Sendable>(
+    _ decide: @escaping @Sendable (inout MetadataDraft, inout BrokerSessions, Instant) -> Answer,
+    recorded: @escaping @Sendable (Answer, inout BrokerSessions, Offset) -> Void = { _, _, _ in },
+    then: @escaping @Sendable (Result<Answer, Refusal>) -> Void
+  ) {
+    quorum.run {
+      let refusal: Refusal? = self.state.withLock { state in
+        guard case .active(var term) = state else { return Self.notActive }
+        defer { state = .active(term) }
+        var draft = MetadataDraft(term.image)
+        let answer = decide(&draft, &term.sessions, monotonicNow())
+        if !draft.records.isEmpty {
+          do throws(Refusal) {
+            term.end = try self.quorum.append(draft.records, in: term.epoch)
+          } catch {
+            return error
+          }
+          term.image = draft.image
+        }
+        recorded(answer, &term.sessions, term.end)
+        // An answer without records of its own may rest on records of others that are not committed yet.
+        term.waiting.append(
+          Waiting(end: term.end) { refusal in then(refusal.map(Result.failure) ?? .success(answer)) })
+        return nil
       }
+      if let refusal { then(.failure(refusal)) } else { self.answerCommitted() }
     }
   }
 
-  /// As `change`, for the start of the broker, before other threads know the controller.
-  func changeNow<Answer: Sendable>(_ decide: (inout MetadataDraft) -> Answer) throws(StorageError) -> Answer {
-    var draft = MetadataDraft(image)
-    let answer = decide(&draft)
-    if !draft.records.isEmpty {
-      try log.append(draft.records)
-      let image = draft.image
-      published.withLock { $0 = image }
-      follow(draft.records, image)
+  private func answerCommitted() {
+    let committed = quorum.appliedOffset
+    let ready: [Waiting] = state.withLock { state in
+      guard case .active(var term) = state else { return [] }
+      let count = term.waiting.prefix { $0.end <= committed }.count
+      let ready = Array(term.waiting.prefix(count))
+      term.waiting.removeFirst(count)
+      state = .active(term)
+      return ready
     }
-    return answer
+    for waiting in ready {
+      whenFollowed(waiting.end) { waiting.done(nil) }
+    }
   }
 
-  /// Runs `work` between two changes, with what is committed then.
-  func between(_ work: @escaping @Sendable (MetadataImage) -> Void) {
-    thread.run { work(self.image) }
+  // MARK: What the quorum says, on its thread
+
+  /// This node leads, and `image` is everything that was committed before.
+  func begin(_ epoch: LeaderEpoch, _ image: MetadataImage, upTo end: Offset) {
+    state.withLock {
+      $0 = .active(
+        Term(
+          epoch: epoch, image: image, end: end,
+          sessions: BrokerSessions(image, timeout: sessionTimeout, at: monotonicNow())))
+    }
   }
 
-  /// Ends after the changes that are under way.
-  func stop() { thread.stop() }
+  func committed(_ image: MetadataImage, upTo offset: Offset) {
+    state.withLock { state in
+      guard case .active(var term) = state, term.end == offset else { return }
+      // The same, without a copy of its own in memory.
+      term.image = image
+      state = .active(term)
+    }
+    answerCommitted()
+  }
+
+  func end() {
+    let waiting: [Waiting] = state.withLock { state in
+      guard case .active(let term) = state else { return [] }
+      state = .standby
+      return term.waiting
+    }
+    for one in waiting { one.done(Self.notActive) }
+  }
+
+  // MARK: Time
+
+  /// Fences brokers of which nothing was heard for too long.
+  func fenceSilent(inherited: @escaping @Sendable (MetadataImage) -> ConfigResolution) {
+    guard isActive else { return }
+    changeKnowingSessions({ draft, sessions, now in
+      var fenced: [NodeID] = []
+      for broker in sessions.expired(at: now) {
+        draft.add(draft.image.fence(broker, inherited: inherited(draft.image)))
+        sessions.forget(broker)
+        fenced.append(broker)
+      }
+      return fenced
+    }) { _ in }
+  }
 }

@@ -87,6 +87,8 @@ final class MetadataFollower: Sendable {
 
   private func remove(_ ids: [UniqueID]) {
     let gone = storage.remove(ids, on: loop)
+    // Their offsets mean nothing for a topic that may come under the same name.
+    attached.withLock { $0 }?.groups.topicsDeleted(gone.map(\.name))
     if gone.contains(where: { $0.name == .consumerOffsets }) { attached.withLock { $0 }?.groups.forget() }
   }
 }

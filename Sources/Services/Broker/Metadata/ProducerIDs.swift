@@ -1,28 +1,27 @@
-import ClusterMetadata
-import LogStorage
 import Synchronization
 import Vocabulary
 
-/// Gives out producer ids from blocks that the metadata log has set aside (KIP-730): one write for a thousand ids.
+/// Gives out producer ids from blocks that the controller has set aside for this broker (KIP-730): one request for a
+/// thousand ids.
 final class ProducerIDs: Sendable {
-  private static let blockSize: Int64 = 1000
+  static let blockSize: Int64 = 1000
 
-  private let controller: Controller
-  private let broker: NodeID
+  /// Asks the controller for a block. Nil when none could be had: whoever waits is told to try again.
+  typealias Order = @Sendable (@escaping @Sendable (Range<Int64>?) -> Void) -> Void
+
+  private let order: Order
   private let state = Mutex(State.stocked(0..<0))
 
   private enum State {
     case stocked(Range<Int64>)
     /// A new block is on its way; these wait for it.
-    case ordering([@Sendable (Result<ProducerID, StorageError>) -> Void])
+    case ordering([@Sendable (ProducerID?) -> Void])
   }
 
-  init(controller: Controller, broker: NodeID) {
-    self.controller = controller
-    self.broker = broker
-  }
+  init(order: @escaping Order) { self.order = order }
 
-  func next(_ use: @escaping @Sendable (Result<ProducerID, StorageError>) -> Void) {
+  /// `use` is called once, from any thread; nil when the controller gave no ids.
+  func next(_ use: @escaping @Sendable (ProducerID?) -> Void) {
     enum Step { case use(Int64), order, wait }
     let step: Step = state.withLock { state in
       switch state {
@@ -38,29 +37,21 @@ final class ProducerIDs: Sendable {
       }
     }
     switch step {
-    case .use(let id): use(.success(ProducerID(id)))
-    case .order: order()
+    case .use(let id): use(ProducerID(id))
+    case .order: order { self.arrived($0) }
     case .wait: break
     }
   }
 
-  private func order() {
-    let broker = broker
-    controller.change { draft in
-      draft.add(draft.image.allocateProducerIDs(for: broker, count: Self.blockSize))
-    } then: { result in
-      self.arrived(result)
-    }
-  }
-
-  private func arrived(_ result: Result<Range<Int64>, StorageError>) {
-    let waiting: [@Sendable (Result<ProducerID, StorageError>) -> Void] = state.withLock { state in
+  private func arrived(_ block: Range<Int64>?) {
+    let waiting: [@Sendable (ProducerID?) -> Void] = state.withLock { state in
       guard case .ordering(let waiting) = state else { return [] }
-      state = .stocked((try? result.get()) ?? 0..<0)
+      state = .stocked(block ?? 0..<0)
       return waiting
     }
+    let hasNone = block?.isEmpty ?? true
     for use in waiting {
-      if case .failure(let error) = result { use(.failure(error)) } else { next(use) }
+      if hasNone { use(nil) } else { next(use) }
     }
   }
 }

@@ -51,8 +51,8 @@ struct Upkeep: Sendable {
   }
 
   private static func openWhatIsMissing(_ broker: Broker) {
-    guard broker.controller.image.partitionCount != broker.partitions.partitionCount else { return }
-    broker.controller.between { broker.follower.openMissing($0) }
+    guard broker.image.partitionCount != broker.partitions.partitionCount else { return }
+    broker.publisher.between { broker.follower.openMissing($0) }
   }
 
   private static func syncWhatIsDue(_ broker: Broker) {

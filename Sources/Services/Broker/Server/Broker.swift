@@ -1,24 +1,32 @@
 import ClusterMetadata
 import Coordination
 import EventLoop
-import Glibc
-import KafkaProtocol
 import HTTP
+import KafkaProtocol
 import LogStorage
-import RecordCompression
 import Synchronization
 public import Telemetry
 import Vocabulary
 
-/// A broker and its controller in one process: the parts, and how they are put together.
+/// A node of a cluster: a broker, a controller, or both in one process. Its parts, and how they are put together.
 ///
 /// Follow a request: `FrameServer` → `RequestService` → `Routes` → a handler in `Handlers/`, which asks `partitions`,
-/// `groups` or `controller` and answers through its `Call`.
+/// `groups` or the controller and answers through its `Call`. Follow a change: a handler → `Controller` →
+/// `MetadataQuorum` → `MetadataPublisher` → `MetadataFollower`.
 public final class Broker: Sendable {
   let settings: BrokerSettings
   let clusterID: String
-  let controller: Controller
+  let identity: DirectoryIdentity
+  let quorum: MetadataQuorum
+  /// Nil on a node that is no controller.
+  let controller: Controller?
+  let publisher: MetadataPublisher
   let follower: MetadataFollower
+  /// For what is about records and in-sync sets.
+  let channel: ControllerChannel
+  /// For heartbeats, which must not wait behind anything else.
+  let lifeline: ControllerChannel
+  let forwarding: Forwarding
   let storage: Storage
   let groups: Groups
   let catalogue: TopicCatalogueCache
@@ -30,15 +38,22 @@ public final class Broker: Sendable {
   let metrics = BrokerMetrics()
   let log: Log
   let metadataLog: PartitionLog
-  private let server = Mutex<FrameServer?>(nil)
-  private let pages = Mutex<HTTPServer?>(nil)
+  let server: FrameServer
+  /// Called when the node cannot go on, with the reason.
+  let ended: @Sendable (String) -> Void
+  let lifecycle = Mutex<BrokerLifecycle?>(nil)
+  let pages = Mutex<HTTPServer?>(nil)
   private let phase = Atomic(Phase.starting.rawValue)
 
-  private enum Phase: UInt8 { case starting, ready, stopping }
+  enum Phase: UInt8 { case starting, ready, stopping }
   /// Whether requests are answered: what `/readyz` says.
   var isReady: Bool { phase.load(ordering: .relaxed) == Phase.ready.rawValue }
+  func enter(_ new: Phase) { phase.store(new.rawValue, ordering: .relaxed) }
 
   var partitions: PartitionTable { storage.table }
+  /// What the cluster has agreed on, as far as this node has followed it.
+  var image: MetadataImage { publisher.image }
+  var connectionCount: Int { server.connectionCount }
 
   /// The topic of a name as a request has it.
   func heldTopic(_ text: String) -> PartitionTable.HeldTopic? { TopicName(text).flatMap { partitions.topic($0) } }
@@ -48,26 +63,34 @@ public final class Broker: Sendable {
     log.log(.error, atMostEvery: .seconds(1), "storage failed", ["reason": "\(error)"])
   }
 
-  /// Checks everything, then opens or creates the data folder and recovers what is in it.
+  /// Checks everything, then opens or creates the data folder and reads the metadata that is in it.
   /// Until the folder is known to be this node's, nothing on disk changes.
-  public init(settings: BrokerSettings, log: Log) throws {
+  /// - Parameter ended: called once, from any thread, when the node cannot go on; whoever started it stops it then.
+  public init(settings: BrokerSettings, log: Log, ended: @escaping @Sendable (String) -> Void = { _ in }) throws {
     let parts = try BrokerParts(settings: settings, log: log)
     self.settings = settings
     self.log = log
-    clusterID = parts.directory.identity.clusterID
+    self.ended = ended
+    identity = parts.directory.identity
+    clusterID = identity.clusterID
     loops = parts.loops
     pool = parts.pool
-    let storage = parts.storage
-    let metadata = MetadataLog(log: parts.metadataLog)
+    storage = parts.storage
     metadataLog = parts.metadataLog
-    self.storage = storage
-    let follower = MetadataFollower(settings: settings, storage: storage, loop: parts.loops[0], log: log)
+    let follower = MetadataFollower(settings: settings, storage: parts.storage, loop: parts.loops[0], log: log)
     self.follower = follower
-    controller = try Controller(log: metadata, image: parts.image) { records, image in
+    let quorum = try parts.quorum(settings)
+    self.quorum = quorum
+    let publisher = try MetadataPublisher(image: quorum.image, upTo: quorum.appliedOffset) { records, image in
       follower.follow(records, image)
     }
-    let controller = controller
-    let catalogue = TopicCatalogueCache { controller.image }
+    self.publisher = publisher
+    controller =
+      settings.roles.contains(.controller)
+      ? Controller(quorum: quorum, sessionTimeout: settings.reader.milliseconds("broker.session.timeout.ms")) {
+        publisher.when($0, $1)
+      } : nil
+    let catalogue = TopicCatalogueCache { publisher.image }
     self.catalogue = catalogue
     groups = Groups(
       settings: GroupSettings(settings.reader),
@@ -75,76 +98,41 @@ public final class Broker: Sendable {
         loop: parts.loops[0], pool: parts.pool, topics: { catalogue.current },
         namesMatching: { catalogue.names(matching: $0) },
         report: { message, partition in log.error(message, ["partition": "\(partition)"]) }))
-    producerIDs = ProducerIDs(controller: controller, broker: settings.nodeID)
+    let itself = Itself()
+    func channel() -> ControllerChannel {
+      ControllerChannel(
+        quorum: quorum, clientID: "broker-\(settings.nodeID.value)", loop: parts.loops[0], pool: parts.pool,
+        broker: { itself.broker })
+    }
+    let shared = channel()
+    self.channel = shared
+    lifeline = channel()
+    forwarding = Forwarding(channel(), publisher: publisher, loop: parts.loops[0])
+    producerIDs = ProducerIDs { itself.broker?.orderProducerIDs($0) }
     fetchSessions = FetchSessions(limit: settings.reader.int("max.incremental.fetch.session.cache.slots"))
     fetchBytesMax = settings.reader.int("fetch.max.bytes")
+    let service = RequestService(itself, settings)
+    server = try FrameServer(
+      loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
     follower.attach(groups: groups, catalogue: catalogue)
-    try register(after: parts.directory.wasStoppedCleanly ? .clean : .crash, parts.directory.identity.directoryID)
-    let image = controller.image
-    try storage.open(image) { follower.settings(of: $0, in: image) }
-    if let offsets = storage.table.topic(.consumerOffsets) { groups.follow(offsets.partitions) }
+    itself.set(self)
     metrics.addGauges(of: self)
-    if let address = settings.metrics {
-      let pages = try MetricsPage.serve(self, at: address)
-      self.pages.withLock { $0 = pages }
-    }
-    try listen()
   }
 
-  /// Tells the metadata that this broker is here, under which addresses, and how it had ended.
-  private func register(after end: PreviousEnd, _ directory: UniqueID) throws {
-    let registration = BrokerRegistration(
-      id: settings.nodeID, epoch: 0, incarnation: .random(),
-      endpoints: settings.listeners.map {
-        Endpoint(name: $0.name, host: $0.advertised.host, port: $0.advertised.port)
-      }, rack: settings.rack, isFenced: false, logDirectories: [directory])
-    try controller.changeNow { draft in
-      draft.add(draft.image.register(registration, after: end))
-      for (name, level) in Features.all where draft.image.features[name] != level {
-        draft.add([.featureChanged(name: name, level: level)])
-      }
-    }
-  }
-
-  private func listen() throws {
+  private static func limits(_ settings: BrokerSettings) -> ConnectionLimits {
     var limits = ConnectionLimits()
     limits.frameBytesMax = ByteCount(settings.requestBytesMax)
     limits.idleTimeMax = settings.idleLimit
     limits.connectionsMax = settings.connectionsMax
     limits.connectionsPerAddressMax = settings.connectionsPerAddressMax
-    let server = try FrameServer(loops: loops, pool: pool, limits: limits, service: RequestService(self))
-    for listener in settings.listeners {
-      _ = try server.listen(host: listener.bind.host, port: listener.bind.port, name: listener.name)
-    }
-    self.server.withLock { $0 = server }
+    return limits
   }
+}
 
-  var connectionCount: Int { server.withLock { $0?.connectionCount ?? 0 } }
-
-  /// Begins to answer, and to look after the logs.
-  public func start() throws {
-    for loop in loops { try loop.start() }
-    Upkeep(self).start()
-    phase.store(Phase.ready.rawValue, ordering: .relaxed)
-  }
-
-  /// Ends in order: nothing new is accepted, what has begun is answered, every log is closed, the data
-  /// folder is let go.
-  public func stop() {
-    phase.store(Phase.stopping.rawValue, ordering: .relaxed)
-    server.withLock { $0 }?.shutdown(drain: .seconds(5))
-    groups.forget()
-    controller.stop()
-    for loop in loops { loop.stop() }
-    if storage.close(alsoClosing: metadataLog) {
-      do {
-        try storage.directory.markClean()
-      } catch {
-        log.warning("the clean stop could not be noted", ["reason": "\(error)"])
-      }
-    }
-    pool.stop()
-    storage.directory.release()
-    pages.withLock { $0 }?.stop()
-  }
+/// How parts of a node find the node that they are parts of, without keeping it alive.
+final class Itself: Sendable {
+  private struct Reference: Sendable { weak let broker: Broker? }
+  private let reference = Mutex(Reference(broker: nil))
+  var broker: Broker? { reference.withLock { $0.broker } }
+  func set(_ broker: Broker) { reference.withLock { $0 = Reference(broker: broker) } }
 }

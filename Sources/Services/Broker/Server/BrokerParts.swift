@@ -17,12 +17,13 @@ struct BrokerParts {
   let directory: LogDirectory
   let storage: Storage
   let metadataLog: PartitionLog
-  let image: MetadataImage
 
   init(settings: BrokerSettings, log: Log) throws {
     ignoreBrokenPipes()
     Self.raiseFileLimit()
-    for address in settings.listeners.map(\.bind) + [settings.metrics].compactMap({ $0 }) {
+    for address in (settings.listeners + settings.controllerListeners).map(\.bind)
+      + [settings.metrics].compactMap({ $0 })
+    {
       try Self.checkFree(address)
     }
     let count = settings.eventLoops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
@@ -37,7 +38,10 @@ struct BrokerParts {
     metadataLog = try directory.openLog(
       TopicPartition(.clusterMetadata, PartitionIndex(0)), topicID: .clusterMetadataTopic, settings: logSettings,
       now: wallClockNow())
-    image = try MetadataLog(log: metadataLog).load()
+  }
+
+  func quorum(_ settings: BrokerSettings) throws -> MetadataQuorum {
+    try MetadataQuorum(log: MetadataLog(log: metadataLog), node: settings.nodeID)
   }
 
   /// A port that somebody else has is noticed before the data folder is touched.

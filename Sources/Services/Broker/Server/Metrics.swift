@@ -54,9 +54,11 @@ struct BrokerMetrics: Sendable {
     ) {
       Double(broker.partitions.allPartitions.count { $0.log.failure != nil })
     }
-    registry.gauge("kafka_controller_kafkacontroller_activecontrollercount", help: "1 on the active controller.") { 1 }
+    registry.gauge("kafka_controller_kafkacontroller_activecontrollercount", help: "1 on the active controller.") {
+      broker.controller?.isActive == true ? 1 : 0
+    }
     registry.gauge("kafka_controller_kafkacontroller_globaltopiccount", help: "Topics of the cluster.") {
-      Double(broker.controller.image.topics.count)
+      Double(broker.image.topics.count)
     }
     registry.gauge("kafka_server_fetchsessioncache_numincrementalfetchsessions", help: "Fetch sessions.") {
       Double(broker.fetchSessions.count)

@@ -44,29 +44,19 @@ extension Broker {
 
   private func createOffsetsTopic(then: @escaping @Sendable (Refusal?) -> Void) {
     let reader = settings.reader
-    let creation = TopicCreation(
-      name: TopicName.consumerOffsets.text,
-      layout: .counted(
-        partitions: Int32(clamping: reader.int("offsets.topic.num.partitions")),
-        replicationFactor: Int16(clamping: reader.int("offsets.topic.replication.factor"))),
-      configs: [
-        ("cleanup.policy", "compact"), ("compression.type", "producer"),
-        ("segment.bytes", reader.text("offsets.topic.segment.bytes")),
-      ], id: .random())
-    let defaults = settings.topicDefaults
-    controller.change { draft -> Refusal? in
-      guard draft.image.topicIDs[.consumerOffsets] == nil else { return nil }
-      switch draft.add(draft.image.create(creation, defaults: defaults)) {
-      case .success: return nil
-      case .failure(let refusal): return refusal
-      }
-    } then: { result in
-      switch result {
-      case .success(let refusal): then(refusal)
-      case .failure(let error):
-        self.storageFailed(error)
-        then(Refusal(.coordinatorNotAvailable, "\(error)"))
-      }
+    var topic = CreateTopicsRequest.Topic()
+    topic.name = TopicName.consumerOffsets.text
+    topic.numPartitions = Int32(clamping: reader.int("offsets.topic.num.partitions"))
+    topic.replicationFactor = Int16(clamping: reader.int("offsets.topic.replication.factor"))
+    topic.configs = [
+      ("cleanup.policy", "compact"), ("compression.type", "producer"),
+      ("segment.bytes", reader.text("offsets.topic.segment.bytes")),
+    ].map { name, value in
+      var config = CreateTopicsRequest.Config()
+      config.name = name
+      config.value = value
+      return config
     }
+    createTopics([topic]) { then($0[.consumerOffsets]) }
   }
 }
