@@ -1,12 +1,13 @@
 // Every number that crosses a module has a type of its own, with only the arithmetic that means something.
 
 /// The id of a broker or controller (`node.id`): 0 or more in a cluster.
-@frozen public struct NodeID: Hashable, Comparable, Sendable {
+@frozen public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
   public let value: Int32
   @inlinable public init(_ value: Int32) { self.value = value }
   @inlinable public static func < (a: Self, b: Self) -> Bool { a.value < b.value }
   /// What the wire says for "no node".
   public static let none = NodeID(-1)
+  public var description: String { "\(value)" }
 }
 
 /// The number of a partition within its topic: 0 or more.
