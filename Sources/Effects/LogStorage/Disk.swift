@@ -45,7 +45,7 @@ public protocol DiskLock: AnyObject, Sendable {}
 
 extension Disk {
   /// The file's bytes; nil where there is no such file. `limit` bounds what a wrong file can cost.
-  func contents(of path: String, limit: Int) throws(StorageError) -> [UInt8]? {
+  public func contents(of path: String, limit: Int) throws(StorageError) -> [UInt8]? {
     guard let size = try size(of: path) else { return nil }
     guard size <= Int64(limit) else {
       throw StorageError(.read, path, .invalid("\(size) bytes, where at most \(limit) are expected"))
@@ -55,7 +55,7 @@ extension Disk {
   }
 
   /// Replaces a small file so that after a crash either the old or the new bytes are there, whole.
-  func replace(_ path: String, with bytes: [UInt8], in folder: String) throws(StorageError) {
+  public func replace(_ path: String, with bytes: [UInt8], in folder: String) throws(StorageError) {
     let temporary = path + ".tmp"
     let file = try create(temporary)
     try file.write(bytes, at: 0)
@@ -66,7 +66,8 @@ extension Disk {
 }
 
 extension DiskFile {
-  func write(_ bytes: [UInt8], at position: Int64) throws(StorageError) {
+  /// Writes all of it, or throws; then any part may have been written.
+  public func write(_ bytes: [UInt8], at position: Int64) throws(StorageError) {
     var failure: StorageError?
     bytes.withUnsafeBytes { raw in
       do throws(StorageError) { try write(raw, at: position) } catch { failure = error }
@@ -75,7 +76,7 @@ extension DiskFile {
   }
 
   /// Up to `count` bytes; fewer at the file's end.
-  func bytes(at position: Int64, count: Int) throws(StorageError) -> [UInt8] {
+  public func bytes(at position: Int64, count: Int) throws(StorageError) -> [UInt8] {
     var failure: StorageError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       do throws(StorageError) {

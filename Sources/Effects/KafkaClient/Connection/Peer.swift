@@ -34,14 +34,16 @@ public final class Peer: Sendable {
 
   /// Sends a request. `then` is called once, on the connection's loop or at once: with the answer, or with the reason why
   /// there is none within `span`.
-  /// - Parameter highest: holds the version down, where a newer one wants what the caller does not have.
+  /// - Parameters:
+  ///   - lowest: versions before it cannot say what is meant: a node that knows no newer one is not asked.
+  ///   - highest: holds the version down, where a newer one wants what the caller does not have.
   public func ask<Request: RequestBody>(
-    _ request: Request, highest: Int16 = .max, within span: TimeSpan,
+    _ request: Request, lowest: Int16 = 0, highest: Int16 = .max, within span: TimeSpan,
     then: @escaping @Sendable (Result<PeerAnswer<Request.Response>, ClientError>) -> Void
   ) {
     let clientID = clientID
     let address = address
-    let lowest = Request.versions.lowerBound
+    let lowest = min(max(lowest, Request.versions.lowerBound), Request.versions.upperBound)
     submit(
       Exchange(
         key: Request.key, versions: lowest...max(lowest, min(highest, Request.versions.upperBound)),

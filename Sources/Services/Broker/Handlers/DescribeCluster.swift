@@ -1,4 +1,5 @@
 import ClusterMetadata
+import Consensus
 import KafkaClient
 import KafkaProtocol
 import Vocabulary
@@ -22,7 +23,9 @@ extension Broker {
     }
     if isController {
       response.controllerID = quorum.leader?.id.value ?? -1
-      response.brokers = quorum.controllers.map { Self.entry($0.id, $0.address.host, $0.address.port, rack: nil) }
+      response.brokers = quorum.status.voters.voters.compactMap { voter in
+        quorum.address(of: voter.key.id).map { Self.entry(voter.key.id, $0.host, $0.port, rack: nil) }
+      }
     } else {
       response.controllerID = controllerForClients(image)
       response.brokers = image.liveBrokers.compactMap { broker in

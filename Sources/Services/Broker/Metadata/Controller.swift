@@ -38,6 +38,8 @@ final class Controller: Sendable {
     /// Another node is the controller, or nobody is.
     case standby
     case active(Term)
+    /// A change is being decided, with the term in hand: the quorum may end it meanwhile.
+    case deciding
   }
 
   /// One leadership.
@@ -67,7 +69,7 @@ final class Controller: Sendable {
   }
 
   /// Whether changes are decided here.
-  var isActive: Bool { state.withLock { if case .active = $0 { true } else { false } } }
+  var isActive: Bool { state.withLock { if case .standby = $0 { false } else { true } } }
 
   static let notActive = Refusal(.notController, "This node is not the active controller.")
 
@@ -87,28 +89,45 @@ final class Controller: Sendable {
     then: @escaping @Sendable (Result<Answer, Refusal>) -> Void
   ) {
     quorum.run {
-      let refusal: Refusal? = self.state.withLock { state in
-        guard case .active(var term) = state else { return Self.notActive }
-        defer { state = .active(term) }
-        var draft = MetadataDraft(term.image)
-        let answer = decide(&draft, &term.sessions, monotonicNow())
-        if !draft.records.isEmpty {
-          do throws(Refusal) {
-            term.end = try self.quorum.append(draft.records, in: term.epoch)
-          } catch {
-            return error
-          }
+      guard var term = self.take() else { return then(.failure(Self.notActive)) }
+      var draft = MetadataDraft(term.image)
+      let answer = decide(&draft, &term.sessions, monotonicNow())
+      if !draft.records.isEmpty {
+        do throws(Refusal) {
+          term.end = try self.quorum.append(draft.records, in: term.epoch)
           term.image = draft.image
+        } catch {
+          self.putBack(term)
+          return then(.failure(error))
         }
-        recorded(answer, &term.sessions, term.end)
-        // An answer without records of its own may rest on records of others that are not committed yet.
-        term.waiting.append(
-          Waiting(end: term.end) { refusal in then(refusal.map(Result.failure) ?? .success(answer)) })
-        return nil
       }
-      if let refusal { then(.failure(refusal)) } else { self.answerCommitted() }
+      recorded(answer, &term.sessions, term.end)
+      // An answer without records of its own may rest on records of others that are not committed yet.
+      term.waiting.append(
+        Waiting(end: term.end) { refusal in then(refusal.map(Result.failure) ?? .success(answer)) })
+      self.putBack(term)
+      self.answerCommitted()
     }
   }
+
+  private func take() -> Term? {
+    state.withLock { state in
+      guard case .active(let term) = state else { return nil }
+      state = .deciding
+      return term
+    }
+  }
+
+  private func putBack(_ term: Term) {
+    let isOver = state.withLock { state in
+      guard case .deciding = state else { return true }
+      state = .active(term)
+      return false
+    }
+    if isOver { refuse(term.waiting) }
+  }
+
+  private func refuse(_ waiting: [Waiting]) { for one in waiting { one.done(Self.notActive) } }
 
   private func answerCommitted() {
     let committed = quorum.appliedOffset
@@ -149,11 +168,11 @@ final class Controller: Sendable {
 
   func end() {
     let waiting: [Waiting] = state.withLock { state in
-      guard case .active(let term) = state else { return [] }
-      state = .standby
-      return term.waiting
+      defer { state = .standby }
+      if case .active(let term) = state { return term.waiting }
+      return []
     }
-    for one in waiting { one.done(Self.notActive) }
+    refuse(waiting)
   }
 
   // MARK: Time

@@ -79,7 +79,7 @@ public final class Broker: Sendable {
     metadataLog = parts.metadataLog
     let follower = MetadataFollower(settings: settings, storage: parts.storage, loop: parts.loops[0], log: log)
     self.follower = follower
-    let quorum = try parts.quorum(settings)
+    let quorum = try parts.quorum(settings, log: log)
     self.quorum = quorum
     let publisher = try MetadataPublisher(image: quorum.image, upTo: quorum.appliedOffset) { records, image in
       follower.follow(records, image)

@@ -40,10 +40,6 @@ struct BrokerParts {
       now: wallClockNow())
   }
 
-  func quorum(_ settings: BrokerSettings) throws -> MetadataQuorum {
-    try MetadataQuorum(log: MetadataLog(log: metadataLog), node: settings.nodeID)
-  }
-
   /// A port that somebody else has is noticed before the data folder is touched.
   private static func checkFree(_ address: BrokerSettings.Address) throws {
     guard address.port != 0 else { return }

@@ -39,9 +39,10 @@ struct Route: Sendable {
 
   static func route<Request: RequestBody>(
     _: Request.Type, _ versions: ClosedRange<Int16>, by performer: Performer = .thisNode,
+    flow: FrameFlow = .exclusive,
     _ handler: @escaping @Sendable (Broker) -> (Call<Request>) -> Void
   ) -> Route {
-    Route(key: Request.key, served: versions, advertised: versions, flow: .exclusive, performer: performer) {
+    Route(key: Request.key, served: versions, advertised: versions, flow: flow, performer: performer) {
       (broker, body, context, path) throws(WireError) in
       let request = try Request.decode(UnsafeRawBufferPointer(body), version: context.version)
       handler(broker)(Call(request: request, context: context, path: path))
@@ -116,6 +117,12 @@ enum Routes {
       .route(ApiVersionsRequest.self, 0...4, Broker.apiVersions),
       .route(DescribeClusterRequest.self, 0...2, Broker.describeCluster),
       .route(EnvelopeRequest.self, 0...0, Broker.envelope),
+      .route(FetchRequest.self, 12...18, flow: .concurrent, Broker.fetchMetadata),
+      .route(FetchSnapshotRequest.self, 0...1, Broker.fetchSnapshot),
+      .route(VoteRequest.self, 0...2, Broker.vote),
+      .route(BeginQuorumEpochRequest.self, 0...1, Broker.beginQuorumEpoch),
+      .route(EndQuorumEpochRequest.self, 0...1, Broker.endQuorumEpoch),
+      .route(UpdateRaftVoterRequest.self, 0...0, by: .activeController, Broker.updateRaftVoter),
       .route(BrokerRegistrationRequest.self, 0...4, by: .activeController, Broker.registerBroker),
       .route(BrokerHeartbeatRequest.self, 0...1, by: .activeController, Broker.brokerHeartbeat),
       .route(AlterPartitionRequest.self, 2...3, by: .activeController, Broker.alterPartition),
@@ -135,5 +142,8 @@ enum Routes {
       AlterPartitionReassignmentsRequest.self, 0...1, by: .activeController, Broker.alterPartitionReassignments),
     .route(ListPartitionReassignmentsRequest.self, 0...0, by: .activeController, Broker.listPartitionReassignments),
     .route(UnregisterBrokerRequest.self, 0...0, by: .activeController, Broker.unregisterBroker),
+    .route(DescribeQuorumRequest.self, 0...2, by: .activeController, Broker.describeQuorum),
+    .route(AddRaftVoterRequest.self, 0...0, by: .activeController, Broker.addRaftVoter),
+    .route(RemoveRaftVoterRequest.self, 0...0, by: .activeController, Broker.removeRaftVoter),
   ]
 }

@@ -1,0 +1,180 @@
+import ClusterMetadata
+import Consensus
+import EventLoop
+import KafkaClient
+import KafkaProtocol
+import LogStorage
+import Testing
+import Vocabulary
+
+@testable import Broker
+
+/// Several quorums over real sockets on this machine.
+@Suite(.serialized) struct QuorumOfThreeTests {
+  private static func nodes(_ count: Int32) throws -> [QuorumNode] { try (1...count).map { try QuorumNode($0) } }
+
+  private static func start(
+    _ node: QuorumNode, among nodes: [QuorumNode], _ change: (inout MetadataQuorum.Setup) -> Void = { _ in }
+  ) throws {
+    try node.start { setup in
+      setup.configuredVoters = nodes.map { ($0.id, $0.address) }
+      change(&setup)
+    }
+  }
+
+  /// Waits until all name the same leader, and returns it with its epoch.
+  private static func leader(_ nodes: [QuorumNode]) throws -> (QuorumNode, LeaderEpoch) {
+    while true {
+      for node in nodes {
+        _ = try node.recorder.first { told -> Bool? in
+          if case .leader(let id, _) = told, id != nil { true } else { nil }
+        }
+      }
+      let named = nodes.map { $0.quorum?.leader }
+      guard let first = named[0], named.allSatisfy({ $0?.id == first.id && $0?.epoch == first.epoch }),
+        let node = nodes.first(where: { $0.id == first.id })
+      else { continue }
+      return (node, try node.recorder.untilLeading())
+    }
+  }
+
+  @Test func theyElectOneWhoseRecordsAllGet() throws {
+    let nodes = try Self.nodes(3)
+    for node in nodes { try Self.start(node, among: nodes) }
+    let (leader, epoch) = try Self.leader(nodes)
+    var end = Offset.zero
+    for level in 1...20 { end = try leader.append([feature("x", Int16(level))], in: epoch) }
+    for node in nodes {
+      try node.recorder.until(end)
+      #expect(node.quorum?.image.features == ["x": 20])
+    }
+    let follower = try #require(nodes.first { $0.id != leader.id })
+    #expect(follower.quorum?.address(of: leader.id) == leader.address)
+    #expect(throws: Refusal.self) { try follower.append([feature("y")], in: epoch) }
+  }
+
+  @Test func aLeaderThatStopsIsFollowedByAnotherAndNothingIsLost() throws {
+    let nodes = try Self.nodes(3)
+    for node in nodes { try Self.start(node, among: nodes) }
+    let (leader, epoch) = try Self.leader(nodes)
+    let end = try leader.append([feature("kept")], in: epoch)
+    for node in nodes { try node.recorder.until(end) }
+    leader.stop()
+    let others = nodes.filter { $0.id != leader.id }
+    let (second, later) = try Self.leader(others)
+    #expect(later > epoch)
+    #expect(second.quorum?.image.features == ["kept": 1])
+    let next = try second.append([feature("more")], in: later)
+    for node in others { try node.recorder.until(next) }
+    // The first one comes back and follows.
+    try Self.start(leader, among: nodes)
+    try leader.recorder.until(next)
+    #expect(leader.quorum?.image.features == ["kept": 1, "more": 1])
+  }
+
+  @Test func whoIsFarBehindIsFedByASnapshot() throws {
+    let nodes = try Self.nodes(3)
+    let early = Array(nodes.prefix(2))
+    for node in early { try Self.start(node, among: nodes) { $0.snapshotInterval = ByteCount(200) } }
+    let (leader, epoch) = try Self.leader(early)
+    let quorum = try #require(leader.quorum)
+    var end = Offset.zero
+    var level: Int16 = 0
+    // Until the log no longer begins at its beginning.
+    while quorum.setup.log.startOffset == .zero {
+      level += 1
+      end = try leader.append([feature("x", level)], in: epoch)
+      for node in early { try node.recorder.until(end) }
+      let idle = Events<Bool>()
+      leader.pool.run { quorum.run { idle.add(true) } }
+      _ = try idle.next()
+    }
+    try Self.start(nodes[2], among: nodes)
+    _ = try nodes[2].recorder.first { if case .replaced(let end) = $0 { end } else { nil } }
+    let last = try leader.append([feature("y")], in: epoch)
+    try nodes[2].recorder.until(last)
+    #expect(nodes[2].quorum?.image.features == ["x": level, "y": 1])
+    #expect(nodes[2].quorum?.setup.log.startOffset ?? .zero > .zero)
+    nodes[2].stop()
+    try Self.start(nodes[2], among: nodes)
+    try nodes[2].recorder.until(last)
+    #expect(nodes[2].quorum?.image.features == ["x": level, "y": 1])
+  }
+
+  @Test func anObserverFindsTheLeaderByABootstrapServerAndBecomesAVoter() throws {
+    let first = try QuorumNode(1)
+    try QuorumBootstrap.write(
+      voters: VoterSet([first.voter]), folder: QuorumNode.folder, disk: first.disk, now: Timestamp(milliseconds: 1))
+    try first.start()
+    let epoch = try first.recorder.untilLeading()
+    let end = try first.append([feature("a")], in: epoch)
+    let second = try QuorumNode(2)
+    try second.start { $0.bootstrapServers = [first.address] }
+    try second.recorder.until(end)
+    #expect(second.quorum?.image.features == ["a": 1])
+    #expect(second.quorum?.status.role == "observer")
+
+    let answer = Events<AddRaftVoterResponse>()
+    var request = AddRaftVoterRequest()
+    request.clusterID = QuorumNode.cluster
+    request.voterID = 2
+    request.voterDirectoryID = second.directory
+    var listener = AddRaftVoterRequest.Listener()
+    listener.name = "CONTROLLER"
+    listener.host = "127.0.0.1"
+    listener.port = second.port
+    request.listeners = [listener]
+    try #require(first.quorum).addRaftVoter(request) { answer.add($0) }
+    #expect(try answer.next().errorCode == .none)
+    #expect(first.quorum?.status.voters == VoterSet([first.voter, second.voter]))
+    let next = try first.append([feature("b")], in: epoch)
+    try second.recorder.until(next)
+    #expect(second.quorum?.status.voters.count == 2)
+
+    let described = Events<DescribeQuorumResponse>()
+    try #require(first.quorum).describeQuorum(QuorumMessageTests.describeRequest) { described.add($0) }
+    let partition = try #require(try described.next().topics.first?.partitions.first)
+    #expect(partition.leaderID == 1)
+    #expect(partition.currentVoters.map(\.replicaID) == [1, 2])
+    #expect(partition.currentVoters.map(\.replicaDirectoryID) == [first.directory, second.directory])
+
+    var removal = RemoveRaftVoterRequest()
+    removal.clusterID = QuorumNode.cluster
+    removal.voterID = 2
+    removal.voterDirectoryID = second.directory
+    let removed = Events<RemoveRaftVoterResponse>()
+    try #require(first.quorum).removeRaftVoter(removal) { removed.add($0) }
+    #expect(try removed.next().errorCode == .none)
+    #expect(first.quorum?.status.voters == VoterSet([first.voter]))
+  }
+
+  @Test func anotherClusterIsRefused() throws {
+    let node = try QuorumNode(1)
+    try node.start()
+    _ = try node.recorder.untilLeading()
+    let quorum = try #require(node.quorum)
+    let errors = Events<ErrorCode>()
+    var vote = KafkaProtocol.VoteRequest()
+    vote.clusterID = "another"
+    quorum.vote(vote) { errors.add($0.errorCode) }
+    var begin = BeginQuorumEpochRequest()
+    begin.clusterID = "another"
+    quorum.beginQuorumEpoch(begin) { errors.add($0.errorCode) }
+    var end = EndQuorumEpochRequest()
+    end.clusterID = "another"
+    quorum.endQuorumEpoch(end) { errors.add($0.errorCode) }
+    var fetch = KafkaProtocol.FetchRequest()
+    fetch.clusterID = "another"
+    quorum.fetch(fetch) { errors.add($0.errorCode) }
+    var snapshot = KafkaProtocol.FetchSnapshotRequest()
+    snapshot.clusterID = "another"
+    quorum.fetchSnapshot(snapshot) { errors.add($0.errorCode) }
+    var remove = RemoveRaftVoterRequest()
+    remove.clusterID = "another"
+    quorum.removeRaftVoter(remove) { errors.add($0.errorCode) }
+    for _ in 0..<6 { #expect(try errors.next() == .inconsistentClusterId) }
+    vote.clusterID = QuorumNode.cluster
+    quorum.vote(vote) { errors.add($0.errorCode) }
+    #expect(try errors.next() == .invalidRequest, "it names no partition")
+  }
+}
