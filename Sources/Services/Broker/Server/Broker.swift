@@ -6,6 +6,7 @@ import KafkaProtocol
 import HTTP
 import LogStorage
 import RecordCompression
+import Replication
 import Synchronization
 public import Telemetry
 import Vocabulary
@@ -23,6 +24,8 @@ public final class Broker: Sendable {
   let groups: Groups
   let catalogue: TopicCatalogueCache
   let producerIDs: ProducerIDs
+  /// Made when the broker's epoch is known.
+  private let replication = Mutex<BrokerReplication?>(nil)
   let fetchSessions: FetchSessions
   let fetchBytesMax: Int
   let loops: [EventLoop]
@@ -81,8 +84,15 @@ public final class Broker: Sendable {
     follower.attach(groups: groups, catalogue: catalogue)
     try register(after: parts.directory.wasStoppedCleanly ? .clean : .crash, parts.directory.identity.directoryID)
     let image = controller.image
-    try storage.open(image) { follower.settings(of: $0, in: image) }
-    if let offsets = storage.table.topic(.consumerOffsets) { groups.follow(offsets.partitions) }
+    let replication = BrokerReplication(
+      node: settings.nodeID, epoch: BrokerEpoch(image.brokers[settings.nodeID]?.epoch ?? -1), settings: settings.reader,
+      loop: parts.loops[0], pool: parts.pool, listener: nil, image: { controller.image }, propose: { _, _ in },
+      storageFailed: { error, partition in
+        log.error("a partition's disk failed", ["partition": "\(partition.name)", "reason": "\(error)"])
+      })
+    self.replication.withLock { $0 = replication }
+    try storage.open(image, as: replication.world) { follower.settings(of: $0, in: image) }
+    if let offsets = storage.table.topic(.consumerOffsets) { groups.follow(offsets) }
     metrics.addGauges(of: self)
     if let address = settings.metrics {
       let pages = try MetricsPage.serve(self, at: address)
@@ -134,6 +144,7 @@ public final class Broker: Sendable {
     phase.store(Phase.stopping.rawValue, ordering: .relaxed)
     server.withLock { $0 }?.shutdown(drain: .seconds(5))
     groups.forget()
+    replication.withLock { $0 }?.stop()
     controller.stop()
     for loop in loops { loop.stop() }
     if storage.close(alsoClosing: metadataLog) {
