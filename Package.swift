@@ -104,7 +104,7 @@ let testing: [Target] = [
     of: "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "ClusterMetadata", "Coordination", "EventLoop", "LogStorage", "Telemetry",
-      "SimulatedWorld", "CLinux",
+      "Replication", "KafkaClient", "SimulatedWorld", "CLinux",
     ]),
   .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]

@@ -24,7 +24,8 @@ public enum BrokerConfigs {
   private static let aloneInItsCluster = "this version is the only node of its cluster"
   private static let noShareGroups = "there are no share groups"
 
-  public static let all: [BrokerConfigDefinition] = identity + connections + topics + groups + replication + upkeep + accepted
+  public static let all: [BrokerConfigDefinition] =
+    identity + connections + topics + groups + replication + upkeep + accepted
 
   private static let identity: [BrokerConfigDefinition] = [
     key("node.id", .int(int32), "1", "This node's id, unique in the cluster."),
@@ -124,7 +125,8 @@ public enum BrokerConfigs {
       "A follower that was not at its leader's end for so long is not in sync."),
     key("replica.fetch.max.bytes", .int(int32), "1048576", "Bytes of one partition in the answer to a follower."),
     key(
-      "replica.fetch.response.max.bytes", .int(int32), "10485760", "Bytes of all partitions in the answer to a follower."
+      "replica.fetch.response.max.bytes", .int(int32), "10485760",
+      "Bytes of all partitions in the answer to a follower."
     ),
     key("replica.fetch.wait.max.ms", .int(int32), "500", "How long a leader holds back the answer to a follower."),
     key("replica.fetch.min.bytes", .int(int32), "1", "Bytes that a follower waits for."),
@@ -132,7 +134,7 @@ public enum BrokerConfigs {
     key(
       "replica.socket.timeout.ms", .int(positive), "30000", "How long a leader may take to answer a follower."),
     key(
-      "replica.selector.class", .choice(["", "org.apache.kafka.common.replica.RackAwareReplicaSelector"]), "",
+      "replica.selector.class", .choice(["", "org.apache.kafka.common.replica.RackAwareReplicaSelector"]), nil,
       "The rack-aware selector sends consumers to copies in their own Region (KIP-392)."),
   ]
 

@@ -37,7 +37,7 @@ struct BrokerReplication: Sendable {
       ) { leader, request, then in peers.ask(leader, request, then: then) })
     var world = ReplicaWorld(node: node, brokerEpoch: epoch)
     world.timing = ReplicationSettings(settings)
-    world.tellsFollowersOfHighWatermarks = !settings.text("replica.selector.class").isEmpty
+    world.tellsFollowersOfHighWatermarks = !(settings.values["replica.selector.class"] ?? "").isEmpty
     world.propose = propose
     world.fetch = { fetchers.fetch($0) }
     world.stopFetching = { fetchers.stopFetching($0) }

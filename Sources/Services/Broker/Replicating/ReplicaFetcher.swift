@@ -30,9 +30,10 @@ struct CopySettings: Sendable {
 /// An order stays until its partition is answered, over many requests if nothing comes: the leader remembers it, so
 /// that a broker whose partitions are all quiet says nothing about them.
 final class ReplicaFetcher: Sendable {
-  typealias Ask = @Sendable (
-    _ leader: NodeID, KafkaProtocol.FetchRequest, @escaping @Sendable (FetchedFrame?) -> Void
-  ) -> Void
+  typealias Ask =
+    @Sendable (
+      _ leader: NodeID, KafkaProtocol.FetchRequest, @escaping @Sendable (FetchedFrame?) -> Void
+    ) -> Void
 
   private let leader: NodeID
   private let world: ReplicaFetchers.World
