@@ -104,7 +104,7 @@ let testing: [Target] = [
     of: "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "ClusterMetadata", "Coordination", "EventLoop", "LogStorage", "Telemetry",
-      "SimulatedWorld", "CLinux", "Consensus", "KafkaClient",
+      "SimulatedWorld", "CLinux", "Consensus", "Replication", "KafkaClient",
     ]),
   .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]

@@ -15,7 +15,6 @@ import Vocabulary
     let topic = try #require(TopicName("t"))
     let partitions = try [workshop.partition("t"), workshop.partition("u")]
     for partition in partitions {
-      partition.log.begin(LeaderEpoch(0))
       for _ in 0..<3 { partition.put(String(repeating: "x", count: 1000)) }
     }
     table.put(PartitionTable.HeldTopic(name: topic, id: id, partitions: partitions))
@@ -97,7 +96,7 @@ import Vocabulary
   /// A reader whose epoch ended before its offset has read what is no longer true (KIP-595).
   @Test func aReaderThatWentAnotherWayIsToldWhereItsWayEnded() throws {
     let partition = try #require(table.topic(id)?.partition(0))
-    partition.log.begin(LeaderEpoch(5))
+    partition.lead(in: LeaderEpoch(5))
     partition.put("in the new epoch")
     let diverged = try #require(read([ask(0, offset: 4, fetched: 0)]).items.first?.fetched)
     #expect(diverged.answer.divergingEpoch.epoch == 0)

@@ -27,7 +27,7 @@ import Vocabulary
   private func shard(on partition: Partition? = nil, pool: BlockingPool? = nil) -> GroupShard {
     let reports = reports
     return GroupShard(
-      partition: partition ?? self.partition, settings: GroupSettings(),
+      partition: partition ?? self.partition, epoch: LeaderEpoch(0), settings: GroupSettings(),
       world: GroupWorld(
         loop: workshop.loop, pool: pool ?? workshop.pool, topics: { TopicCatalogue(version: 0, topics: [:]) },
         namesMatching: { _ in [] }, report: { message, _ in reports.add(message) }))

@@ -2,6 +2,7 @@ import ClusterMetadata
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Synchronization
 import Testing
 import Vocabulary
@@ -35,15 +36,18 @@ final class Workshop {
       recovery: .clean, now: Timestamp(milliseconds: 1000))
   }
 
+  static let node = NodeID(1)
   static let topicID = UniqueID(high: 7, low: 9)
 
   func partition(_ name: String = "orders", _ configs: [String: String] = [:]) throws -> Partition {
     let settings = TopicSettings(
       configs, inherited: ConfigResolution(fixed: [:]), producerExpiry: .seconds(86_400))
     let log = try log(name, settings.log)
-    return Partition(
-      name: log.topicPartition, topicID: log.topicID, log: log, leaderEpoch: LeaderEpoch(0), settings: settings,
-      pool: pool)
+    let partition = Partition(
+      log: log, checkpointed: .zero, settings: settings,
+      world: ReplicaWorld(node: Self.node, brokerEpoch: BrokerEpoch(1)), pool: pool)
+    partition.lead(in: LeaderEpoch(0))
+    return partition
   }
 }
 
@@ -56,9 +60,21 @@ func batch(_ values: [String]) -> [UInt8] {
 }
 
 extension Partition {
+  /// Makes this broker the only replica, and the leader.
+  func lead(in epoch: LeaderEpoch) {
+    assign(
+      Replication.PartitionState(
+        leader: .elected(world.node, world.brokerEpoch), leaderEpoch: epoch,
+        partitionEpoch: PartitionEpoch(epoch.value),
+        inSync: [world.node], members: [Member(world.node, in: Region(""))]),
+      brokers: [BrokerStatus(world.node, epoch: world.brokerEpoch, .active)])
+  }
+
   func put(_ values: [String], done: @escaping @Sendable (AppendOutcome) -> Void) {
     var bytes = batch(values)
-    bytes.withUnsafeMutableBytes { append($0, origin: .client, now: Timestamp(milliseconds: 1000), done: done) }
+    bytes.withUnsafeMutableBytes {
+      append($0, origin: .client, acks: .leader, now: Timestamp(milliseconds: 1000), done: done)
+    }
   }
 
   /// Appends where nothing has to be waited for.

@@ -41,6 +41,13 @@ extension Replica {
     }
   }
 
+  /// What a fetch is answered when it is looked at again, such as when it has waited for more. It counts as progress
+  /// only once, when it comes: `fetchRequested`.
+  public func answer(toAgain request: FetchRequest) -> FetchAnswer {
+    refusal(of: request)
+      ?? .records(upTo: log.end, highWatermark: log.highWatermark, logStart: log.start)
+  }
+
   mutating func fetchRequested(_ request: FetchRequest, at now: Instant, into effects: inout [Effect]) {
     // The sender is a broker: it cannot know of an epoch that was not given.
     heard(of: request.leaderEpoch, into: &effects)

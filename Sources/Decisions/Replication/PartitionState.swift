@@ -69,7 +69,10 @@ public struct Minimum: Hashable, Sendable {
     self.regions = max(1, regions)
   }
   public func isMet(by inSync: NodeSet, of members: [Member]) -> Bool {
-    inSync.count >= replicas && Minimum.regions(of: inSync, members).count >= regions
+    guard inSync.count >= replicas else { return false }
+    // The usual minimum is asked for with every append: it makes no set.
+    if regions <= 1 { return members.contains { inSync.contains($0.node) } }
+    return Minimum.regions(of: inSync, members).count >= regions
   }
   static func regions(of nodes: NodeSet, _ members: [Member]) -> Set<Region> {
     Set(members.lazy.filter { nodes.contains($0.node) }.map(\.region))

@@ -87,8 +87,12 @@ public struct Replica: Sendable {
     case .leader, .follower, .observer, .waiting:
       standDown(into: &effects)
       // An earlier life was elected, or led this epoch already: its records may be with the others and lost here, and
-      // one epoch must not write an offset twice. The controller has to give a new epoch.
-      guard life == brokerEpoch, log.epochs.latest < state.leaderEpoch else { return }
+      // one epoch must not write an offset twice. The controller has to give a new epoch. The only copy goes on in its
+      // epoch: the controller raises it when something may have been lost, and nobody else has anything.
+      let isOnlyCopy = state.members.count == 1
+      guard life == brokerEpoch,
+        isOnlyCopy ? log.epochs.latest <= state.leaderEpoch : log.epochs.latest < state.leaderEpoch
+      else { return }
       if settings.planted != .startsNoEpoch || log.epochs.latest == .none {
         log.epochs.begin(state.leaderEpoch, at: log.end)
       }

@@ -24,7 +24,7 @@ public enum BrokerConfigs {
   private static let noShareGroups = "there are no share groups"
 
   public static let all: [BrokerConfigDefinition] =
-    identity + connections + cluster + topics + groups + upkeep + accepted
+    identity + connections + cluster + topics + groups + replication + upkeep + accepted
 
   private static let identity: [BrokerConfigDefinition] = [
     key("node.id", .int(int32), "1", "This node's id, unique in the cluster."),
@@ -145,6 +145,25 @@ public enum BrokerConfigs {
       "offsets.retention.check.interval.ms", .long(1...Int64.max), "600000", "How often expired offsets are looked for."
     ),
     key("offset.metadata.max.bytes", .int(int32), "4096", "The longest metadata of a committed offset."),
+  ]
+
+  private static let replication: [BrokerConfigDefinition] = [
+    key(
+      "replica.lag.time.max.ms", .long(1...Int64.max), "30000",
+      "A follower that was not at its leader's end for so long is not in sync."),
+    key("replica.fetch.max.bytes", .int(int32), "1048576", "Bytes of one partition in the answer to a follower."),
+    key(
+      "replica.fetch.response.max.bytes", .int(int32), "10485760",
+      "Bytes of all partitions in the answer to a follower."
+    ),
+    key("replica.fetch.wait.max.ms", .int(int32), "500", "How long a leader holds back the answer to a follower."),
+    key("replica.fetch.min.bytes", .int(int32), "1", "Bytes that a follower waits for."),
+    key("replica.fetch.backoff.ms", .int(int32), "1000", "The pause after a fetch of a follower that failed."),
+    key(
+      "replica.socket.timeout.ms", .int(positive), "30000", "How long a leader may take to answer a follower."),
+    key(
+      "replica.selector.class", .choice(["", "org.apache.kafka.common.replica.RackAwareReplicaSelector"]), nil,
+      "The rack-aware selector sends consumers to copies in their own Region (KIP-392)."),
   ]
 
   private static let upkeep: [BrokerConfigDefinition] = [

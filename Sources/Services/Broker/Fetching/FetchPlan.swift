@@ -1,5 +1,8 @@
+import ClusterMetadata
+import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Vocabulary
 
 /// A partition as a Fetch names it: by name up to v12, by id from v13 on.
@@ -15,7 +18,7 @@ struct FetchKey: Hashable, Sendable {
 /// One partition to read, and what its session has told about it already.
 struct FetchItem: Sendable {
   let key: FetchKey
-  var ask: FetchRequest.Partition
+  var ask: KafkaProtocol.FetchRequest.Partition
   var told = Told.nothing
 
   enum Told: Equatable, Sendable {
@@ -28,7 +31,7 @@ struct FetchItem: Sendable {
 struct FetchedPartition: Sendable {
   var answer: FetchResponse.Partition
   var records: LogSlice?
-  /// The high watermark at which it was read, for whoever waits for more; nil where waiting makes no sense.
+  /// For whoever waits for more, with the offset up to which it was read; nil where waiting makes no sense.
   var partition: Partition?
   var seen = Offset.none
 }
@@ -41,35 +44,57 @@ struct FetchResult: Sendable {
   var isUrgent = false
 }
 
+/// Who sent a Fetch.
+enum FetchSource: Sendable {
+  /// - Parameter region: where it is, when it is to be sent to a nearer copy (KIP-392).
+  case consumer(region: Region?)
+  /// Another broker, in this life of it; -1 where it does not say (KIP-903).
+  case follower(NodeID, BrokerEpoch)
+
+  var audience: Partition.Audience {
+    switch self {
+    case .consumer: .consumers
+    case .follower: .followers
+    }
+  }
+}
+
 /// Reads partitions in the order of the request, within its limits.
 struct FetchPlan: Sendable {
   let items: [FetchItem]
   let version: Int16
   let maxBytes: Int
   let isolation: Int8
+  var source = FetchSource.consumer(region: nil)
 
   /// Whether the places of all that is asked for are known in memory: then reading never waits for the disk.
   func staysInMemory(_ table: PartitionTable) -> Bool {
     items.allSatisfy { find($0.key, in: table)?.log.isAtTail(Offset($0.ask.fetchOffset)) ?? true }
   }
 
-  func read(from table: PartitionTable) -> FetchResult {
+  /// - Parameter isNew: whether this is the first look, at which a follower's fetch counts as progress.
+  func read(from table: PartitionTable, isNew: Bool = true) -> FetchResult {
     var result = FetchResult()
     var budget = maxBytes
+    let now = monotonicNow()
     for item in items {
-      let fetched = read(item, from: table, budget: budget, isFirst: result.bytes == 0)
+      let fetched = read(item, from: table, budget: budget, isFirst: result.bytes == 0, isNew: isNew, now)
       if let records = fetched.records {
         result.bytes += records.count
         budget = max(0, budget - records.count)
       }
-      if fetched.answer.errorCode != .none || fetched.answer.divergingEpoch.epoch >= 0 { result.isUrgent = true }
+      if fetched.answer.errorCode != .none || fetched.answer.divergingEpoch.epoch >= 0
+        || fetched.answer.preferredReadReplica >= 0
+      {
+        result.isUrgent = true
+      }
       result.items.append((item, fetched))
     }
     return result
   }
 
   private func read(
-    _ item: FetchItem, from table: PartitionTable, budget: Int, isFirst: Bool
+    _ item: FetchItem, from table: PartitionTable, budget: Int, isFirst: Bool, isNew: Bool, _ now: Instant
   ) -> FetchedPartition {
     var answer = FetchResponse.Partition()
     answer.partitionIndex = item.key.partition
@@ -77,37 +102,91 @@ struct FetchPlan: Sendable {
     answer.abortedTransactions = isolation == 0 ? nil : []
     answer.records = .bytes([])
     guard let partition = find(item.key, in: table) else {
-      return failed(answer, unknown(item.key, in: table))
+      return failed(answer, absence(of: item.key, in: table))
     }
-    if let code = partition.refusal(forEpoch: item.ask.currentLeaderEpoch) {
-      if code == .fencedLeaderEpoch, version >= 16 { answer.currentLeader.leaderEpoch = partition.leaderEpoch.value }
-      return failed(answer, code)
+    let end: Offset
+    switch source {
+    case .consumer(let region):
+      let reader = Reader(
+        epoch: item.ask.currentLeaderEpoch, lastEpoch: version >= 12 ? item.ask.lastFetchedEpoch : -1,
+        leaderOnly: version < 11, region: region)
+      // The plan is made first: what lies below its end stays readable, whatever is appended meanwhile.
+      let plan = partition.plan(from: Offset(item.ask.fetchOffset), for: reader, now: now)
+      fill(&answer, partition.log.startOffset, plan)
+      switch plan {
+      case .refused(let code):
+        if code == .offsetOutOfRange {
+          answer.highWatermark = partition.highWatermark.value
+          answer.logStartOffset = partition.log.startOffset.value
+        }
+        return failed(answer, code)
+      case .elsewhere, .diverging: return FetchedPartition(answer: answer, records: nil)
+      case .records(let upTo, _): end = upTo
+      }
+    case .follower(let node, let life):
+      switch partition.answer(request(item.ask, of: node, life), isNew: isNew) {
+      case .refused(let code): return failed(answer, code)
+      case .diverging(let epochEnd):
+        fill(&answer, partition.log.startOffset, .diverging(epochEnd.epoch, epochEnd.offset))
+        return FetchedPartition(answer: answer, records: nil)
+      case .outOfRange(let logStart, let logEnd):
+        // There is no field for the log's end: the high watermark's carries it, to followers alone.
+        answer.highWatermark = logEnd.value
+        answer.logStartOffset = logStart.value
+        return failed(answer, .offsetOutOfRange)
+      case .records(let upTo, let mark, let logStart):
+        fill(&answer, logStart, .records(end: upTo, highWatermark: mark))
+        end = upTo
+      }
     }
-    // The high watermark is read first: what lies below it stays readable, whatever is appended meanwhile.
-    let highWatermark = partition.highWatermark
-    answer.highWatermark = highWatermark.value
-    answer.lastStableOffset = highWatermark.value
-    answer.logStartOffset = partition.log.startOffset.value
-    if let divergence = divergence(item.ask, partition) {
-      answer.divergingEpoch = divergence
-      return FetchedPartition(answer: answer, records: nil)
-    }
-    let size = min(Int(item.ask.partitionMaxBytes), budget)
+    return slice(of: partition, item.ask, upTo: end, answer, budget: budget, isFirst: isFirst)
+  }
+
+  private func slice(
+    of partition: Partition, _ ask: KafkaProtocol.FetchRequest.Partition, upTo end: Offset,
+    _ answer: FetchResponse.Partition, budget: Int, isFirst: Bool
+  ) -> FetchedPartition {
+    var answer = answer
+    let size = min(Int(ask.partitionMaxBytes), budget)
     do throws(StorageError) {
       let outcome = try partition.log.read(
-        from: Offset(item.ask.fetchOffset), maxBytes: max(0, size), upTo: highWatermark,
-        minimum: isFirst ? .oneBatch : .nothing)
+        from: Offset(ask.fetchOffset), maxBytes: max(0, size), upTo: end, minimum: isFirst ? .oneBatch : .nothing)
       switch outcome {
       case .outOfRange:
         return failed(answer, .offsetOutOfRange)
       case .empty:
-        return FetchedPartition(answer: answer, records: nil, partition: partition, seen: highWatermark)
+        return FetchedPartition(answer: answer, records: nil, partition: partition, seen: end)
       case .slice(let slice):
         answer.records = .spliced(slice.count)
-        return FetchedPartition(answer: answer, records: slice, partition: partition, seen: highWatermark)
+        return FetchedPartition(answer: answer, records: slice, partition: partition, seen: end)
       }
     } catch {
       return failed(answer, .kafkaStorageError)
+    }
+  }
+
+  private func request(
+    _ ask: KafkaProtocol.FetchRequest.Partition, of node: NodeID, _ life: BrokerEpoch
+  ) -> Replication.FetchRequest {
+    Replication.FetchRequest(
+      id: FetchID(0), from: node, brokerEpoch: life, leaderEpoch: LeaderEpoch(max(-1, ask.currentLeaderEpoch)),
+      offset: Offset(ask.fetchOffset), lastEpoch: LeaderEpoch(max(-1, ask.lastFetchedEpoch)),
+      logStart: Offset(ask.logStartOffset))
+  }
+
+  /// An unknown high watermark is -1: a client never sees it go back (KIP-207).
+  private func fill(_ answer: inout FetchResponse.Partition, _ logStart: Offset, _ plan: ReadPlan) {
+    switch plan {
+    case .records(_, let mark), .elsewhere(_, let mark):
+      answer.highWatermark = mark?.value ?? -1
+      answer.lastStableOffset = mark?.value ?? -1
+      answer.logStartOffset = logStart.value
+      if case .elsewhere(let node, _) = plan { answer.preferredReadReplica = node.value }
+    case .diverging(let epoch, let end):
+      answer.logStartOffset = logStart.value
+      answer.divergingEpoch.epoch = epoch.value
+      answer.divergingEpoch.endOffset = end.value
+    case .refused: break
     }
   }
 
@@ -123,29 +202,21 @@ struct FetchPlan: Sendable {
   }
 
   private func find(_ key: FetchKey, in table: PartitionTable) -> Partition? {
+    topic(key, in: table)?.partition(key.partition)
+  }
+
+  private func topic(_ key: FetchKey, in table: PartitionTable) -> PartitionTable.HeldTopic? {
     switch key.topic {
-    case .name(let text): TopicName(text).flatMap { table.topic($0) }?.partition(key.partition)
-    case .id(let id): table.topic(id)?.partition(key.partition)
+    case .name(let text): TopicName(text).flatMap { table.topic($0) }
+    case .id(let id): table.topic(id)
     }
   }
 
-  private func unknown(_ key: FetchKey, in table: PartitionTable) -> ErrorCode {
+  private func absence(of key: FetchKey, in table: PartitionTable) -> ErrorCode {
+    if let topic = topic(key, in: table) { return topic.absence(of: key.partition) }
     switch key.topic {
-    case .name: .unknownTopicOrPartition
-    case .id(let id): table.topic(id) == nil ? .unknownTopicId : .unknownTopicOrPartition
+    case .name: return .unknownTopicOrPartition
+    case .id: return .unknownTopicId
     }
-  }
-
-  /// A reader whose last record is of an epoch that ended earlier here must go back (KIP-320, KIP-595).
-  private func divergence(
-    _ ask: FetchRequest.Partition, _ partition: Partition
-  ) -> FetchResponse.EpochEndOffset? {
-    guard version >= 12, ask.lastFetchedEpoch >= 0 else { return nil }
-    let (epoch, end) = partition.endOffset(ofEpoch: LeaderEpoch(ask.lastFetchedEpoch))
-    guard epoch.value >= 0, epoch.value < ask.lastFetchedEpoch || end.value < ask.fetchOffset else { return nil }
-    var divergence = FetchResponse.EpochEndOffset()
-    divergence.epoch = epoch.value
-    divergence.endOffset = end.value
-    return divergence
   }
 }

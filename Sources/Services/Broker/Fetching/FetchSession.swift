@@ -63,7 +63,7 @@ final class FetchSession: Sendable {
         highWatermark: fetched.answer.highWatermark, logStart: fetched.answer.logStartOffset)
       let isNews =
         fetched.records != nil || fetched.answer.errorCode != .none || fetched.answer.divergingEpoch.epoch >= 0
-        || item.told != now
+        || fetched.answer.preferredReadReplica >= 0 || item.told != now
       guard isNews else { continue }
       answer.items.append((item, fetched))
       // An error is told again until it is gone.

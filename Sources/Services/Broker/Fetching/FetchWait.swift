@@ -8,6 +8,7 @@ import Vocabulary
 /// away completes it, and every later one finds nothing to do.
 final class FetchWait: Sendable {
   private let partitions: [Partition]
+  private let audience: Partition.Audience
   private let complete: @Sendable () -> Void
   private let state: Mutex<State>
 
@@ -17,16 +18,19 @@ final class FetchWait: Sendable {
   }
 
   /// `complete` is called once, from any thread.
-  init(partitions: [Partition], complete: @escaping @Sendable () -> Void) {
+  init(
+    partitions: [Partition], as audience: Partition.Audience = .consumers, complete: @escaping @Sendable () -> Void
+  ) {
     self.partitions = partitions
+    self.audience = audience
     self.complete = complete
     state = Mutex(.waiting(timer: nil))
   }
 
-  /// Begins to wait. `seen` are the high watermarks at which the partitions were read: what came since then counts.
+  /// Begins to wait. `seen` are the offsets up to which the partitions were read: what came since then counts.
   func start(seen: [Offset], until deadline: Instant, on loop: EventLoop) {
     var isGone = false
-    for partition in partitions where !partition.add(self) { isGone = true }
+    for partition in partitions where !partition.add(self, as: audience) { isGone = true }
     let timer = loop.schedule(at: deadline) { self.finish() }
     let isFinished = state.withLock { state in
       guard case .waiting = state else { return true }
@@ -40,7 +44,7 @@ final class FetchWait: Sendable {
       return
     }
     if isGone { return finish() }
-    for (partition, offset) in zip(partitions, seen) where partition.highWatermark > offset {
+    for (partition, offset) in zip(partitions, seen) where partition.hasMore(than: offset, for: audience) {
       finish()
       return
     }

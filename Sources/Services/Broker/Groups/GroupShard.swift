@@ -2,6 +2,7 @@ import Coordination
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Synchronization
 import Vocabulary
 
@@ -13,8 +14,12 @@ import Vocabulary
 final class GroupShard: Sendable {
   typealias Ask = @Sendable (inout GroupCoordinator, Token, Moment, inout [GroupEffect]) -> Void
 
-  private let partition: Partition
+  let partition: Partition
+  /// The epoch in which this broker leads the partition: nothing is appended in another one.
+  let epoch: LeaderEpoch
   private let world: GroupWorld
+  /// Called when the shard has ended although its partition is still led here.
+  private let whenUnfit: @Sendable (GroupShard) -> Void
   private let turns: Mutex<Turns>
   private let answers = Mutex(AnswerQueue())
 
@@ -51,9 +56,14 @@ final class GroupShard: Sendable {
     var waiting: [(after: UInt64, asker: Asker, answer: GroupAnswer)] = []
   }
 
-  init(partition: Partition, settings: GroupSettings, world: GroupWorld) {
+  init(
+    partition: Partition, epoch: LeaderEpoch, settings: GroupSettings, world: GroupWorld,
+    whenUnfit: @escaping @Sendable (GroupShard) -> Void = { _ in }
+  ) {
     self.partition = partition
+    self.epoch = epoch
     self.world = world
+    self.whenUnfit = whenUnfit
     turns = Mutex(Turns(coordinator: GroupCoordinator(settings: settings)))
   }
 
@@ -89,7 +99,8 @@ final class GroupShard: Sendable {
   }
 
   private func replayLog() throws {
-    try partition.log.replay(upTo: partition.highWatermark) { record in
+    // To the log's end: what an earlier leader has left will be committed in this epoch, before anything of ours.
+    try partition.log.replay(upTo: partition.log.endOffset) { record in
       if let known = try GroupRecordFormat.decode(record) {
         turns.withLock { $0.coordinator.replay(known) }
       }
@@ -155,7 +166,8 @@ final class GroupShard: Sendable {
     let now = world.now.time
     var batch = GroupRecordFormat.batch(records, by: writer, at: now)
     batch.withUnsafeMutableBytes { bytes in
-      partition.append(bytes, origin: .coordinator, now: now) { outcome in
+      // It waits for as long as it takes: what stands in the log may still be committed, and was decided.
+      partition.append(bytes, origin: .coordinator, acks: .allInSync, inEpoch: epoch, now: now) { outcome in
         self.appended(number, outcome)
       }
     }
@@ -167,18 +179,22 @@ final class GroupShard: Sendable {
     case .kept:
       answers.withLock { if !$0.isBroken { $0.kept = max($0.kept, number) } }
       deliverReady()
+    case .refused(let refusal) where refusal.code == .notLeaderOrFollower:
+      answers.withLock { $0.isBroken = true }
+      world.pool.run { self.stop() }
     case .refused(let refusal):
-      broken(by: "\(refusal.code): \(refusal.message)")
+      broken(by: "\(refusal.code): \(refusal.message)", then: whenUnfit)
     case .failed(let error):
-      broken(by: "\(error)")
+      broken(by: "\(error)") { _ in }
     }
   }
 
-  private func broken(by reason: String) {
+  private func broken(by reason: String, then: @escaping @Sendable (GroupShard) -> Void) {
     answers.withLock { $0.isBroken = true }
     world.pool.run {
       self.world.report("a partition of group offsets takes no more writes: \(reason)", self.partition.name)
       self.end(as: .coordinatorNotAvailable)
+      then(self)
     }
   }
 

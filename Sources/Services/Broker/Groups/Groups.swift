@@ -7,43 +7,87 @@ import Synchronization
 import Vocabulary
 
 /// Every group of this broker, by the partition of `__consumer_offsets` that its name falls into.
+///
+/// There is a shard for each of those partitions that this broker leads, for as long as it leads it in that epoch.
 final class Groups: Sendable {
+  /// How long a shard that could not keep its records rests before it is read again.
+  private static let pause = TimeSpan.seconds(1)
   private let settings: GroupSettings
   private let world: GroupWorld
-  private let shards = Mutex<[GroupShard]>([])
+  private let state = Mutex(State())
+
+  private struct State {
+    /// How many partitions the topic has; 0 while there is none.
+    var count = 0
+    var shards: [Int: GroupShard] = [:]
+  }
 
   init(settings: GroupSettings, world: GroupWorld) {
     self.settings = settings
     self.world = world
   }
 
-  /// Takes over the partitions of `__consumer_offsets`; each is read in the background.
-  func follow(_ partitions: [Partition]) {
-    let new: [GroupShard] = shards.withLock { shards in
-      let new = partitions.dropFirst(shards.count).map {
-        GroupShard(partition: $0, settings: settings, world: world)
+  /// Takes over the partitions of `__consumer_offsets` that are led here, each of which is read in the background, and
+  /// lets go of those that are led elsewhere.
+  func follow(_ topic: PartitionTable.HeldTopic) {
+    var new: [GroupShard] = []
+    var gone: [GroupShard] = []
+    state.withLock { state in
+      state.count = topic.places.count
+      for (index, partition) in topic.places.enumerated() {
+        let epoch = partition?.leadership
+        if let shard = state.shards[index] {
+          guard shard.epoch != epoch || shard.partition !== partition else { continue }
+          gone.append(shard)
+          state.shards.removeValue(forKey: index)
+        }
+        guard let partition, let epoch else { continue }
+        let shard = begin(partition, epoch)
+        state.shards[index] = shard
+        new.append(shard)
       }
-      shards += new
-      return Array(new)
     }
+    for shard in gone { shard.stop() }
     for shard in new { world.pool.run { shard.load() } }
+  }
+
+  private func begin(_ partition: Partition, _ epoch: LeaderEpoch) -> GroupShard {
+    GroupShard(partition: partition, epoch: epoch, settings: settings, world: world) { [weak self] shard in
+      guard let self else { return }
+      world.loop.schedule(after: Self.pause) { self.world.pool.run { self.beginAnew(shard) } }
+    }
+  }
+
+  /// What a shard decided and could not keep is forgotten: another one reads what is in the log.
+  private func beginAnew(_ old: GroupShard) {
+    let index = Int(old.partition.name.partition.value)
+    let new: GroupShard? = state.withLock { state in
+      guard state.shards[index] === old, old.partition.leadership == old.epoch else { return nil }
+      let new = begin(old.partition, old.epoch)
+      state.shards[index] = new
+      return new
+    }
+    new?.load()
   }
 
   /// The topic of group offsets is gone, and every group with it.
   func forget() {
-    let gone = shards.withLock { shards in
-      defer { shards = [] }
-      return shards
+    let gone = state.withLock { state in
+      defer { state = State() }
+      return state.shards.values
     }
     for shard in gone { shard.stop() }
   }
 
-  var isEmpty: Bool { shards.withLock { $0.isEmpty } }
-  var all: [GroupShard] { shards.withLock { $0 } }
+  var isEmpty: Bool { state.withLock { $0.count == 0 } }
+  /// In the order of their partitions.
+  var all: [GroupShard] { state.withLock { $0.shards.sorted { $0.key < $1.key }.map(\.value) } }
 
-  /// Nil while there is no topic of group offsets.
+  /// Nil while there is no topic of group offsets, and for a group that is coordinated elsewhere.
   func shard(of group: String) -> GroupShard? {
-    shards.withLock { shards in shards.isEmpty ? nil : shards[Self.partition(of: group, among: shards.count)] }
+    state.withLock { state in
+      state.count == 0 ? nil : state.shards[Self.partition(of: group, among: state.count)]
+    }
   }
 
   /// Kafka's: the magnitude of Java's hash of the text, modulo the number of partitions. Other tools compute it too.

@@ -12,7 +12,7 @@ extension Broker {
         var entry = DeleteRecordsResponse.Topic()
         entry.name = topic.name
         let held = self.heldTopic(topic.name)
-        entry.partitions = topic.partitions.map { self.deleteRecords($0, held?.partition($0.partitionIndex)) }
+        entry.partitions = topic.partitions.map { self.deleteRecords($0, held) }
         return entry
       }
       call.answer(response)
@@ -20,13 +20,17 @@ extension Broker {
   }
 
   private func deleteRecords(
-    _ ask: DeleteRecordsRequest.Partition, _ partition: Partition?
+    _ ask: DeleteRecordsRequest.Partition, _ held: PartitionTable.HeldTopic?
   ) -> DeleteRecordsResponse.Partition {
     var entry = DeleteRecordsResponse.Partition()
     entry.partitionIndex = ask.partitionIndex
     entry.lowWatermark = -1
-    guard let partition else {
-      entry.errorCode = .unknownTopicOrPartition
+    guard let partition = held?.partition(ask.partitionIndex) else {
+      entry.errorCode = held?.absence(of: ask.partitionIndex) ?? .unknownTopicOrPartition
+      return entry
+    }
+    guard partition.leads else {
+      entry.errorCode = partition.log.failure == nil ? .notLeaderOrFollower : .kafkaStorageError
       return entry
     }
     guard partition.log.settings.cleanup.contains(.delete), !partition.name.topic.isInternal else {
@@ -44,6 +48,7 @@ extension Broker {
         entry.errorCode = .offsetOutOfRange
         return entry
       }
+      partition.logStartMoved()
       entry.lowWatermark = start.value
     } catch {
       storageFailed(error)

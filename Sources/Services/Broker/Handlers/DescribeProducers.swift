@@ -14,8 +14,12 @@ extension Broker {
         var described = DescribeProducersResponse.Partition()
         described.partitionIndex = index
         guard let partition = held?.partition(index) else {
-          described.errorCode = .unknownTopicOrPartition
+          described.errorCode = held?.absence(of: index) ?? .unknownTopicOrPartition
           described.errorMessage = "This server does not host the partition \(topic.name)-\(index)."
+          return described
+        }
+        guard partition.leads else {
+          described.errorCode = .notLeaderOrFollower
           return described
         }
         described.activeProducers = partition.log.activeProducers.map { producer in

@@ -1,6 +1,8 @@
+import ClusterMetadata
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Telemetry
 import Vocabulary
 
@@ -9,10 +11,36 @@ extension Broker {
   ///
   /// Answers at once when there are min_bytes, an error, or nothing to wait for; otherwise when records come or
   /// max_wait or `connections.max.idle.ms` is over. v7 has sessions (KIP-227), v12 finds diverged readers (KIP-320),
-  /// v13 names topics by id.
-  /// Differs from Apache Kafka: nothing is ever converted down, and quotas are not applied.
-  func fetch(_ call: Call<FetchRequest>) {
+  /// v13 names topics by id. Other brokers copy with it (v15, KIP-903).
+  /// Differs from Apache Kafka: nothing is ever converted down, and quotas are not applied; a follower whose offset is
+  /// out of range is told the log's end in the place of the high watermark.
+  func fetch(_ call: Call<KafkaProtocol.FetchRequest>) {
     metrics.fetchRequests.add(1)
+    fetchServer.fetch(call)
+  }
+
+  private var fetchServer: FetchServer {
+    FetchServer(
+      table: partitions, sessions: fetchSessions, pool: pool, bytesMax: fetchBytesMax, waitMax: settings.idleLimit,
+      selectsReplicas: storage.world?.tellsFollowersOfHighWatermarks ?? false, metrics: metrics,
+      image: { self.image })
+  }
+}
+
+/// Answers the Fetches of consumers and of other brokers.
+struct FetchServer: Sendable {
+  let table: PartitionTable
+  let sessions: FetchSessions
+  let pool: BlockingPool
+  let bytesMax: Int
+  /// While a fetch waits, nobody sees that its client has gone: it waits no longer than an idle connection lives.
+  let waitMax: TimeSpan
+  /// Whether consumers are sent to the copies that are near them (KIP-392).
+  let selectsReplicas: Bool
+  let metrics: BrokerMetrics
+  let image: @Sendable () -> MetadataImage
+
+  func fetch(_ call: Call<KafkaProtocol.FetchRequest>) {
     let request = call.request
     let byID = call.context.version >= 13
     let now = monotonicNow()
@@ -22,29 +50,39 @@ extension Broker {
       return
     }
     let plan = FetchPlan(
-      items: items, version: call.context.version, maxBytes: min(Int(request.maxBytes), fetchBytesMax),
-      isolation: request.isolationLevel)
-    // While a fetch waits, nobody sees that its client has gone: it waits no longer than an idle connection lives.
-    let wait = min(max(Int64(request.maxWaitMs), 0), max(0, settings.idleLimit.milliseconds))
+      items: items, version: call.context.version, maxBytes: min(Int(request.maxBytes), bytesMax),
+      isolation: request.isolationLevel, source: source(of: call))
+    let wait = min(max(Int64(request.maxWaitMs), 0), max(0, waitMax.milliseconds))
     FetchInProgress(
-      broker: self, call: call, plan: plan, session: session, isIncremental: isIncremental,
+      server: self, call: call, plan: plan, session: session, isIncremental: isIncremental,
       deadline: now + .milliseconds(wait)
-    ).proceed(canWait: wait > 0)
+    ).proceed(canWait: wait > 0, isNew: true)
+  }
+
+  private func source(of call: Call<KafkaProtocol.FetchRequest>) -> FetchSource {
+    let request = call.request
+    let isNew = call.context.version >= 15
+    let replica = isNew ? request.replicaState.replicaID : request.replicaID
+    if replica >= 0 {
+      return .follower(NodeID(replica), BrokerEpoch(isNew ? request.replicaState.replicaEpoch : -1))
+    }
+    let knowsRacks = selectsReplicas && call.context.version >= 11 && !request.rackID.isEmpty
+    return .consumer(region: knowsRacks ? Region(BrokerLocation(rack: request.rackID).region) : nil)
   }
 
   private typealias Opened = (items: [FetchItem], session: FetchSession?, isIncremental: Bool)
 
-  private func openFetch(_ request: FetchRequest, byID: Bool, now: Instant) -> Result<Opened, Refusal> {
+  private func openFetch(_ request: KafkaProtocol.FetchRequest, byID: Bool, now: Instant) -> Result<Opened, Refusal> {
     switch request.sessionEpoch {
     case -1:
-      if request.sessionID != 0 { fetchSessions.close(request.sessionID) }
+      if request.sessionID != 0 { sessions.close(request.sessionID) }
       return .success((FetchKeys.items(in: request, byID: byID), nil, false))
     case 0:
-      if request.sessionID != 0 { fetchSessions.close(request.sessionID) }
+      if request.sessionID != 0 { sessions.close(request.sessionID) }
       let items = FetchKeys.items(in: request, byID: byID)
-      return .success((items, fetchSessions.open(items, byID: byID, now: now), false))
+      return .success((items, sessions.open(items, byID: byID, now: now), false))
     default:
-      guard let session = fetchSessions.find(request.sessionID, now: now) else {
+      guard let session = sessions.find(request.sessionID, now: now) else {
         return .failure(Refusal(.fetchSessionIdNotFound, "there is no session \(request.sessionID)"))
       }
       return session.update(request, byID: byID).map { ($0, session, true) }
@@ -60,8 +98,8 @@ extension Broker {
 
 /// A Fetch from its first read to its answer.
 private struct FetchInProgress: Sendable {
-  let broker: Broker
-  let call: Call<FetchRequest>
+  let server: FetchServer
+  let call: Call<KafkaProtocol.FetchRequest>
   let plan: FetchPlan
   let session: FetchSession?
   let isIncremental: Bool
@@ -69,16 +107,16 @@ private struct FetchInProgress: Sendable {
 
   /// Readers at the end of a log are served at once; finding the place of the others may wait for the disk, which
   /// no loop does.
-  func proceed(canWait: Bool) {
-    if plan.staysInMemory(broker.partitions) {
-      decide(canWait: canWait)
+  func proceed(canWait: Bool, isNew: Bool) {
+    if plan.staysInMemory(server.table) {
+      decide(canWait: canWait, isNew: isNew)
     } else {
-      broker.pool.run { decide(canWait: canWait) }
+      server.pool.run { decide(canWait: canWait, isNew: isNew) }
     }
   }
 
-  private func decide(canWait: Bool) {
-    let result = plan.read(from: broker.partitions)
+  private func decide(canWait: Bool, isNew: Bool) {
+    let result = plan.read(from: server.table, isNew: isNew)
     let mustAnswer =
       !canWait || plan.items.isEmpty && !isIncremental || result.isUrgent
       || result.bytes >= Int(call.request.minBytes) || monotonicNow() >= deadline
@@ -95,7 +133,9 @@ private struct FetchInProgress: Sendable {
     }
     let loop = call.context.loop
     // The read goes back to the connection's own loop: a producer does not pay for its consumers.
-    let wait = FetchWait(partitions: partitions) { loop.post { self.proceed(canWait: true) } }
+    let wait = FetchWait(partitions: partitions, as: plan.source.audience) {
+      loop.post { self.proceed(canWait: true, isNew: false) }
+    }
     wait.start(seen: seen, until: deadline, on: loop)
   }
 
@@ -104,32 +144,38 @@ private struct FetchInProgress: Sendable {
     var response = FetchResponse()
     response.sessionID = session?.id ?? 0
     var records: [LogSlice] = []
+    var hints = LeaderHints(image: server.image, listener: call.context.listener)
     for (item, fetched) in told.items {
-      append(hinted(fetched.answer, &response), of: item.key, to: &response)
+      append(hinted(fetched.answer, item.key, &hints), of: item.key, to: &response)
       if let slice = fetched.records { records.append(slice) }
-      if fetched.answer.errorCode != .none { broker.metrics.failedFetches.add(1) }
+      if fetched.answer.errorCode != .none { server.metrics.failedFetches.add(1) }
     }
-    broker.metrics.bytesOut.add(told.bytes)
+    response.nodeEndpoints = hints.nodes.map { node in
+      var endpoint = FetchResponse.NodeEndpoint()
+      endpoint.nodeID = node.id.value
+      endpoint.host = node.host
+      endpoint.port = node.port
+      endpoint.rack = node.rack
+      return endpoint
+    }
+    server.metrics.bytesOut.add(told.bytes)
     call.answer(response, records: records)
   }
 
-  /// Who believes in an earlier leader is told of the present one, and where it is (KIP-951).
+  /// Who believes in an earlier leader, or in this broker, is told of the present one, and where it is (KIP-951).
   private func hinted(
-    _ answer: FetchResponse.Partition, _ response: inout FetchResponse
+    _ answer: FetchResponse.Partition, _ key: FetchKey, _ hints: inout LeaderHints
   ) -> FetchResponse.Partition {
-    guard answer.currentLeader.leaderEpoch >= 0,
-      let listener = broker.settings.listeners.first(where: { $0.name == call.context.listener })
-    else { return answer }
-    var answer = answer
-    answer.currentLeader.leaderID = broker.settings.nodeID.value
-    if response.nodeEndpoints.isEmpty {
-      var endpoint = FetchResponse.NodeEndpoint()
-      endpoint.nodeID = broker.settings.nodeID.value
-      endpoint.host = listener.advertised.host
-      endpoint.port = Int32(listener.advertised.port)
-      endpoint.rack = broker.settings.rack
-      response.nodeEndpoints = [endpoint]
+    guard call.context.version >= 16, LeaderHints.isFor(answer.errorCode) else { return answer }
+    let topic: LeaderHints.Topic
+    switch key.topic {
+    case .name(let name): topic = .name(name)
+    case .id(let id): topic = .id(id)
     }
+    guard let leader = hints.leader(of: key.partition, of: topic) else { return answer }
+    var answer = answer
+    answer.currentLeader.leaderID = leader.id.value
+    answer.currentLeader.leaderEpoch = leader.epoch.value
     return answer
   }
 

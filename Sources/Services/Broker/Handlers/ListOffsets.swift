@@ -22,28 +22,32 @@ extension Broker {
       var answer = ListOffsetsResponse.Topic()
       answer.name = topic.name
       let held = heldTopic(topic.name)
-      answer.partitions = topic.partitions.map { offset($0, held?.partition($0.partitionIndex)) }
+      answer.partitions = topic.partitions.map { offset($0, held) }
       return answer
     }
     return response
   }
 
   private func offset(
-    _ ask: ListOffsetsRequest.Partition, _ partition: Partition?
+    _ ask: ListOffsetsRequest.Partition, _ held: PartitionTable.HeldTopic?
   ) -> ListOffsetsResponse.Partition {
     var answer = ListOffsetsResponse.Partition()
     answer.partitionIndex = ask.partitionIndex
-    guard let partition else {
-      answer.errorCode = .unknownTopicOrPartition
+    guard let partition = held?.partition(ask.partitionIndex) else {
+      answer.errorCode = held?.absence(of: ask.partitionIndex) ?? .unknownTopicOrPartition
       return answer
     }
-    if let code = partition.refusal(forEpoch: ask.currentLeaderEpoch) {
+    if let code = partition.refusalAsLeader(forEpoch: ask.currentLeaderEpoch) {
       answer.errorCode = code
       return answer
     }
     do throws(StorageError) {
       switch ask.timestamp {
-      case -1: fill(&answer, partition.highWatermark, partition)
+      case -1:
+        switch partition.committedEnd(forEpoch: ask.currentLeaderEpoch) {
+        case .success(let end): fill(&answer, end, partition)
+        case .failure(let refusal): answer.errorCode = refusal.code
+        }
       case -2, -4: fill(&answer, partition.log.startOffset, partition)
       case -3: fill(&answer, try partition.log.offsetOfMaxTimestamp(), partition)
       case -5, -6: break

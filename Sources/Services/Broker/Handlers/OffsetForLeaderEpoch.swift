@@ -15,10 +15,10 @@ extension Broker {
         var end = OffsetForLeaderEpochResponse.Partition()
         end.partition = ask.partition
         guard let partition = held?.partition(ask.partition) else {
-          end.errorCode = .unknownTopicOrPartition
+          end.errorCode = held?.absence(of: ask.partition) ?? .unknownTopicOrPartition
           return end
         }
-        if let code = partition.refusal(forEpoch: ask.currentLeaderEpoch) {
+        if let code = partition.refusalAsLeader(forEpoch: ask.currentLeaderEpoch) {
           end.errorCode = code
           return end
         }

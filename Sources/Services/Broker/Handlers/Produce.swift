@@ -1,6 +1,8 @@
+import ClusterMetadata
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Synchronization
 import Telemetry
 import Vocabulary
@@ -13,14 +15,16 @@ extension Broker {
   func produce(_ call: Call<ProduceRequest>, _ body: UnsafeMutableRawBufferPointer) {
     let request = call.request
     metrics.produceRequests.add(1)
-    let answer = ProduceAnswer(call, time: metrics.produceTime)
+    let answer = ProduceAnswer(call, time: metrics.produceTime) { self.image }
     let now = wallClockNow()
+    let acks: Acks = request.acks == -1 ? .allInSync : .leader
+    let timeout = TimeSpan.milliseconds(Int64(max(0, request.timeoutMs)))
     for (i, topic) in request.topicData.enumerated() {
       let held = call.context.version >= 13 ? partitions.topic(topic.topicID) : heldTopic(topic.name)
       for (j, part) in topic.partitionData.enumerated() {
         let slot = ProduceAnswer.Slot(topic: i, partition: j)
         guard let partition = held?.partition(part.index) else {
-          answer.refuse(slot, missing(topic, in: call))
+          answer.refuse(slot, missing(topic, part.index, held, in: call))
           continue
         }
         if let code = refusal(of: request, to: partition) {
@@ -31,7 +35,8 @@ extension Broker {
           answer.refuse(slot, .corruptMessage, "The partition \(partition.name) was sent no batch.")
           continue
         }
-        partition.append(UnsafeMutableRawBufferPointer(rebasing: body[range]), origin: .client, now: now) { outcome in
+        let records = UnsafeMutableRawBufferPointer(rebasing: body[range])
+        partition.append(records, origin: .client, acks: acks, timeout: timeout, now: now) { outcome in
           answer.complete(slot, outcome, bytes: range.count, self)
         }
       }
@@ -39,10 +44,11 @@ extension Broker {
     answer.finishSending()
   }
 
-  private func missing(_ topic: ProduceRequest.Topic, in call: Call<ProduceRequest>) -> ErrorCode {
-    if call.context.version >= 13 {
-      return partitions.topic(topic.topicID) == nil ? .unknownTopicId : .unknownTopicOrPartition
-    }
+  private func missing(
+    _ topic: ProduceRequest.Topic, _ index: Int32, _ held: PartitionTable.HeldTopic?, in call: Call<ProduceRequest>
+  ) -> ErrorCode {
+    if let held { return held.absence(of: index) }
+    if call.context.version >= 13 { return .unknownTopicId }
     return TopicName(topic.name) == nil ? .invalidTopicException : .unknownTopicOrPartition
   }
 
@@ -50,9 +56,7 @@ extension Broker {
     guard request.transactionalID == nil else { return .invalidTxnState }
     guard !partition.name.topic.isInternal else { return .invalidTopicException }
     switch request.acks {
-    case 0, 1: return nil
-    // This broker is the only replica, so that the in-sync set is always one.
-    case -1: return partition.minInSync > 1 ? .notEnoughReplicas : nil
+    case -1, 0, 1: return nil
     default: return .invalidRequiredAcks
     }
   }
@@ -67,6 +71,7 @@ private final class ProduceAnswer: Sendable {
 
   private let call: Call<ProduceRequest>
   private let time: Summary
+  private let image: @Sendable () -> MetadataImage
   private let began = monotonicNow()
   private let state: Mutex<State>
 
@@ -77,8 +82,9 @@ private final class ProduceAnswer: Sendable {
     var firstError: ErrorCode?
   }
 
-  init(_ call: Call<ProduceRequest>, time: Summary) {
+  init(_ call: Call<ProduceRequest>, time: Summary, image: @escaping @Sendable () -> MetadataImage) {
     self.time = time
+    self.image = image
     self.call = call
     var response = ProduceResponse()
     var count = 1
@@ -149,11 +155,40 @@ private final class ProduceAnswer: Sendable {
     guard let (response, error) = finished else { return }
     time.observe(Int((monotonicNow() - began).nanoseconds / 1000))
     if call.request.acks != 0 {
-      call.answer(response)
+      call.answer(error == nil ? response : hinted(response))
     } else if let error {
       call.close(because: "a produce with acks=0 failed with \(error)")
     } else {
       call.answerNothing()
     }
+  }
+
+  /// Who came to the wrong broker is told where the right one is (KIP-951).
+  private func hinted(_ response: ProduceResponse) -> ProduceResponse {
+    guard call.context.version >= 10 else { return response }
+    var response = response
+    var hints = LeaderHints(image: image, listener: call.context.listener)
+    for topic in response.responses.indices {
+      let named: LeaderHints.Topic =
+        call.context.version >= 13
+        ? .id(response.responses[topic].topicID) : .name(response.responses[topic].name)
+      for place in response.responses[topic].partitionResponses.indices {
+        let partition = response.responses[topic].partitionResponses[place]
+        guard LeaderHints.isFor(partition.errorCode), let leader = hints.leader(of: partition.index, of: named) else {
+          continue
+        }
+        response.responses[topic].partitionResponses[place].currentLeader.leaderID = leader.id.value
+        response.responses[topic].partitionResponses[place].currentLeader.leaderEpoch = leader.epoch.value
+      }
+    }
+    response.nodeEndpoints = hints.nodes.map { node in
+      var endpoint = ProduceResponse.NodeEndpoint()
+      endpoint.nodeID = node.id.value
+      endpoint.host = node.host
+      endpoint.port = node.port
+      endpoint.rack = node.rack
+      return endpoint
+    }
+    return response
   }
 }

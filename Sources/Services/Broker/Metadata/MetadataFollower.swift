@@ -1,13 +1,15 @@
 import ClusterMetadata
 import EventLoop
 import LogStorage
+import Replication
 import Synchronization
 import Telemetry
 import Vocabulary
 
-/// Makes the broker do what the metadata says: partitions come, go and change their settings.
+/// Makes the broker do what the metadata says: copies of partitions come and go, change their parts and their settings.
 ///
-/// Runs on the controller's thread, one change at a time, after the change is durable and before it is answered.
+/// Runs on one thread, one change at a time in the order of the metadata log, after the change is durable and before it
+/// is answered. Does nothing about partitions until the storage is open: it is opened from a whole image.
 final class MetadataFollower: Sendable {
   private let brokerSettings: BrokerSettings
   private let storage: Storage
@@ -18,6 +20,16 @@ final class MetadataFollower: Sendable {
   private struct Attached: Sendable {
     let groups: Groups
     let catalogue: TopicCatalogueCache
+  }
+
+  /// What some records come to.
+  private struct Changes {
+    var removed: [UniqueID] = []
+    /// In the order in which they changed.
+    var topics: [UniqueID] = []
+    var partitions: [UniqueID: [Int]] = [:]
+    var brokers: Set<NodeID> = []
+    var reconfigured: Set<UniqueID> = []
   }
 
   init(settings: BrokerSettings, storage: Storage, loop: EventLoop, log: Log) {
@@ -41,47 +53,66 @@ final class MetadataFollower: Sendable {
   }
 
   func follow(_ records: [MetadataRecord], _ image: MetadataImage) {
-    var changed: [UniqueID] = []
-    var removed: [UniqueID] = []
-    var reconfigured: Set<UniqueID> = []
-    for record in records {
-      switch record {
-      case .partitionCreated(let topic, _, _): if changed.last != topic { changed.append(topic) }
-      case .topicRemoved(let topic): removed.append(topic)
-      case .configChanged(.topic(let name), _, _):
-        if let id = TopicName(name).flatMap({ image.topicIDs[$0] }) { reconfigured.insert(id) }
-      case .configChanged: reconfigured.formUnion(image.topics.keys)
-      case .brokerRegistered, .brokerFencing, .brokerShutdownBegan, .brokerDirectoriesChanged, .brokerUnregistered,
-        .topicCreated, .partitionChanged, .producerIDsAllocated, .featureChanged:
-        break
+    let changes = changes(records, image)
+    if storage.world != nil {
+      if !changes.removed.isEmpty { remove(changes.removed) }
+      if !changes.brokers.isEmpty { tellOfBrokers(changes.brokers, image) }
+      for id in changes.topics { follow(id, changes.partitions[id], image) }
+      for id in changes.reconfigured.sorted() {
+        if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
       }
-    }
-    if !removed.isEmpty { remove(removed) }
-    for id in changed { create(id, image) }
-    for id in reconfigured.subtracting(changed).sorted() {
-      if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
     }
     attached.withLock { $0 }?.catalogue.topicsChanged()
   }
 
+  private func changes(_ records: [MetadataRecord], _ image: MetadataImage) -> Changes {
+    var changes = Changes()
+    for record in records {
+      switch record {
+      case .partitionCreated(let topic, let index, _), .partitionChanged(let topic, let index, _):
+        if changes.partitions[topic] == nil { changes.topics.append(topic) }
+        changes.partitions[topic, default: []].append(Int(index.value))
+      case .topicRemoved(let topic): changes.removed.append(topic)
+      case .configChanged(.topic(let name), _, _):
+        if let id = TopicName(name).flatMap({ image.topicIDs[$0] }) { changes.reconfigured.insert(id) }
+      case .configChanged: changes.reconfigured.formUnion(image.topics.keys)
+      case .brokerRegistered(let broker): changes.brokers.insert(broker.id)
+      case .brokerFencing(let id, _, _), .brokerShutdownBegan(let id, _), .brokerUnregistered(let id, _):
+        changes.brokers.insert(id)
+      case .brokerDirectoriesChanged, .topicCreated, .producerIDsAllocated, .featureChanged: break
+      }
+    }
+    return changes
+  }
+
   /// Tries again to open what could not be opened when it was created, such as for want of room or descriptors.
-  /// Only on the controller's thread.
+  /// Only on the thread that follows the metadata.
   func openMissing(_ image: MetadataImage) {
-    for topic in image.topicsByName where storage.table.topic(topic.id)?.partitions.count != topic.partitions.count {
-      create(topic.id, image)
+    guard let world = storage.world else { return }
+    for topic in image.topicsByName {
+      let held = storage.table.topic(topic.id)
+      let isLacking = topic.partitions.indices.contains { index in
+        topic.partitions[index].replicas.contains(world.node) && held?.partition(Int32(index)) == nil
+      }
+      if isLacking { follow(topic.id, nil, image) }
     }
   }
 
-  private func create(_ id: UniqueID, _ image: MetadataImage) {
+  private func follow(_ id: UniqueID, _ indexes: [Int]?, _ image: MetadataImage) {
     // A topic that the same change removed again.
     guard let topic = image.topics[id] else { return }
-    do throws(StorageError) {
-      try storage.follow(topic, settings(of: topic, in: image))
-    } catch {
-      log.error("a partition cannot be opened", ["topic": topic.name.text, "reason": "\(error)"])
-    }
+    storage.follow(topic, indexes, settings(of: topic, in: image), image, on: loop)
     if topic.name == .consumerOffsets, let held = storage.table.topic(id) {
-      attached.withLock { $0 }?.groups.follow(held.partitions)
+      attached.withLock { $0 }?.groups.follow(held)
+    }
+  }
+
+  /// Comes before what the same records say about partitions.
+  private func tellOfBrokers(_ brokers: Set<NodeID>, _ image: MetadataImage) {
+    for partition in storage.table.allPartitions {
+      let nodes = partition.members.map(\.node)
+      guard nodes.contains(where: brokers.contains) else { continue }
+      partition.brokersChanged(image.statuses(of: nodes))
     }
   }
 

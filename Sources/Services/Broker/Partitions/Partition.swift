@@ -2,6 +2,7 @@ import ClusterMetadata
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Synchronization
 import Vocabulary
 
@@ -20,230 +21,215 @@ enum AppendOutcome: Sendable {
   case failed(StorageError)
 }
 
-/// A partition that this broker leads: its log, what of it consumers may see, and who waits for more.
+/// This broker's copy of a partition: its log, the `Replica` that decides what the copy is and what of it is
+/// committed, and who waits for either.
 ///
-/// Any thread may call it; the lock is held for moments and never over a read, a write or a sync.
+/// Inputs are handed to the replica, and what it decides is done to the log, under one lock and in one order; answers,
+/// proposals and fetches leave when the lock has been let go (`PartitionAftermath`). Any thread may call it.
+///
+/// With `flush.messages=1` an append is told to the replica only after its sync, which runs without the lock. Meanwhile
+/// the replica believes in a shorter log, which is one that it had: it shows and sends less. That would be wrong for
+/// one that copies, which cuts and extends the log by what it believes. So whatever may end its term as the leader
+/// first syncs, under the lock, and tells it of everything: see `settleBeforeChange`.
 final class Partition: Sendable {
   let name: TopicPartition
   let topicID: UniqueID
   let log: PartitionLog
-  private let pool: BlockingPool
-  private let state: Mutex<State>
+  let pool: BlockingPool
+  let world: ReplicaWorld
+  let state: Mutex<State>
 
-  private struct State {
-    var leaderEpoch: LeaderEpoch
+  struct State {
+    var replica: Replica
+    /// Empty between inputs; kept for its storage.
+    var effects: [Effect] = []
+    var condition = Condition.serving
     var minInSync: Int
+    var minRegions: Int
     var flushInterval: TimeSpan
     var fileDeleteDelay: TimeSpan
     var durability: Durability
-    /// Consumers see what lies below it.
-    var highWatermark: Offset
-    var fetches: [ObjectIdentifier: FetchWait] = [:]
-    var producers: [ProduceWait] = []
-    /// The partition has gone away: nothing will ever come.
-    var isRetired = false
+    /// What the metadata said last, for a replica that begins anew.
+    var assigned: (state: Replication.PartitionState, brokers: [BrokerStatus])?
+    /// How many times the replica began anew.
+    var generation: UInt64 = 0
+    /// The log is not what the replica took it for: at the next tick it begins anew from what is there.
+    var mustBeginAnew = false
+    var lastWrite: UInt64 = 0
+    /// Producers whose records are in the log and not yet committed.
+    var writers: [WriteID: Writer] = [:]
+    /// Appends that are done and not yet on disk, in the order of the log.
+    var unsynced: [UnsyncedWrite] = []
+    var consumers: [ObjectIdentifier: FetchWait] = [:]
+    var followers: [ObjectIdentifier: FetchWait] = [:]
     var sync = SyncState.idle
     var unsyncedRecords: Int64 = 0
     /// When the oldest record came that may be in memory only; kept only where `flush.ms` asks for it.
     var unsyncedSince: Instant?
+    var lastTick: Instant
+    var lastProposal: Instant?
   }
 
-  /// An append that is done and not yet kept.
-  private struct ProduceWait {
+  enum Condition: Sendable {
+    case serving
+    /// The disk failed: nothing is written, acknowledged or copied any more. Consumers may read what was committed.
+    case failed(StorageError)
+    /// The partition has gone away: nothing will ever come.
+    case retired
+  }
+
+  struct Writer: Sendable {
     let appended: Appended
     let done: @Sendable (AppendOutcome) -> Void
   }
 
-  private enum SyncState {
+  struct UnsyncedWrite: Sendable {
+    let write: Write
+    let writer: Writer
+  }
+
+  enum SyncState {
     case idle
     case running
     /// More was appended while a sync ran.
     case runningWithMore
   }
 
+  /// - Parameter checkpointed: the high watermark as it was written down; what recovery lost is not believed.
   init(
-    name: TopicPartition, topicID: UniqueID, log: PartitionLog, leaderEpoch: LeaderEpoch,
-    settings: TopicSettings, pool: BlockingPool
+    log: PartitionLog, checkpointed: Offset, settings: TopicSettings, world: ReplicaWorld, pool: BlockingPool
   ) {
-    self.name = name
-    self.topicID = topicID
+    name = log.topicPartition
+    topicID = log.topicID
     self.log = log
     self.pool = pool
+    self.world = world
     state = Mutex(
       State(
-        leaderEpoch: leaderEpoch, minInSync: settings.minInSync,
-        flushInterval: settings.flushInterval, fileDeleteDelay: settings.fileDeleteDelay,
-        durability: settings.durability, highWatermark: log.endOffset))
+        replica: Replica(
+          id: world.node, brokerEpoch: world.brokerEpoch,
+          recovered: LogSummary(of: log, highWatermark: checkpointed), settings: world.timing),
+        minInSync: settings.minInSync, minRegions: settings.minRegions, flushInterval: settings.flushInterval,
+        fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability, lastTick: monotonicNow()))
   }
 
-  var leaderEpoch: LeaderEpoch { state.withLock { $0.leaderEpoch } }
-  var highWatermark: Offset { state.withLock { $0.highWatermark } }
-  var minInSync: Int { state.withLock { $0.minInSync } }
-  var fileDeleteDelay: TimeSpan { state.withLock { $0.fileDeleteDelay } }
+  // MARK: Questions
 
-  /// The largest epoch that is not above the one asked for, and where it ends; (-1, -1) when there is none.
-  func endOffset(ofEpoch epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
-    log.leaderEpochs.end(of: epoch, logEnd: log.endOffset) ?? (.none, .none)
+  var leaderEpoch: LeaderEpoch { state.withLock { $0.replica.leaderEpoch } }
+  var highWatermark: Offset { state.withLock { $0.replica.log.highWatermark } }
+  var fileDeleteDelay: TimeSpan { state.withLock { $0.fileDeleteDelay } }
+  /// The epoch in which this broker leads the partition; nil when it does not.
+  var leadership: LeaderEpoch? {
+    state.withLock { state in
+      guard case .serving = state.condition, case .leader(let lead) = state.replica.role else { return nil }
+      return lead.epoch
+    }
+  }
+  var leads: Bool { leadership != nil }
+
+  /// What the metrics say about a partition that is led here; nil elsewhere.
+  var standing: (inSync: Int, replicas: Int, minimum: Int)? {
+    state.withLock { state in
+      guard case .leader(let lead) = state.replica.role else { return nil }
+      let voters = lead.members.count { $0.kind == .sync }
+      return (lead.committed.count, voters, state.replica.settings.minimum.replicas)
+    }
+  }
+
+  /// The largest epoch that is not above the one asked for, and where it ends; (-1, -1) when the epoch is above every
+  /// known one. An epoch below every known one ends where the first known one begins.
+  func endOffset(ofEpoch epoch: LeaderEpoch) -> (LeaderEpoch, Offset) { state.withLock { $0.end(of: epoch) } }
+
+  /// Checks the epoch that a client believes in (KIP-320), -1 is not checked; then whether this broker leads.
+  func refusalAsLeader(forEpoch epoch: Int32) -> ErrorCode? {
+    state.withLock { state in
+      if let code = state.replica.refusal(forEpoch: LeaderEpoch(max(-1, epoch))) { return code }
+      if case .leader = state.replica.role { return nil }
+      return .notLeaderOrFollower
+    }
   }
 
   func update(settings: TopicSettings) {
     log.update(settings.log)
-    state.withLock {
-      $0.minInSync = settings.minInSync
-      $0.flushInterval = settings.flushInterval
-      $0.fileDeleteDelay = settings.fileDeleteDelay
-      $0.durability = settings.durability
-    }
-  }
-
-  /// Checks the epoch that a client believes in (KIP-320); -1 is not checked.
-  func refusal(forEpoch epoch: Int32) -> ErrorCode? {
-    let current = leaderEpoch.value
-    if epoch < 0 || epoch == current { return nil }
-    return epoch < current ? .fencedLeaderEpoch : .unknownLeaderEpoch
-  }
-
-  // MARK: Appending
-
-  /// Appends batches in place. `done` is called once, maybe before this returns: when the records count as kept, or
-  /// when it is clear that they do not.
-  func append(
-    _ batches: UnsafeMutableRawBufferPointer, origin: AppendOrigin, now: Timestamp,
-    done: @escaping @Sendable (AppendOutcome) -> Void
-  ) {
-    let (epoch, durability) = state.withLock { ($0.leaderEpoch, $0.durability) }
-    do throws(StorageError) {
-      switch try log.append(batches, origin: origin, leaderEpoch: epoch, now: now) {
-      case .failure(let refusal): done(.refused(refusal))
-      case .success(let appended): keep(appended, durability, done)
-      }
-    } catch {
-      done(.failed(error))
-    }
-  }
-
-  private func keep(
-    _ appended: Appended, _ durability: Durability, _ done: @escaping @Sendable (AppendOutcome) -> Void
-  ) {
-    let end = appended.lastOffset + 1
-    switch durability {
-    case .pageCache(let syncAfter):
-      raiseHighWatermark(to: end)
-      done(.kept(appended))
-      syncLater(end - appended.baseOffset, after: syncAfter)
-    case .disk:
-      if log.syncedOffset >= end {
-        raiseHighWatermark(to: end)
-        done(.kept(appended))
-      } else {
-        state.withLock { $0.producers.append(ProduceWait(appended: appended, done: done)) }
-        requestSync()
-      }
-    }
-  }
-
-  private func raiseHighWatermark(to end: Offset) {
-    let woken: [FetchWait] = state.withLock { state in
-      guard end > state.highWatermark else { return [] }
-      state.highWatermark = end
-      return state.fetches.isEmpty ? [] : Array(state.fetches.values)
-    }
-    for fetch in woken { fetch.finish() }
-  }
-
-  // MARK: Syncing
-
-  private func syncLater(_ records: Int64, after limit: Int64) {
-    let isDue = state.withLock { state in
-      if state.unsyncedSince == nil, state.flushInterval < TimeSpan.milliseconds(.max) {
-        state.unsyncedSince = monotonicNow()
-      }
-      guard limit < .max else { return false }
-      state.unsyncedRecords += records
-      return state.unsyncedRecords >= limit
-    }
-    if isDue { requestSync() }
-  }
-
-  /// Whether a record has been in memory only for longer than `flush.ms`.
-  func isSyncDue(at now: Instant) -> Bool {
-    state.withLock { state in state.unsyncedSince.map { now - $0 >= state.flushInterval } ?? false }
-  }
-
-  /// At most one sync runs for a partition at a time: whoever comes meanwhile is served by the next one.
-  func requestSync() {
-    let mustStart = state.withLock { state in
-      switch state.sync {
-      case .idle:
-        state.sync = .running
-        return true
-      case .running, .runningWithMore:
-        state.sync = .runningWithMore
-        return false
-      }
-    }
-    if mustStart { pool.run { self.sync() } }
-  }
-
-  private func sync() {
-    var again = true
-    while again {
-      do throws(StorageError) {
-        synced(to: try log.flush())
-      } catch {
-        failWaiters(error)
-      }
-      again = state.withLock { state in
-        let more = state.sync == .runningWithMore
-        state.sync = more ? .running : .idle
-        return more
-      }
-    }
-  }
-
-  private func synced(to offset: Offset) {
-    let served: [ProduceWait] = state.withLock { state in
-      state.unsyncedRecords = 0
-      state.unsyncedSince = nil
-      let served = state.producers.filter { $0.appended.lastOffset < offset }
-      state.producers.removeAll { $0.appended.lastOffset < offset }
-      return served
-    }
-    raiseHighWatermark(to: offset)
-    for waiter in served { waiter.done(.kept(waiter.appended)) }
-  }
-
-  /// A log whose sync failed takes no more writes, and nobody is told that a record was kept.
-  private func failWaiters(_ error: StorageError) {
-    let failed: [ProduceWait] = state.withLock { state in
-      let failed = state.producers
-      state.producers = []
-      return failed
-    }
-    for waiter in failed { waiter.done(.failed(error)) }
+    let now = monotonicNow()
+    finish(
+      state.withLock { state in
+        var after = PartitionAftermath()
+        state.minInSync = settings.minInSync
+        state.minRegions = settings.minRegions
+        state.flushInterval = settings.flushInterval
+        state.fileDeleteDelay = settings.fileDeleteDelay
+        state.durability = settings.durability
+        takeMinimum(now, &state, &after)
+        return after
+      })
   }
 
   // MARK: Waiting for records
 
+  /// Whom a wait is for: consumers see committed records, followers all of them.
+  enum Audience: Sendable { case consumers, followers }
+
   /// False when the partition has gone away, so that nobody would tell the one who waits.
-  func add(_ fetch: FetchWait) -> Bool {
+  func add(_ fetch: FetchWait, as audience: Audience = .consumers) -> Bool {
     state.withLock { state in
-      guard !state.isRetired else { return false }
-      state.fetches[ObjectIdentifier(fetch)] = fetch
+      if case .retired = state.condition { return false }
+      switch audience {
+      case .consumers: state.consumers[ObjectIdentifier(fetch)] = fetch
+      case .followers: state.followers[ObjectIdentifier(fetch)] = fetch
+      }
       return true
     }
   }
-  func remove(_ fetch: FetchWait) { state.withLock { _ = $0.fetches.removeValue(forKey: ObjectIdentifier(fetch)) } }
+
+  func remove(_ fetch: FetchWait) {
+    state.withLock { state in
+      if state.consumers.removeValue(forKey: ObjectIdentifier(fetch)) == nil {
+        state.followers.removeValue(forKey: ObjectIdentifier(fetch))
+      }
+    }
+  }
+
+  /// What a reader has seen when it begins to wait: more than that is worth another look.
+  func hasMore(than seen: Offset, for audience: Audience) -> Bool {
+    state.withLock { state in
+      switch audience {
+      case .consumers: state.replica.log.highWatermark > seen
+      case .followers: state.replica.log.end > seen
+      }
+    }
+  }
 
   /// Called when the partition goes away: whoever waits for it is told.
   func retire() {
-    let waiting: [FetchWait] = state.withLock { state in
-      let waiting = Array(state.fetches.values)
-      state.fetches = [:]
-      state.isRetired = true
-      return waiting
+    let error = StorageError(.append, "\(name)", .invalid("the partition was deleted"))
+    var after = state.withLock { state in
+      var after = PartitionAftermath()
+      after.wake(&state.consumers)
+      after.wake(&state.followers)
+      failWriters(error, &state, &after)
+      state.condition = .retired
+      return after
     }
-    for fetch in waiting { fetch.finish() }
-    failWaiters(StorageError(.append, "\(name)", .invalid("the partition was deleted")))
+    after.fetch = .stops
+    finish(after)
+  }
+}
+
+extension Partition.State {
+  /// The end of an epoch as Kafka answers it (KIP-320).
+  func end(of epoch: LeaderEpoch) -> (LeaderEpoch, Offset) {
+    guard epoch.value >= 0, epoch <= replica.log.epochs.latest, let first = replica.log.epochs.starts.first,
+      let found = replica.end(of: epoch)
+    else { return (.none, .none) }
+    return (epoch < first.epoch ? epoch : found.epoch, found.offset)
+  }
+}
+
+extension LogSummary {
+  init(of log: PartitionLog, highWatermark: Offset) {
+    self.init(
+      start: log.startOffset, end: log.endOffset, highWatermark: highWatermark,
+      epochs: EpochHistory(log.leaderEpochs.entries.map { EpochStart($0.epoch, at: $0.start) }))
   }
 }

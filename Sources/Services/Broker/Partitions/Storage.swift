@@ -2,6 +2,7 @@ import ClusterMetadata
 import EventLoop
 import Glibc
 import LogStorage
+import Replication
 import Synchronization
 import Vocabulary
 
@@ -9,11 +10,16 @@ import Vocabulary
 final class Storage: Sendable {
   let directory: LogDirectory
   let table = PartitionTable()
-  /// Held from the choice of what a checkpoint says until it is written, so that a partition that goes away
-  /// meanwhile does not come back into it.
-  private let checkpointing = Mutex<Void>(())
-  private let pool: BlockingPool
-  private let report: @Sendable (String, String) -> Void
+  let checkpoints: Checkpoints
+  let pool: BlockingPool
+  let report: @Sendable (String, String) -> Void
+  private let phase = Mutex(Phase.closed)
+
+  private enum Phase {
+    case closed
+    /// `lacking`: topics of which something could not be opened.
+    case open(ReplicaWorld, lacking: Set<UniqueID>)
+  }
 
   init(
     directory: LogDirectory, pool: BlockingPool, report: @escaping @Sendable (String, String) -> Void
@@ -21,6 +27,7 @@ final class Storage: Sendable {
     self.directory = directory
     self.pool = pool
     self.report = report
+    checkpoints = Checkpoints(directory: directory, report: report)
   }
 
   var path: String { directory.path }
@@ -33,33 +40,59 @@ final class Storage: Sendable {
     return (unit * Int64(facts.f_blocks), unit * Int64(facts.f_bavail))
   }
 
-  /// Opens every partition of the image, several at once, and puts folders of topics that are gone out of the way.
-  /// A topic that cannot be opened is reported and tried again later: the others are served.
-  func open(_ image: MetadataImage, settings: @escaping @Sendable (TopicState) -> TopicSettings) throws {
-    try retireStrays(image)
+  /// Nil until the partitions are open: what the metadata says before is in the image that they are opened from.
+  var world: ReplicaWorld? {
+    phase.withLock { phase in
+      if case .open(let world, _) = phase { return world }
+      return nil
+    }
+  }
+
+  /// Whether something could not be opened that should be here.
+  var lacksPartitions: Bool {
+    phase.withLock { phase in
+      if case .open(_, let lacking) = phase { return !lacking.isEmpty }
+      return false
+    }
+  }
+
+  /// Opens every partition of the image that has a copy here, several at once, and puts other folders out of the way.
+  /// What cannot be opened is reported and tried again later: the others are served.
+  ///
+  /// The high watermarks are written down as recovery has left them before any copy is told what it is: the old ones
+  /// would vouch for records that are not committed.
+  func open(
+    _ image: MetadataImage, as world: ReplicaWorld, settings: @escaping @Sendable (TopicState) -> TopicSettings
+  ) throws {
+    var world = world
+    let checkpoints = checkpoints
+    world.lowerCheckpoint = { (name, offset) throws(StorageError) in try checkpoints.lower(name, to: offset) }
+    try retireStrays(image, world.node)
+    phase.withLock { [world] in $0 = .open(world, lacking: []) }
     let topics = image.topicsByName
     let waiting = try Semaphore()
     for topic in topics {
-      pool.run {
-        do throws(StorageError) {
-          self.table.put(try self.opened(topic, settings(topic)))
-        } catch {
-          self.report("a topic cannot be opened", "\(topic.name): \(error)")
-        }
+      pool.run { [world] in
+        self.place(topic, settings(topic), world)
         waiting.signal()
       }
     }
     for _ in topics { waiting.wait() }
+    if !directory.highWatermarks.isEmpty || !directory.wasStoppedCleanly {
+      try checkpoints.saveHighWatermarks(of: table.allPartitions)
+    }
+    for topic in topics { assign(topic, nil, image) }
   }
 
   /// A crash between the metadata log and the folders leaves folders that nobody knows.
-  private func retireStrays(_ image: MetadataImage) throws {
+  private func retireStrays(_ image: MetadataImage, _ node: NodeID) throws {
     var strays: [StoredPartition] = []
     for found in try directory.partitions() where found.topicPartition.topic != .clusterMetadata {
       let topic = image.topic(named: found.topicPartition.topic)
-      let isKnown =
-        topic.map { $0.partitions.indices.contains(Int(found.topicPartition.partition.value)) } ?? false
-      guard !isKnown || (found.topicID != .zero && found.topicID != topic?.id) else { continue }
+      let index = Int(found.topicPartition.partition.value)
+      let isOurs =
+        topic.map { $0.partitions.indices.contains(index) && $0.partitions[index].replicas.contains(node) } ?? false
+      guard !isOurs || (found.topicID != .zero && found.topicID != topic?.id) else { continue }
       strays.append(found)
     }
     guard !strays.isEmpty else { return }
@@ -70,49 +103,90 @@ final class Storage: Sendable {
     }
   }
 
-  /// Opens or creates what a topic has more than the table knows.
-  func follow(_ topic: TopicState, _ settings: TopicSettings) throws(StorageError) {
-    table.put(try opened(topic, settings))
+  // MARK: Following the metadata
+
+  /// Opens what this broker has become a replica of and closes what it no longer is, then tells each copy its part.
+  /// - Parameter indexes: the partitions that changed; nil for all of the topic.
+  func follow(
+    _ topic: TopicState, _ indexes: [Int]?, _ settings: TopicSettings, _ image: MetadataImage, on loop: EventLoop
+  ) {
+    guard let world else { return }
+    let gone = place(topic, settings, world)
+    retire(gone, on: loop)
+    assign(topic, indexes, image)
   }
 
-  private func opened(_ topic: TopicState, _ settings: TopicSettings) throws(StorageError) -> PartitionTable.HeldTopic {
-    var partitions = table.topic(topic.id)?.partitions ?? []
-    for index in partitions.count..<topic.partitions.count {
+  func assign(_ topic: TopicState, _ indexes: [Int]?, _ image: MetadataImage) {
+    guard let held = table.topic(topic.id) else { return }
+    for index in indexes ?? Array(topic.partitions.indices) where topic.partitions.indices.contains(index) {
       let state = topic.partitions[index]
-      let name = TopicPartition(topic.name, PartitionIndex(Int32(index)))
-      let log = try directory.openLog(name, topicID: topic.id, settings: settings.log, now: wallClockNow())
-      log.begin(state.leaderEpoch)
-      // What a crash left in memory alone counts as kept from now on, and consumers will see it.
-      if settings.durability == .disk, log.syncedOffset < log.endOffset { try log.flush() }
-      partitions.append(
-        Partition(
-          name: name, topicID: topic.id, log: log, leaderEpoch: state.leaderEpoch, settings: settings, pool: pool))
+      held.partition(Int32(index))?
+        .assign(Replication.PartitionState(state, in: image), brokers: image.statuses(of: state.replicas))
     }
-    return PartitionTable.HeldTopic(name: topic.name, id: topic.id, partitions: partitions)
+  }
+
+  /// Brings the table's places of a topic in line with the metadata. Returns the copies that are no longer wanted.
+  @discardableResult
+  private func place(_ topic: TopicState, _ settings: TopicSettings, _ world: ReplicaWorld) -> [Partition] {
+    var places = table.topic(topic.id)?.places ?? []
+    var gone: [Partition] = []
+    var isLacking = false
+    while places.count < topic.partitions.count { places.append(nil) }
+    for index in topic.partitions.indices {
+      let isWanted = topic.partitions[index].replicas.contains(world.node)
+      if let held = places[index] {
+        guard !isWanted else { continue }
+        gone.append(held)
+        places[index] = nil
+      } else if isWanted {
+        do throws(StorageError) {
+          places[index] = try opened(
+            TopicPartition(topic.name, PartitionIndex(Int32(index))), topic.id, settings, world)
+        } catch {
+          isLacking = true
+          report("a partition cannot be opened", "\(topic.name)-\(index): \(error)")
+        }
+      }
+    }
+    table.put(PartitionTable.HeldTopic(name: topic.name, id: topic.id, places: places))
+    phase.withLock { phase in
+      guard case .open(let world, var lacking) = phase else { return }
+      if isLacking { lacking.insert(topic.id) } else { lacking.remove(topic.id) }
+      phase = .open(world, lacking: lacking)
+    }
+    return gone
+  }
+
+  private func opened(
+    _ name: TopicPartition, _ topicID: UniqueID, _ settings: TopicSettings, _ world: ReplicaWorld
+  ) throws(StorageError) -> Partition {
+    let isKept = try directory.disk.size(of: directory.folder(of: name)) != nil
+    let log = try directory.openLog(name, topicID: topicID, settings: settings.log, now: wallClockNow())
+    // An epoch that wrote nothing leaves no trace: what comes at this place may be of an older one.
+    try log.truncate(to: log.endOffset)
+    // What a crash left in memory alone counts as kept from now on, and readers will see it.
+    if settings.durability == .disk, log.syncedOffset < log.endOffset { try log.flush() }
+    let mark = isKept ? checkpoints.highWatermark(of: name) : .zero
+    return Partition(log: log, checkpointed: mark, settings: settings, world: world, pool: pool)
   }
 
   func configure(_ topic: UniqueID, _ settings: TopicSettings) {
     for partition in table.topic(topic)?.partitions ?? [] { partition.update(settings: settings) }
   }
 
+  // MARK: Removing
+
   /// Takes deleted topics away at once, and their files after their `file.delete.delay.ms`.
   func remove(_ topics: [UniqueID], on loop: EventLoop) -> [PartitionTable.HeldTopic] {
-    let gone = checkpointing.withLock { _ in
-      let gone = topics.compactMap { table.remove($0) }
-      do {
-        if !gone.isEmpty { try directory.forget(Set(gone.flatMap(\.partitions).map(\.name))) }
-      } catch {
-        report("checkpoints still name a deleted topic", "\(error)")
-      }
-      return gone
-    }
-    for topic in gone { retire(topic, on: loop) }
+    let gone = topics.compactMap { table.remove($0) }
+    for topic in gone { retire(topic.partitions, on: loop) }
     return gone
   }
 
-  private func retire(_ held: PartitionTable.HeldTopic, on loop: EventLoop) {
-    let delay = held.partitions.first?.fileDeleteDelay ?? .seconds(60)
-    for partition in held.partitions {
+  private func retire(_ partitions: [Partition], on loop: EventLoop) {
+    guard let delay = partitions.first?.fileDeleteDelay else { return }
+    checkpoints.forget(Set(partitions.map(\.name)))
+    for partition in partitions {
       partition.retire()
       partition.log.abandon()
       do {
@@ -132,26 +206,14 @@ final class Storage: Sendable {
     }
   }
 
-  /// Writes down what a restart after a crash need not read again.
+  // MARK: Keeping
+
+  /// Writes down what a restart after a crash need not read again, and what is committed.
   func saveCheckpoints() {
     // Segments that no longer grow are synced here, so that a crash makes us read little more than the last one.
     // What fails has failed the log, which says so by itself.
     for partition in table.allPartitions { _ = try? partition.log.flush(.rolledSegments) }
-    checkpointing.withLock { _ in
-      var recovery: [TopicPartition: Offset] = [:]
-      var starts: [TopicPartition: Offset] = [:]
-      for partition in table.allPartitions {
-        recovery[partition.name] = partition.log.syncedOffset
-        let start = partition.log.startOffset
-        if start > .zero { starts[partition.name] = start }
-      }
-      do {
-        try directory.save(.recoveryPoints, recovery)
-        try directory.save(.logStarts, starts)
-      } catch {
-        report("checkpoints cannot be written", "\(error)")
-      }
-    }
+    checkpoints.save { self.table.allPartitions }
   }
 
   /// Closes every log, several at once. False when one of them must be recovered at the next start.

@@ -8,6 +8,8 @@ struct TopicSettings: Equatable, Sendable {
   let durability: Durability
   let flushInterval: TimeSpan
   let minInSync: Int
+  /// Of how many Regions in-sync replicas must have an acks=all write.
+  let minRegions: Int
   let fileDeleteDelay: TimeSpan
 
   /// The values have been checked when they were set.
@@ -39,6 +41,7 @@ struct TopicSettings: Equatable, Sendable {
     durability = flushMessages == 1 ? .disk : .pageCache(syncAfter: Int64(flushMessages))
     flushInterval = values.span("flush.ms")
     minInSync = values.int("min.insync.replicas")
+    minRegions = values.int("min.insync.regions")
     fileDeleteDelay = values.span("file.delete.delay.ms")
   }
 }

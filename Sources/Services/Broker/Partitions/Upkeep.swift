@@ -7,6 +7,8 @@ import Vocabulary
 struct Upkeep: Sendable {
   /// Whatever the configuration says: work without a pause would never let the disk rest.
   private static let intervalMin = TimeSpan.milliseconds(10)
+  /// How late a producer that waits for other replicas may be told that its time is up.
+  private static let tickInterval = TimeSpan.milliseconds(250)
   private let broker: Broker
 
   init(_ broker: Broker) { self.broker = broker }
@@ -18,6 +20,11 @@ struct Upkeep: Sendable {
     every(reader.milliseconds("log.flush.offset.checkpoint.interval.ms")) { $0.storage.saveCheckpoints() }
     every(.seconds(1), Self.syncWhatIsDue)
     every(.seconds(10), Self.openWhatIsMissing)
+    let calm = TimeSpan(nanoseconds: reader.milliseconds("replica.lag.time.max.ms").nanoseconds / 4)
+    every(Self.tickInterval) { broker in
+      let now = monotonicNow()
+      for partition in broker.partitions.allPartitions { partition.tick(at: now, calm: calm) }
+    }
     if reader.flag("log.cleaner.enable") {
       let compaction = Compaction(
         storage: broker.storage, bufferBytes: ByteCount(reader.int("log.cleaner.dedupe.buffer.size")),
@@ -42,7 +49,9 @@ struct Upkeep: Sendable {
     for partition in broker.partitions.allPartitions {
       do throws(StorageError) {
         _ = try partition.log.rollIfDue(now: now)
-        try partition.log.applyRetention(now: now, highWatermark: partition.highWatermark)
+        if try !partition.log.applyRetention(now: now, highWatermark: partition.highWatermark).isEmpty {
+          partition.logStartMoved()
+        }
         partition.log.expireProducers(now: now)
       } catch {
         broker.storageFailed(error)
@@ -51,7 +60,7 @@ struct Upkeep: Sendable {
   }
 
   private static func openWhatIsMissing(_ broker: Broker) {
-    guard broker.image.partitionCount != broker.partitions.partitionCount else { return }
+    guard broker.storage.lacksPartitions else { return }
     broker.publisher.between { broker.follower.openMissing($0) }
   }
 

@@ -27,10 +27,13 @@ public final class Broker: Sendable {
   /// For heartbeats, which must not wait behind anything else.
   let lifeline: ControllerChannel
   let forwarding: Forwarding
+  let proposals: InSyncProposals
   let storage: Storage
   let groups: Groups
   let catalogue: TopicCatalogueCache
   let producerIDs: ProducerIDs
+  /// Made when the broker's epoch is known.
+  let replication = Mutex<BrokerReplication?>(nil)
   let fetchSessions: FetchSessions
   let fetchBytesMax: Int
   let loops: [EventLoop]
@@ -57,6 +60,13 @@ public final class Broker: Sendable {
 
   /// The topic of a name as a request has it.
   func heldTopic(_ text: String) -> PartitionTable.HeldTopic? { TopicName(text).flatMap { partitions.topic($0) } }
+
+  /// A partition's log takes no more writes: the controller is told that its directory has failed, so that others lead
+  /// what lies there (KIP-858).
+  func partitionFailed(_ partition: Partition, _ error: StorageError) {
+    log.error("a partition's disk failed", ["partition": "\(partition.name)", "reason": "\(error)"])
+    lifecycle.withLock { $0 }?.directoryFailed(identity.directoryID)
+  }
 
   /// Says that a disk failed. The log that met it takes no more writes; what was durable stays readable.
   func storageFailed(_ error: StorageError) {
@@ -107,6 +117,9 @@ public final class Broker: Sendable {
     let shared = channel()
     self.channel = shared
     lifeline = channel()
+    proposals = InSyncProposals(channel(), broker: settings.nodeID) {
+      publisher.image.brokers[settings.nodeID]?.epoch ?? -1
+    }
     forwarding = Forwarding(channel(), publisher: publisher, loop: parts.loops[0])
     producerIDs = ProducerIDs { itself.broker?.orderProducerIDs($0) }
     fetchSessions = FetchSessions(limit: settings.reader.int("max.incremental.fetch.session.cache.slots"))

@@ -2,6 +2,7 @@ import ClusterMetadata
 import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Synchronization
 import Telemetry
 import Vocabulary
@@ -130,10 +131,16 @@ extension Broker {
 
   /// Opens every partition that the metadata gives this broker, on the publisher's thread.
   private func open(epoch: Int64, _ done: @escaping @Sendable (Result<Void, StartRefusal>) -> Void) {
+    let publisher = publisher
+    let replication = BrokerReplication(
+      node: settings.nodeID, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool,
+      listener: settings.interBrokerListener, image: { publisher.image },
+      propose: { self.proposals.propose($0, for: $1) }, storageFailed: { self.partitionFailed($1, $0) })
+    self.replication.withLock { $0 = replication }
     publisher.begin { image in
       do {
-        try self.storage.open(image) { self.follower.settings(of: $0, in: image) }
-        if let offsets = self.storage.table.topic(.consumerOffsets) { self.groups.follow(offsets.partitions) }
+        try self.storage.open(image, as: replication.world) { self.follower.settings(of: $0, in: image) }
+        if let offsets = self.storage.table.topic(.consumerOffsets) { self.groups.follow(offsets) }
         done(.success(()))
       } catch {
         done(.failure(StartRefusal(description: "\(error)")))

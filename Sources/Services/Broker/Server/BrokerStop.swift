@@ -19,6 +19,7 @@ extension Broker {
     lifecycle.withLock { $0 }?.stop()
     server.shutdown(drain: .seconds(5))
     groups.forget()
+    replication.withLock { $0 }?.stop()
     quorum.resign()
     quorum.stop()
     publisher.stop()

@@ -14,29 +14,63 @@ extension Broker {
       let what = call.request.keyType == 1 ? "Transactions are" : "Key type \(call.request.keyType) is"
       return answer(call, .invalidRequest, "\(what) not supported by this broker.")
     }
-    guard groups.isEmpty else { return answer(call, .none, nil) }
+    guard image.topicIDs[.consumerOffsets] == nil else { return answer(call) }
     createOffsetsTopic { refusal in
-      self.answer(call, refusal == nil ? .none : .coordinatorNotAvailable, refusal?.message)
+      if let refusal {
+        self.answer(call, .coordinatorNotAvailable, refusal.message)
+      } else {
+        self.answer(call)
+      }
     }
   }
 
+  /// Each group is coordinated by the leader of the partition that its name falls into.
+  private func answer(_ call: Call<FindCoordinatorRequest>) {
+    let image = self.image
+    var response = FindCoordinatorResponse()
+    let single = coordinator(of: call.request.key, image, call.context.listener)
+    response.errorCode = single.errorCode
+    response.errorMessage = single.errorMessage
+    response.nodeID = single.nodeID
+    response.host = single.host
+    response.port = single.port
+    response.coordinators = call.request.coordinatorKeys.map { coordinator(of: $0, image, call.context.listener) }
+    call.answer(response)
+  }
+
+  private func coordinator(
+    of group: String, _ image: MetadataImage, _ listener: String
+  ) -> FindCoordinatorResponse.Coordinator {
+    var coordinator = FindCoordinatorResponse.Coordinator()
+    coordinator.key = group
+    let partitions = image.topic(named: .consumerOffsets)?.partitions ?? []
+    let leader =
+      partitions.isEmpty ? nil : image.brokers[partitions[Groups.partition(of: group, among: partitions.count)].leader]
+    guard let leader, !leader.isFenced, let endpoint = leader.endpoints.first(where: { $0.name == listener }) else {
+      coordinator.errorCode = .coordinatorNotAvailable
+      coordinator.nodeID = -1
+      coordinator.port = -1
+      return coordinator
+    }
+    coordinator.nodeID = leader.id.value
+    coordinator.host = endpoint.host
+    coordinator.port = Int32(endpoint.port)
+    return coordinator
+  }
+
   private func answer(_ call: Call<FindCoordinatorRequest>, _ code: ErrorCode, _ message: String?) {
-    let endpoint = settings.listeners.first { $0.name == call.context.listener }?.advertised
-    let isFound = code == .none && endpoint != nil
     var response = FindCoordinatorResponse()
     response.errorCode = code
     response.errorMessage = message
-    response.nodeID = isFound ? settings.nodeID.value : -1
-    response.host = isFound ? endpoint?.host ?? "" : ""
-    response.port = isFound ? Int32(endpoint?.port ?? 0) : -1
+    response.nodeID = -1
+    response.port = -1
     response.coordinators = call.request.coordinatorKeys.map { key in
       var coordinator = FindCoordinatorResponse.Coordinator()
       coordinator.key = key
       coordinator.errorCode = code
       coordinator.errorMessage = message
-      coordinator.nodeID = response.nodeID
-      coordinator.host = response.host
-      coordinator.port = response.port
+      coordinator.nodeID = -1
+      coordinator.port = -1
       return coordinator
     }
     call.answer(response)

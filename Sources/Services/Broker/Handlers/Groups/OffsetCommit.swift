@@ -13,7 +13,7 @@ extension Broker {
     let known = zip(request.topics, held).compactMap { topic, held in
       held.map { held in
         OfTopic(
-          held.name, topic.partitions.filter { held.partition($0.partitionIndex) != nil }.map(Self.committed))
+          held.name, topic.partitions.filter { held.exists($0.partitionIndex) }.map(Self.committed))
       }
     }
     let commit = CommitRequest(

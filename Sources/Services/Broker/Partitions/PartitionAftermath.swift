@@ -1,0 +1,43 @@
+import LogStorage
+import Replication
+import Vocabulary
+
+/// What is done when the lock of a partition has been let go, in the order in which it was decided.
+struct PartitionAftermath: Sendable {
+  enum Fetching: Sendable {
+    case asBefore
+    case order(FetchOrder)
+    case stops
+  }
+  /// The write that is being told of, until it is known whether it waits.
+  var current: (id: WriteID, appended: Appended)?
+  /// What became of it.
+  var own: AppendOutcome?
+  var answers: [(done: @Sendable (AppendOutcome) -> Void, outcome: AppendOutcome)] = []
+  var woken: [FetchWait] = []
+  var fetchAnswer: FetchAnswer?
+  var proposals: [Proposal] = []
+  var fetch = Fetching.asBefore
+  var failure: StorageError?
+  var mustSync = false
+
+  mutating func wake(_ waits: inout [ObjectIdentifier: FetchWait]) {
+    guard !waits.isEmpty else { return }
+    woken += waits.values
+  }
+}
+
+extension Partition {
+  func finish(_ after: PartitionAftermath) {
+    for (done, outcome) in after.answers { done(outcome) }
+    for wait in after.woken { wait.finish() }
+    for proposal in after.proposals { world.propose(proposal, self) }
+    switch after.fetch {
+    case .asBefore: break
+    case .order(let order): world.fetch(order)
+    case .stops: world.stopFetching(self)
+    }
+    if after.mustSync { requestSync() }
+    if let failure = after.failure { world.storageFailed(failure, self) }
+  }
+}

@@ -1,0 +1,67 @@
+import ClusterMetadata
+import LogStorage
+import Replication
+import Synchronization
+import Vocabulary
+
+/// Who reads a partition.
+struct Reader: Sendable {
+  /// -1 is not checked (KIP-320).
+  var epoch: Int32 = -1
+  /// The epoch of the last record that was read, -1 where it is not known (KIP-595).
+  var lastEpoch: Int32 = -1
+  /// Clients that know of KIP-392 may read from copies that do not lead.
+  var leaderOnly = false
+  /// Where the reader is, when a nearer copy is to be named.
+  var region: Region?
+}
+
+/// What a reader gets.
+enum ReadPlan: Sendable {
+  /// Records up to `end`, exclusive.
+  case records(end: Offset, highWatermark: Offset?)
+  /// A nearer copy that has them (KIP-392).
+  case elsewhere(NodeID, highWatermark: Offset?)
+  case diverging(LeaderEpoch, Offset)
+  case refused(ErrorCode)
+}
+
+extension Partition {
+  /// What a consumer may read from an offset: see `Replica.read`.
+  func plan(from offset: Offset, for reader: Reader, now: Instant) -> ReadPlan {
+    state.withLock { state in
+      let replica = state.replica
+      if let code = replica.refusal(forEpoch: LeaderEpoch(max(-1, reader.epoch))) { return .refused(code) }
+      switch replica.role {
+      case .waiting: return .refused(.notLeaderOrFollower)
+      case .follower, .observer: if reader.leaderOnly { return .refused(.notLeaderOrFollower) }
+      case .leader: break
+      }
+      if reader.lastEpoch >= 0 {
+        let (epoch, end) = state.end(of: LeaderEpoch(reader.lastEpoch))
+        if epoch.value >= 0, epoch.value < reader.lastEpoch || end < offset { return .diverging(epoch, end) }
+      }
+      switch replica.read(from: offset) {
+      case .refused(let code): return .refused(code)
+      case .readable(let readable):
+        if let region = reader.region, let node = replica.preferredReader(in: region, from: offset, at: now) {
+          return .elsewhere(node, highWatermark: readable.highWatermark)
+        }
+        return .records(end: readable.end, highWatermark: readable.highWatermark)
+      }
+    }
+  }
+
+  /// Up to where consumers may read, as ListOffsets tells it: on the leader, once it knows (KIP-207).
+  func committedEnd(forEpoch epoch: Int32) -> Result<Offset, Refusal> {
+    if let code = refusalAsLeader(forEpoch: epoch) { return .failure(Refusal(code, "")) }
+    return state.withLock { state in
+      let mark = state.replica.log.highWatermark
+      switch state.replica.read(from: mark) {
+      case .readable(let readable) where readable.highWatermark != nil: return .success(mark)
+      case .readable: return .failure(Refusal(.offsetNotAvailable, "the leader has just been elected"))
+      case .refused(let code): return .failure(Refusal(code, ""))
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import LogStorage
+import Replication
+import Vocabulary
+
+/// What all copies of a broker have in common: who the broker is in this life, and where what a copy decides goes.
+///
+/// The closures are called without any lock of a partition held.
+struct ReplicaWorld: Sendable {
+  let node: NodeID
+  /// This life of the broker, as the metadata has it (KIP-903).
+  let brokerEpoch: BrokerEpoch
+  /// Lags, pauses and limits; each topic has a minimum of its own.
+  var timing = ReplicationSettings(minimum: Minimum(replicas: 1, regions: 1))
+  /// Whether followers hear of a higher high watermark at once: only where consumers read from them (KAFKA-9731).
+  var tellsFollowersOfHighWatermarks = false
+  /// Asks the controller for another in-sync set. The answer comes back by `Partition.proposalAnswered`.
+  var propose: @Sendable (Proposal, Partition) -> Void = { _, _ in }
+  /// Asks a leader for records. The answer comes back by `Partition.copied`.
+  var fetch: @Sendable (FetchOrder) -> Void = { _ in }
+  /// The partition copies from nobody any more.
+  var stopFetching: @Sendable (Partition) -> Void = { _ in }
+  /// Called once for a partition whose log takes no more writes.
+  var storageFailed: @Sendable (StorageError, Partition) -> Void = { _, _ in }
+  /// Makes the checkpointed high watermark durable where it was cut off; under the partition's lock.
+  var lowerCheckpoint: @Sendable (TopicPartition, Offset) throws(StorageError) -> Void = { _, _ in }
+
+  init(node: NodeID, brokerEpoch: BrokerEpoch) {
+    self.node = node
+    self.brokerEpoch = brokerEpoch
+  }
+}
+
+/// A fetch that a copy wants to be sent.
+struct FetchOrder: Sendable {
+  let partition: Partition
+  let leader: NodeID
+  let ask: Replication.FetchRequest
+  /// Which beginning of the copy asks: an answer to an earlier one is none.
+  let generation: UInt64
+
+  /// Of two orders for one partition the later one counts, whichever arrives first.
+  func isLater(than other: FetchOrder) -> Bool {
+    (generation, ask.id.value) > (other.generation, other.ask.id.value)
+  }
+}
+
+/// How an order ended, with the bytes of the records where there are any.
+struct FetchedRecords {
+  var outcome: FetchOutcome
+  /// Whole batches that have been checked, from the first offset that was asked for on; empty without records.
+  var bytes: UnsafeMutableRawBufferPointer
+}

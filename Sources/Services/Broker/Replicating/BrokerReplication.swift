@@ -1,0 +1,74 @@
+import ClusterMetadata
+import EventLoop
+import KafkaClient
+import LogStorage
+import Replication
+import Vocabulary
+
+/// What makes a broker copy partitions, and lets others copy from it.
+struct BrokerReplication: Sendable {
+  let world: ReplicaWorld
+  let fetchers: ReplicaFetchers
+  let peers: ReplicaPeers
+
+  /// - Parameters:
+  ///   - image: the metadata as it is now; who leads, and where, is looked up in it.
+  ///   - listener: the one that brokers use among themselves; the first of a broker that has none of that name.
+  ///   - propose: asks the controller for another in-sync set. The answer goes to `Partition.proposalAnswered`.
+  ///   - storageFailed: called once for each partition whose log takes no more writes.
+  init(
+    node: NodeID, epoch: BrokerEpoch, settings: SettingsReader, loop: EventLoop, pool: BlockingPool,
+    listener: String?, image: @escaping @Sendable () -> MetadataImage,
+    propose: @escaping @Sendable (Proposal, Partition) -> Void,
+    storageFailed: @escaping @Sendable (StorageError, Partition) -> Void
+  ) {
+    let peers = ReplicaPeers(
+      clientID: "broker-\(node.value)-fetcher", timeout: settings.milliseconds("replica.socket.timeout.ms"),
+      loop: loop, pool: pool
+    ) { node in
+      guard let broker = image().brokers[node],
+        let endpoint = broker.endpoints.first(where: { $0.name == listener }) ?? broker.endpoints.first
+      else { return nil }
+      return BrokerAddress(host: endpoint.host, port: endpoint.port)
+    }
+    let fetchers = ReplicaFetchers(
+      ReplicaFetchers.World(
+        node: node, brokerEpoch: epoch, settings: CopySettings(settings), loop: loop, pool: pool
+      ) { leader, request, then in peers.ask(leader, request, then: then) })
+    var world = ReplicaWorld(node: node, brokerEpoch: epoch)
+    world.timing = ReplicationSettings(settings)
+    world.tellsFollowersOfHighWatermarks = !(settings.values["replica.selector.class"] ?? "").isEmpty
+    world.propose = propose
+    world.fetch = { fetchers.fetch($0) }
+    world.stopFetching = { fetchers.stopFetching($0) }
+    world.storageFailed = storageFailed
+    self.world = world
+    self.fetchers = fetchers
+    self.peers = peers
+  }
+
+  func stop() {
+    fetchers.stop()
+    peers.close()
+  }
+}
+
+extension CopySettings {
+  init(_ reader: SettingsReader) {
+    partitionMaxBytes = Int32(clamping: reader.int("replica.fetch.max.bytes"))
+    responseMaxBytes = Int32(clamping: reader.int("replica.fetch.response.max.bytes"))
+    wait = reader.milliseconds("replica.fetch.wait.max.ms")
+    minBytes = Int32(clamping: reader.int("replica.fetch.min.bytes"))
+    backoff = reader.milliseconds("replica.fetch.backoff.ms")
+  }
+}
+
+extension ReplicationSettings {
+  /// The minimum is each topic's own.
+  init(_ reader: SettingsReader) {
+    self.init(minimum: Minimum(replicas: 1, regions: 1))
+    lagMax = reader.milliseconds("replica.lag.time.max.ms")
+    fetchTimeout = reader.milliseconds("replica.socket.timeout.ms")
+    fetchPause = reader.milliseconds("replica.fetch.backoff.ms")
+  }
+}

@@ -1,0 +1,115 @@
+import EventLoop
+import KafkaClient
+import KafkaProtocol
+import Replication
+import Synchronization
+import Vocabulary
+
+/// Copies what this broker follows, from every broker that leads some of it.
+final class ReplicaFetchers: Sendable {
+  struct World: Sendable {
+    let node: NodeID
+    let brokerEpoch: BrokerEpoch
+    let settings: CopySettings
+    let loop: EventLoop
+    let pool: BlockingPool
+    let ask: ReplicaFetcher.Ask
+  }
+  private let world: World
+  private let state = Mutex(State())
+
+  private struct State {
+    var fetchers: [NodeID: ReplicaFetcher] = [:]
+    /// From whom each partition is copied.
+    var sources: [CopyKey: NodeID] = [:]
+    var isStopped = false
+  }
+
+  init(_ world: World) { self.world = world }
+
+  func fetch(_ order: FetchOrder) {
+    let key = CopyKey(order.partition)
+    let (fetcher, former): (ReplicaFetcher?, ReplicaFetcher?) = state.withLock { state in
+      guard !state.isStopped else { return (nil, nil) }
+      let former = state.sources.updateValue(order.leader, forKey: key).flatMap {
+        $0 == order.leader ? nil : state.fetchers[$0]
+      }
+      if let known = state.fetchers[order.leader] { return (known, former) }
+      let new = ReplicaFetcher(leader: order.leader, world: world)
+      state.fetchers[order.leader] = new
+      return (new, former)
+    }
+    former?.drop(key)
+    fetcher?.want(order)
+  }
+
+  func stopFetching(_ partition: Partition) {
+    let key = CopyKey(partition)
+    let former = state.withLock { state in state.sources.removeValue(forKey: key).flatMap { state.fetchers[$0] } }
+    former?.drop(key)
+  }
+
+  func stop() {
+    let fetchers = state.withLock { state in
+      state.isStopped = true
+      return Array(state.fetchers.values)
+    }
+    for fetcher in fetchers { fetcher.stop() }
+  }
+}
+
+/// Connections to the brokers that we copy from, made anew when one has moved.
+final class ReplicaPeers: Sendable {
+  private let clientID: String
+  private let timeout: TimeSpan
+  private let loop: EventLoop
+  private let pool: BlockingPool
+  private let address: @Sendable (NodeID) -> BrokerAddress?
+  private let peers = Mutex<[NodeID: Peer]>([:])
+
+  /// - Parameter timeout: `replica.socket.timeout.ms`, beyond the time for which a leader holds a Fetch back.
+  init(
+    clientID: String, timeout: TimeSpan, loop: EventLoop, pool: BlockingPool,
+    address: @escaping @Sendable (NodeID) -> BrokerAddress?
+  ) {
+    self.clientID = clientID
+    self.timeout = timeout
+    self.loop = loop
+    self.pool = pool
+    self.address = address
+  }
+
+  /// `then` gets nil when there is no answer.
+  func ask(
+    _ node: NodeID, _ request: KafkaProtocol.FetchRequest, then: @escaping @Sendable (FetchedFrame?) -> Void
+  ) {
+    guard let peer = peer(node) else { return then(nil) }
+    let span = TimeSpan.milliseconds(timeout.milliseconds + Int64(request.maxWaitMs))
+    peer.ask(request, within: span) { result in
+      // Before v15 a follower cannot say which life it is.
+      guard case .success(let answer) = result, answer.version >= 15 else { return then(nil) }
+      then(FetchedFrame(response: answer.response, frame: answer.frame, bodyStart: answer.bodyStart))
+    }
+  }
+
+  private func peer(_ node: NodeID) -> Peer? {
+    guard let address = address(node) else { return nil }
+    let (peer, former): (Peer, Peer?) = peers.withLock { peers in
+      let former = peers[node]
+      if let former, former.address == address { return (former, nil) }
+      let new = Peer(address, clientID: clientID, loop: loop, pool: pool)
+      peers[node] = new
+      return (new, former)
+    }
+    former?.close()
+    return peer
+  }
+
+  func close() {
+    let all = peers.withLock { peers in
+      defer { peers = [:] }
+      return Array(peers.values)
+    }
+    for peer in all { peer.close() }
+  }
+}
