@@ -110,7 +110,8 @@ final class QuorumNode {
     settings.fetchMaxWait = .milliseconds(100)
     let events = recorder.events
     return MetadataQuorum.Setup(
-      clusterID: Self.cluster, local: voter, isController: true, settings: settings, log: try Self.log(disk), disk: disk,
+      clusterID: Self.cluster, local: voter, isController: true, settings: settings, log: try Self.log(disk),
+      disk: disk,
       loop: loop, pool: pool, report: { message, detail in events.add(.trouble("\(message): \(detail)")) })
   }
 

@@ -80,8 +80,8 @@ import Vocabulary
     let quorum = try #require(leader.quorum)
     var end = Offset.zero
     var level: Int16 = 0
-    // Until the log no longer begins at its beginning.
-    while quorum.setup.log.startOffset == .zero {
+    // Until the log no longer begins at its beginning, and the snapshot has records.
+    while quorum.setup.log.startOffset < Offset(6) {
       level += 1
       end = try leader.append([feature("x", level)], in: epoch)
       for node in early { try node.recorder.until(end) }

@@ -217,14 +217,14 @@ final class MetadataQuorum: Sendable {
 
   private func end(_ phase: QuorumState.Phase) {
     let left = state.withLock { state in state.end(phase) }
-    for peer in left.peers { peer.close() }
-    for answer in left.waiting { answer(nil) }
-    let observer = observer.withLock { $0 }
-    if let epoch = left.ledEpoch { observer?.lostLeadership(epoch) }
     let known = published.withLock { published in
       defer { published.leader = nil }
       return published.leader
     }
+    for peer in left.peers { peer.close() }
+    for answer in left.waiting { answer(nil) }
+    let observer = observer.withLock { $0 }
+    if let epoch = left.ledEpoch { observer?.lostLeadership(epoch) }
     if let known { observer?.leaderChanged(nil, known.epoch) }
   }
 }
