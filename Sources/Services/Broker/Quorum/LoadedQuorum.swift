@@ -38,6 +38,12 @@ struct LoadedQuorum {
     index = LogIndex(
       start: log.startOffset, startEpoch: newest?.epoch ?? LeaderEpoch(0), epochs: found.epochs, end: log.endOffset,
       snapshot: snapshot, voters: content.voters ?? Self.configured(setup), entries: found.voters)
+    guard setup.isController || !index.voters.contains(setup.local.key) else {
+      throw StartRefusal(
+        description:
+          "node.id \(setup.local.key.id.value) is a voter of the metadata quorum, but process.roles does not "
+          + "say controller; add it, or remove the voter first")
+    }
     // Logs that were written before there was a quorum have epochs, and no quorum-state beside them.
     if let saved, saved.epoch >= index.lastEpoch {
       election = saved
