@@ -101,14 +101,9 @@ import Vocabulary
 
   /// Three nodes, one of which stops and comes back again and again while records are appended.
   @Test(arguments: 0..<3 as Range<UInt64>) func whoeverStopsAndComesBackNothingIsLost(seed: UInt64) throws {
-    let nodes = try (1...3).map { try QuorumNode($0) }
-    func start(_ node: QuorumNode) throws {
-      try node.start { setup in
-        setup.configuredVoters = nodes.map { ($0.id, $0.address) }
-        setup.snapshotInterval = ByteCount(2000)
-      }
-    }
-    for node in nodes { try start(node) }
+    let cluster = try QuorumNodes(3)
+    let nodes = cluster.all
+    for node in nodes { try cluster.start(node) { $0.snapshotInterval = ByteCount(2000) } }
     var random = SeededRandom(seed: seed)
     var committed: Int16 = 0
     for round in 1...6 as ClosedRange<Int16> {
@@ -116,7 +111,8 @@ import Vocabulary
       let stopped = nodes[Int(random.next() % 3)]
       stopped.stop()
       let running = nodes.filter { $0.id != stopped.id }
-      let (leader, epoch) = try leading(running)
+      let (leader, epoch) = try cluster.leader(of: running)
+      #expect(leader.quorum?.image.features["x"] ?? 0 >= committed, "a leader knows everything")
       for step in 1...10 as ClosedRange<Int16> {
         let level = round * 100 + step
         guard let end = try? leader.append([feature("x", level)], in: epoch) else { break }
@@ -130,27 +126,21 @@ import Vocabulary
         guard isCommitted else { break }
         committed = level
       }
-      #expect(leader.quorum?.image.features["x"] ?? 0 >= committed)
-      try start(stopped)
+      try cluster.start(stopped) { $0.snapshotInterval = ByteCount(2000) }
     }
-    let (last, epoch) = try leading(nodes)
-    let end = try last.append([feature("end")], in: epoch)
-    for node in nodes { while node.quorum?.appliedOffset ?? .zero < end { _ = try node.recorder.events.next() } }
-    #expect(last.quorum?.image.features["x"] ?? 0 >= committed)
+    // Whoever leads may lose it to another while the last one comes back.
+    let end = try cluster.until { () -> Offset? in
+      let (last, epoch) = try cluster.leader(of: nodes)
+      guard let end = try? last.append([feature("end")], in: epoch) else { return nil }
+      return try cluster.until { () -> Bool? in
+        if last.quorum?.leader?.epoch != epoch { return false }
+        return (last.quorum?.appliedOffset ?? .zero) >= end ? true : nil
+      } ? end : nil
+    }
+    try cluster.until { nodes.allSatisfy { $0.quorum?.appliedOffset ?? .zero >= end } ? () : nil }
     let images = nodes.map { $0.quorum?.image }
     #expect(images[0] == images[1] && images[1] == images[2])
+    #expect(images[0]?.features["x"] ?? 0 >= committed)
     #expect(nodes.allSatisfy { $0.quorum?.failure == nil })
-  }
-
-  /// Asks until one of them appends: whoever does leads.
-  private func leading(_ nodes: [QuorumNode]) throws -> (QuorumNode, LeaderEpoch) {
-    while true {
-      for node in nodes {
-        guard let quorum = node.quorum, let leader = quorum.leader, leader.id == node.id else { continue }
-        if (try? node.append([feature("asked")], in: leader.epoch)) != nil { return (node, leader.epoch) }
-      }
-      // Nobody leads yet: somebody will say that this changes.
-      _ = try nodes[0].recorder.events.next()
-    }
   }
 }

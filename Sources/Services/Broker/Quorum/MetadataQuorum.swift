@@ -108,7 +108,9 @@ final class MetadataQuorum: Sendable {
   func stop() {
     guard let told = try? Semaphore() else { return thread.stop() }
     run { [self] in
-      handle(.resign)
+      // Alone, there is nobody to take over: what was appended may still be committed.
+      let others = state.withLock { $0.quorum.log.voters.voters.contains { $0.key.id != setup.local.key.id } }
+      if others { handle(.resign) }
       let isAlone = state.withLock { state in
         if state.goodbyes.isEmpty { return true }
         state.whenTold = { told.signal() }
