@@ -93,9 +93,14 @@ final class MetadataQuorum: Sendable {
   func start(_ observer: any MetadataQuorumObserver) {
     self.observer.withLock { $0 = observer }
     run { [self] in
-      state.withLock { $0.phase = .running }
+      let known = state.withLock { state in
+        state.phase = .running
+        return state.quorum.leader.map { ($0, state.quorum.epoch) }
+      }
       let (image, applied) = published.withLock { ($0.image, $0.applied) }
       if applied > .zero { observer.replaced(by: image, upTo: applied) }
+      // Whoever followed before a restart goes on following, without another word from the quorum.
+      if let (leader, epoch) = known { leaderChanged(leader, epoch) }
       handle(.tick)
     }
   }

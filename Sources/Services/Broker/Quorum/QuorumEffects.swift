@@ -142,7 +142,7 @@ extension MetadataQuorum {
     if wasAnnounced { observer.withLock { $0 }?.lostLeadership(epoch) }
   }
 
-  private func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
+  func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
     published.withLock { $0.leader = leader.map { ($0, epoch) } }
     observer.withLock { $0 }?.leaderChanged(leader, epoch)
   }
