@@ -23,14 +23,27 @@ enum Told: Sendable {
 
 final class QuorumRecorder: MetadataQuorumObserver {
   let events = Events<Told>()
+  /// Rings for everything that any node of a test tells.
+  private let bell: Events<NodeID>
+  private let node: NodeID
+
+  init(_ node: NodeID, bell: Events<NodeID>) {
+    self.node = node
+    self.bell = bell
+  }
+
+  func add(_ told: Told) {
+    events.add(told)
+    bell.add(node)
+  }
 
   func committed(_ records: [ClusterMetadata.MetadataRecord], _ image: MetadataImage, upTo: Offset) {
-    events.add(.committed(records, upTo: upTo))
+    add(.committed(records, upTo: upTo))
   }
-  func replaced(by image: MetadataImage, upTo: Offset) { events.add(.replaced(upTo: upTo)) }
-  func becameLeader(_ epoch: LeaderEpoch) { events.add(.leads(epoch)) }
-  func lostLeadership(_ epoch: LeaderEpoch) { events.add(.leadsNoLonger(epoch)) }
-  func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) { events.add(.leader(leader, epoch)) }
+  func replaced(by image: MetadataImage, upTo: Offset) { add(.replaced(upTo: upTo)) }
+  func becameLeader(_ epoch: LeaderEpoch) { add(.leads(epoch)) }
+  func lostLeadership(_ epoch: LeaderEpoch) { add(.leadsNoLonger(epoch)) }
+  func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) { add(.leader(leader, epoch)) }
 
   /// Waits for the first event that says what is asked for.
   func first<T>(_ wanted: (Told) -> T?) throws -> T {
@@ -65,11 +78,14 @@ final class QuorumNode {
   let server: FrameServer
   let port: UInt16
   private let service = QuorumTestService()
-  private(set) var recorder = QuorumRecorder()
+  private let bell: Events<NodeID>
+  private(set) var recorder: QuorumRecorder
   private(set) var quorum: MetadataQuorum?
 
-  init(_ id: Int32) throws {
+  init(_ id: Int32, bell: Events<NodeID> = Events()) throws {
     self.id = NodeID(id)
+    self.bell = bell
+    recorder = QuorumRecorder(NodeID(id), bell: bell)
     directory = UniqueID(high: 77, low: UInt64(id) + 1)
     disk = SimulatedDisk(seed: UInt64(id) + 1)
     try disk.createDirectory("data")
@@ -108,15 +124,16 @@ final class QuorumNode {
     settings.electionBackoffMax = .milliseconds(200)
     settings.requestTimeout = .milliseconds(1500)
     settings.fetchMaxWait = .milliseconds(100)
-    let events = recorder.events
+    let recorder = recorder
     return MetadataQuorum.Setup(
-      clusterID: Self.cluster, local: voter, isController: true, settings: settings, log: try Self.log(disk), disk: disk,
-      loop: loop, pool: pool, report: { message, detail in events.add(.trouble("\(message): \(detail)")) })
+      clusterID: Self.cluster, local: voter, isController: true, settings: settings, log: try Self.log(disk),
+      disk: disk,
+      loop: loop, pool: pool, report: { message, detail in recorder.add(.trouble("\(message): \(detail)")) })
   }
 
   /// Starts, or starts again, from what is on the disk.
   func start(_ change: (inout MetadataQuorum.Setup) -> Void = { _ in }) throws {
-    recorder = QuorumRecorder()
+    recorder = QuorumRecorder(id, bell: bell)
     var setup = try setup()
     change(&setup)
     let quorum = try MetadataQuorum(setup)
@@ -144,6 +161,43 @@ final class QuorumNode {
       }
     }
     return try said.next().get()
+  }
+}
+
+/// Several nodes on this machine.
+struct QuorumNodes {
+  let all: [QuorumNode]
+  private let bell = Events<NodeID>()
+
+  init(_ count: Int32) throws {
+    let bell = bell
+    all = try (1...count).map { try QuorumNode($0, bell: bell) }
+  }
+
+  /// Waits until something is so, which is looked at whenever a node tells something.
+  func until<T>(_ found: () throws -> T?) throws -> T {
+    while true {
+      if let found = try found() { return found }
+      _ = try bell.next()
+    }
+  }
+
+  func start(_ node: QuorumNode, _ change: (inout MetadataQuorum.Setup) -> Void = { _ in }) throws {
+    try node.start { setup in
+      setup.configuredVoters = all.map { ($0.id, $0.address) }
+      change(&setup)
+    }
+  }
+
+  /// Waits until these agree on a leader among them that has everything, and returns it with its epoch.
+  func leader(of nodes: [QuorumNode]) throws -> (QuorumNode, LeaderEpoch) {
+    try until {
+      let named = nodes.map { $0.quorum?.leader }
+      guard let first = named.first ?? nil, named.allSatisfy({ $0?.id == first.id && $0?.epoch == first.epoch }),
+        let node = nodes.first(where: { $0.id == first.id }), node.quorum?.isLeading(in: first.epoch) == true
+      else { return nil }
+      return (node, first.epoch)
+    }
   }
 }
 
@@ -211,4 +265,10 @@ final class QuorumTestService: FrameService, FrameReceiver {
 
 func feature(_ name: String, _ level: Int16 = 1) -> ClusterMetadata.MetadataRecord {
   .featureChanged(name: name, level: level)
+}
+
+extension MetadataQuorum {
+  fileprivate func isLeading(in epoch: LeaderEpoch) -> Bool {
+    state.withLock { if case .announced(epoch) = $0.leading { true } else { false } }
+  }
 }

@@ -68,7 +68,10 @@ import Vocabulary
   @Test func deepListsDoNotEndTheProcess() {
     let text = #"{"a":"# + String(repeating: "[", count: 100_000)
     #expect(FlatJSON.read(Array(text.utf8)) == nil)
-    #expect(FlatJSON.read(Array(#"{"a":[1,{"b":true}],"c":"\"x","d":-3}"#.utf8)) == ["a": .other, "c": .text("\"x"), "d": .number(-3)])
+    #expect(
+      FlatJSON.read(Array(#"{"a":[1,{"b":true}],"c":"\"x","d":-3}"#.utf8)) == [
+        "a": .other, "c": .text("\"x"), "d": .number(-3),
+      ])
   }
 
   // MARK: Snapshots

@@ -45,7 +45,9 @@ import Vocabulary
     #expect(heard.leader == (head.leader == nil ? nil : Self.place), "an address belongs to the leader that is named")
   }
 
-  @Test(arguments: [Consensus.VoteRequest.Kind.preVote, .vote]) func votesComeBack(kind: Consensus.VoteRequest.Kind) throws {
+  @Test(arguments: [Consensus.VoteRequest.Kind.preVote, .vote]) func votesComeBack(kind: Consensus.VoteRequest.Kind)
+    throws
+  {
     let vote = Consensus.VoteRequest(
       kind, candidate: Self.other, voter: Self.local, epoch: LeaderEpoch(8), lastEpoch: LeaderEpoch(7), end: Offset(99))
     let message = try again(QuorumMessages.request(vote, cluster: "c"))
@@ -63,7 +65,8 @@ import Vocabulary
 
   @Test func aVoteFromBeforeDirectoriesMeansThisNode() throws {
     let vote = Consensus.VoteRequest(
-      .vote, candidate: Self.other, voter: Self.local, epoch: LeaderEpoch(8), lastEpoch: LeaderEpoch(7), end: Offset(99))
+      .vote, candidate: Self.other, voter: Self.local, epoch: LeaderEpoch(8), lastEpoch: LeaderEpoch(7), end: Offset(99)
+    )
     let read = QuorumMessages.read(
       try again(QuorumMessages.request(vote, cluster: "c"), 0), local: Self.local)
     #expect(read?.voter == ReplicaKey(Self.local.id))

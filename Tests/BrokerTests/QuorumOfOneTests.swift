@@ -196,6 +196,16 @@ import Vocabulary
     #expect(quorum.leader == nil)
   }
 
+  @Test func aVoterThatIsNoControllerDoesNotStart() throws {
+    let node = try QuorumNode(1)
+    #expect(throws: StartRefusal.self) {
+      try node.start { setup in
+        setup.isController = false
+        setup.configuredVoters = [(node.id, node.address)]
+      }
+    }
+  }
+
   @Test func aLogWhoseBeginningIsGoneIsNotBelieved() throws {
     let node = try QuorumNode(1)
     let log = try QuorumNode.log(node.disk)

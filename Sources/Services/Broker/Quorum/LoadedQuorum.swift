@@ -29,7 +29,8 @@ struct LoadedQuorum {
     try log.flush()
     var content = SnapshotFile.Content(image: MetadataImage(), voters: nil)
     if let newest { content = try snapshots.read(newest) }
-    image = content.image
+    // What a new quorum begins with are its voters alone: other records would be known to this node and nobody else.
+    image = newest?.end ?? .zero > .zero ? content.image : MetadataImage()
     applied = log.startOffset
     var snapshot: Snapshot?
     if let newest, newest.end > .zero { snapshot = Snapshot(newest, size: try snapshots.size(of: newest)) }
@@ -37,6 +38,12 @@ struct LoadedQuorum {
     index = LogIndex(
       start: log.startOffset, startEpoch: newest?.epoch ?? LeaderEpoch(0), epochs: found.epochs, end: log.endOffset,
       snapshot: snapshot, voters: content.voters ?? Self.configured(setup), entries: found.voters)
+    guard setup.isController || !index.voters.contains(setup.local.key) else {
+      throw StartRefusal(
+        description:
+          "node.id \(setup.local.key.id.value) is a voter of the metadata quorum, but process.roles does not "
+          + "say controller; add it, or remove the voter first")
+    }
     // Logs that were written before there was a quorum have epochs, and no quorum-state beside them.
     if let saved, saved.epoch >= index.lastEpoch {
       election = saved
@@ -80,7 +87,8 @@ struct LoadedQuorum {
       try log.forEachBatch(from: log.startOffset, upTo: log.endOffset) { batch in
         let known = try MetadataBatches.describe(batch, named: 0)
         guard known.base == end, known.epoch >= epochs.last?.epoch ?? known.epoch else {
-          throw MetadataBatchFault.malformed("the batch at offset \(known.base.value) does not follow the one before it")
+          throw MetadataBatchFault.malformed(
+            "the batch at offset \(known.base.value) does not follow the one before it")
         }
         if epochs.last?.epoch != known.epoch { epochs.append(EpochStart(epoch: known.epoch, start: known.base)) }
         if case .voters(let set) = known.content { voters.append(VotersEntry(offset: known.base, voters: set)) }

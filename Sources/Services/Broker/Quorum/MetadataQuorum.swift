@@ -93,9 +93,14 @@ final class MetadataQuorum: Sendable {
   func start(_ observer: any MetadataQuorumObserver) {
     self.observer.withLock { $0 = observer }
     run { [self] in
-      state.withLock { $0.phase = .running }
+      let known = state.withLock { state in
+        state.phase = .running
+        return state.quorum.leader.map { ($0, state.quorum.epoch) }
+      }
       let (image, applied) = published.withLock { ($0.image, $0.applied) }
       if applied > .zero { observer.replaced(by: image, upTo: applied) }
+      // Whoever followed before a restart goes on following, without another word from the quorum.
+      if let (leader, epoch) = known { leaderChanged(leader, epoch) }
       handle(.tick)
     }
   }
@@ -108,7 +113,9 @@ final class MetadataQuorum: Sendable {
   func stop() {
     guard let told = try? Semaphore() else { return thread.stop() }
     run { [self] in
-      handle(.resign)
+      // Alone, there is nobody to take over: what was appended may still be committed.
+      let others = state.withLock { $0.quorum.log.voters.voters.contains { $0.key.id != setup.local.key.id } }
+      if others { handle(.resign) }
       let isAlone = state.withLock { state in
         if state.goodbyes.isEmpty { return true }
         state.whenTold = { told.signal() }
@@ -217,14 +224,14 @@ final class MetadataQuorum: Sendable {
 
   private func end(_ phase: QuorumState.Phase) {
     let left = state.withLock { state in state.end(phase) }
-    for peer in left.peers { peer.close() }
-    for answer in left.waiting { answer(nil) }
-    let observer = observer.withLock { $0 }
-    if let epoch = left.ledEpoch { observer?.lostLeadership(epoch) }
     let known = published.withLock { published in
       defer { published.leader = nil }
       return published.leader
     }
+    for peer in left.peers { peer.close() }
+    for answer in left.waiting { answer(nil) }
+    let observer = observer.withLock { $0 }
+    if let epoch = left.ledEpoch { observer?.lostLeadership(epoch) }
     if let known { observer?.leaderChanged(nil, known.epoch) }
   }
 }

@@ -49,6 +49,9 @@ extension MetadataQuorum {
     guard let voter = QuorumMessages.read(request),
       let address = QuorumMessages.address(voter.endpoints, listener: setup.controllerListener)
     else { return refuse(.invalidRequest, "a voter needs an id, a directory id and a listener") }
+    if let name = setup.controllerListener, !voter.endpoints.contains(where: { $0.listener == name }) {
+      return refuse(.invalidRequest, "the new voter has no endpoint for the listener \(name), which the others use")
+    }
     guard state.withLock({ $0.quorum.isLeader }) else {
       return refuse(.notLeaderOrFollower, "this node does not lead the quorum")
     }

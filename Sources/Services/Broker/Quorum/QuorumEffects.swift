@@ -34,7 +34,8 @@ extension MetadataQuorum {
     switch anomaly {
     case .secondLeader(let node, let epoch):
       "node \(node.value) says that it leads epoch \(epoch.value), which has another leader already"
-    case .truncationOfCommitted(let offset): "the leader wants records at offset \(offset.value) gone, which are committed"
+    case .truncationOfCommitted(let offset):
+      "the leader wants records at offset \(offset.value) gone, which are committed"
     case .batchOutOfPlace(let offset): "the leader sent a batch at offset \(offset.value), where the log does not end"
     }
   }
@@ -59,7 +60,8 @@ extension MetadataQuorum {
     let own: OwnBatch
     switch batch.content {
     case .data(let name):
-      guard let proposed = state.withLock({ $0.proposals.removeValue(forKey: name) }), proposed.base == batch.base else {
+      guard let proposed = state.withLock({ $0.proposals.removeValue(forKey: name) }), proposed.base == batch.base
+      else {
         throw StorageError(.append, setup.log.directory, .invalid("a batch is to be written that nobody proposed"))
       }
       own = proposed
@@ -140,7 +142,7 @@ extension MetadataQuorum {
     if wasAnnounced { observer.withLock { $0 }?.lostLeadership(epoch) }
   }
 
-  private func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
+  func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
     published.withLock { $0.leader = leader.map { ($0, epoch) } }
     observer.withLock { $0 }?.leaderChanged(leader, epoch)
   }

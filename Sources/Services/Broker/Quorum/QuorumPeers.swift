@@ -10,6 +10,9 @@ extension MetadataQuorum {
   /// Bootstrap servers have no ids that are known: they get negative ones, as in Kafka.
   static func pseudoID(_ index: Int) -> NodeID { NodeID(Int32(-2 - index)) }
 
+  /// Nobody has more controllers; further ones are not noted.
+  private static let learnedMax = 1000
+
   /// Where a controller is: as it said itself, as configured, or as its voter record says. Nil where nobody knows.
   func address(of controller: NodeID) -> BrokerAddress? { state.withLock { address(of: controller, $0) } }
 
@@ -33,7 +36,10 @@ extension MetadataQuorum {
   /// Notes where a leader says it is.
   func learn(_ place: QuorumMessages.LeaderPlace?) {
     guard let place, place.id != setup.local.key.id else { return }
-    state.withLock { $0.learned[place.id] = place.address }
+    state.withLock { state in
+      guard state.learned.count < Self.learnedMax || state.learned[place.id] != nil else { return }
+      state.learned[place.id] = place.address
+    }
   }
 
   /// The connection to a node, which is another one when its address has changed.

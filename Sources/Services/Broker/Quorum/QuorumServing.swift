@@ -119,7 +119,8 @@ extension MetadataQuorum {
 
   private func read(from: Offset, upTo end: Offset, atMost limit: Int) -> [UInt8]? {
     do throws(StorageError) {
-      guard case .slice(let slice) = try setup.log.read(from: from, maxBytes: limit, upTo: end, minimum: .oneBatch) else {
+      guard case .slice(let slice) = try setup.log.read(from: from, maxBytes: limit, upTo: end, minimum: .oneBatch)
+      else {
         return []
       }
       return try slice.bytes()

@@ -42,6 +42,11 @@ extension MetadataQuorum {
   private func took(_ snapshot: Snapshot) {
     state.withLock { $0.isTakingSnapshot = false }
     handle(.tookSnapshot(snapshot, .dropPrefix))
+    // One from the leader may have overtaken it.
+    let start = state.withLock { $0.quorum.log.start }
+    do throws(StorageError) { try removeOlder(before: start) } catch {
+      setup.report("an old snapshot cannot be removed", "\(error)")
+    }
   }
 
   func dropPrefix(before offset: Offset) throws {
@@ -52,7 +57,7 @@ extension MetadataQuorum {
     try removeOlder(before: offset)
   }
 
-  private func removeOlder(before end: Offset) throws {
+  private func removeOlder(before end: Offset) throws(StorageError) {
     try snapshots.removeOlder(than: SnapshotID(end: end, epoch: LeaderEpoch(0)))
   }
 
