@@ -123,7 +123,8 @@ final class RigNode {
     ])
     replication = BrokerReplication(
       node: self.id, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool, listener: nil,
-      image: { controller.image }, propose: { controller.propose($0, $1) }, storageFailed: { _, _ in })
+      metrics: BrokerMetrics(), image: { controller.image }, propose: { controller.propose($0, $1) },
+      storageFailed: { _, _ in })
     let image = controller.image
     try storage.open(image, as: replication.world) { follower.settings(of: $0, in: image) }
     service.server.withLock {

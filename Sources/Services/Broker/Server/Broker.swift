@@ -86,7 +86,8 @@ public final class Broker: Sendable {
     let image = controller.image
     let replication = BrokerReplication(
       node: settings.nodeID, epoch: BrokerEpoch(image.brokers[settings.nodeID]?.epoch ?? -1), settings: settings.reader,
-      loop: parts.loops[0], pool: parts.pool, listener: nil, image: { controller.image }, propose: { _, _ in },
+      loop: parts.loops[0], pool: parts.pool, listener: nil, metrics: metrics, image: { controller.image },
+      propose: { _, _ in },
       storageFailed: { error, partition in
         log.error("a partition's disk failed", ["partition": "\(partition.name)", "reason": "\(error)"])
       })
