@@ -18,6 +18,10 @@ import Testing
   static let exceptions = [
     "Sources/Effects/LogStorage/Append.swift: nonisolated(" + "unsafe)":
       "the closure of a lock may not capture the caller's buffer; it has ended before the caller goes on",
+    "Sources/Services/Broker/Partitions/PartitionReplication.swift: nonisolated(" + "unsafe)":
+      "as above: the records of a Fetch, under the lock of a partition",
+    "Sources/Services/Broker/Partitions/PartitionWriting.swift: nonisolated(" + "unsafe)":
+      "as above: the batch of a producer, under the lock of a partition",
     "Sources/Services/Broker/Groups/TopicPattern.swift: OpaquePointer":
       "the one owner of a pattern that PCRE2 has compiled",
   ]

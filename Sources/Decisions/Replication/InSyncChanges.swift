@@ -30,6 +30,8 @@ extension Leadership {
     guard !committed.contains(node), mayJoin(node, scene), let position = confirmedPosition(of: node, scene) else {
       return false
     }
+    // Where the high watermark stands still, an old position stays above it: it says nothing about now.
+    guard scene.now - position.fetchedAt <= scene.settings.lagMax else { return false }
     return position.end >= scene.log.highWatermark && position.end >= startOffset
   }
 

@@ -32,6 +32,8 @@ final class InSyncProposals: Sendable {
     self.epoch = epoch
   }
 
+  func close() { channel.close() }
+
   func propose(_ proposal: Proposal, for partition: Partition) {
     let isFirst = state.withLock { state in
       state.waiting[ObjectIdentifier(partition)] = One(partition: partition, proposal: proposal)

@@ -119,8 +119,18 @@ private struct FetchInProgress: Sendable {
     let result = plan.read(from: server.table, isNew: isNew)
     let mustAnswer =
       !canWait || plan.items.isEmpty && !isIncremental || result.isUrgent
-      || result.bytes >= Int(call.request.minBytes) || monotonicNow() >= deadline
+      || result.bytes >= Int(call.request.minBytes) || monotonicNow() >= deadline || tellsFollower(result)
     if mustAnswer { answer(result) } else { wait(for: result) }
+  }
+
+  /// Where consumers read from copies, a follower hears at once of what is committed; elsewhere with its next records
+  /// (KAFKA-9731).
+  private func tellsFollower(_ result: FetchResult) -> Bool {
+    guard server.selectsReplicas, case .follower = plan.source else { return false }
+    return result.items.contains { item, fetched in
+      guard case .these(let told, _) = item.told else { return false }
+      return fetched.answer.highWatermark > told
+    }
   }
 
   private func wait(for result: FetchResult) {

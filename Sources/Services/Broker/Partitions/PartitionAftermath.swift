@@ -20,10 +20,18 @@ struct PartitionAftermath: Sendable {
   var fetch = Fetching.asBefore
   var failure: StorageError?
   var mustSync = false
+  var inSyncChange: InSyncChange?
 
   mutating func wake(_ waits: inout [ObjectIdentifier: FetchWait]) {
     guard !waits.isEmpty else { return }
     woken += waits.values
+  }
+
+  mutating func noteInSync(
+    from old: (epoch: LeaderEpoch, nodes: NodeSet)?, to new: (epoch: LeaderEpoch, nodes: NodeSet)?
+  ) {
+    guard let old, let new, old.epoch == new.epoch, old.nodes != new.nodes else { return }
+    inSyncChange = new.nodes.count < old.nodes.count ? .shrunk : .expanded
   }
 }
 
@@ -37,6 +45,7 @@ extension Partition {
     case .order(let order): world.fetch(order)
     case .stops: world.stopFetching(self)
     }
+    if let change = after.inSyncChange { world.inSyncChanged(change) }
     if after.mustSync { requestSync() }
     if let failure = after.failure { world.storageFailed(failure, self) }
   }

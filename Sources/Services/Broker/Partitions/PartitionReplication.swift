@@ -142,6 +142,7 @@ extension Partition {
         var after = PartitionAftermath()
         if case .retired = state.condition { return after }
         let before = state.replica.leaderEpoch
+        let inSync = state.inSync
         if next.leaderEpoch != before || next.leader != .elected(world.node, world.brokerEpoch) {
           settleBeforeChange(now, &state, &after)
         }
@@ -149,6 +150,7 @@ extension Partition {
         takeMinimum(now, &state, &after)
         take(.brokersChanged(brokers), now, &state, &after)
         take(.assigned(next), now, &state, &after)
+        after.noteInSync(from: inSync, to: state.inSync)
         switch state.replica.role {
         case .leader, .waiting: after.fetch = .stops
         case .follower, .observer: break
@@ -195,7 +197,9 @@ extension Partition {
         var after = PartitionAftermath()
         if case .refused(.fencedLeaderEpoch) = answer { settleBeforeChange(now, &state, &after) }
         if case .confirmed = answer { state.lastProposal = nil }
+        let inSync = state.inSync
         take(.proposalAnswered(id, answer), now, &state, &after)
+        after.noteInSync(from: inSync, to: state.inSync)
         return after
       })
   }
@@ -263,9 +267,13 @@ extension Partition {
     finish(
       state.withLock { state in
         var after = PartitionAftermath()
-        guard case .serving = state.condition, state.isBusy(at: now) || now - state.lastTick >= calm else {
+        guard case .serving = state.condition else { return after }
+        // It may have failed in retention, compaction or a checkpoint, where nobody waits for it.
+        if let failure = log.failure {
+          fail(failure, &state, &after)
           return after
         }
+        guard state.isBusy(at: now) || now - state.lastTick >= calm else { return after }
         state.lastTick = now
         if state.mustBeginAnew, let assigned = state.assigned {
           state.mustBeginAnew = false
@@ -280,6 +288,12 @@ extension Partition {
 
 extension Partition.State {
   private static let proposalMemory = TimeSpan.seconds(10)
+
+  /// Who is in sync, and in which term of this leader; nil where it does not lead.
+  fileprivate var inSync: (epoch: LeaderEpoch, nodes: NodeSet)? {
+    guard case .leader(let lead) = replica.role else { return nil }
+    return (lead.epoch, lead.committed)
+  }
 
   /// Whether somebody waits for time to pass.
   fileprivate func isBusy(at now: Instant) -> Bool {

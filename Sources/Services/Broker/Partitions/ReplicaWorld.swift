@@ -21,6 +21,8 @@ struct ReplicaWorld: Sendable {
   var stopFetching: @Sendable (Partition) -> Void = { _ in }
   /// Called once for a partition whose log takes no more writes.
   var storageFailed: @Sendable (StorageError, Partition) -> Void = { _, _ in }
+  /// The in-sync set of a partition that is led here has changed within a term.
+  var inSyncChanged: @Sendable (InSyncChange) -> Void = { _ in }
   /// Makes the checkpointed high watermark durable where it was cut off; under the partition's lock.
   var lowerCheckpoint: @Sendable (TopicPartition, Offset) throws(StorageError) -> Void = { _, _ in }
 
@@ -29,6 +31,8 @@ struct ReplicaWorld: Sendable {
     self.brokerEpoch = brokerEpoch
   }
 }
+
+enum InSyncChange: Sendable { case shrunk, expanded }
 
 /// A fetch that a copy wants to be sent.
 struct FetchOrder: Sendable {

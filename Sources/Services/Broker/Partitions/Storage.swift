@@ -131,6 +131,7 @@ final class Storage: Sendable {
     var places = table.topic(topic.id)?.places ?? []
     var gone: [Partition] = []
     var isLacking = false
+    var hasChanged = table.topic(topic.id)?.places.count != topic.partitions.count
     while places.count < topic.partitions.count { places.append(nil) }
     for index in topic.partitions.indices {
       let isWanted = topic.partitions[index].replicas.contains(world.node)
@@ -138,17 +139,19 @@ final class Storage: Sendable {
         guard !isWanted else { continue }
         gone.append(held)
         places[index] = nil
+        hasChanged = true
       } else if isWanted {
         do throws(StorageError) {
           places[index] = try opened(
             TopicPartition(topic.name, PartitionIndex(Int32(index))), topic.id, settings, world)
+          hasChanged = true
         } catch {
           isLacking = true
           report("a partition cannot be opened", "\(topic.name)-\(index): \(error)")
         }
       }
     }
-    table.put(PartitionTable.HeldTopic(name: topic.name, id: topic.id, places: places))
+    if hasChanged { table.put(PartitionTable.HeldTopic(name: topic.name, id: topic.id, places: places)) }
     phase.withLock { phase in
       guard case .open(let world, var lacking) = phase else { return }
       if isLacking { lacking.insert(topic.id) } else { lacking.remove(topic.id) }

@@ -3,6 +3,7 @@ import EventLoop
 import KafkaClient
 import LogStorage
 import Replication
+import Telemetry
 import Vocabulary
 
 /// What makes a broker copy partitions, and lets others copy from it.
@@ -18,7 +19,7 @@ struct BrokerReplication: Sendable {
   ///   - storageFailed: called once for each partition whose log takes no more writes.
   init(
     node: NodeID, epoch: BrokerEpoch, settings: SettingsReader, loop: EventLoop, pool: BlockingPool,
-    listener: String?, image: @escaping @Sendable () -> MetadataImage,
+    listener: String?, metrics: BrokerMetrics, image: @escaping @Sendable () -> MetadataImage,
     propose: @escaping @Sendable (Proposal, Partition) -> Void,
     storageFailed: @escaping @Sendable (StorageError, Partition) -> Void
   ) {
@@ -42,6 +43,12 @@ struct BrokerReplication: Sendable {
     world.fetch = { fetchers.fetch($0) }
     world.stopFetching = { fetchers.stopFetching($0) }
     world.storageFailed = storageFailed
+    world.inSyncChanged = { change in
+      switch change {
+      case .shrunk: metrics.inSyncShrinks.add(1)
+      case .expanded: metrics.inSyncExpands.add(1)
+      }
+    }
     self.world = world
     self.fetchers = fetchers
     self.peers = peers

@@ -105,6 +105,7 @@ final class ReplicaFetcher: Sendable {
 
   private func answered(_ answer: FetchedFrame?) {
     guard let answer else { return rest() }
+    guard isAsking else { return }
     switch answer.response.errorCode {
     case .none: break
     case .fetchSessionIdNotFound, .invalidFetchSessionEpoch, .fetchSessionTopicIdError:
@@ -118,6 +119,8 @@ final class ReplicaFetcher: Sendable {
     }
     ask()
   }
+
+  private var isAsking: Bool { state.withLock { if case .asking = $0.phase { true } else { false } } }
 
   private func take(_ answer: FetchedFrame) {
     var answer = answer

@@ -25,6 +25,7 @@ extension Broker {
     publisher.stop()
     for channel in [channel, lifeline] { channel.close() }
     forwarding.close()
+    proposals.close()
     for loop in loops { loop.stop() }
     if storage.close(alsoClosing: metadataLog) {
       do {

@@ -15,6 +15,8 @@ struct BrokerMetrics: Sendable {
   let failedFetches: Counter
   /// In microseconds, from the whole frame to the answer.
   let produceTime: Summary
+  let inSyncShrinks: Counter
+  let inSyncExpands: Counter
   let requests: Counter
   let closedConnections: Counter
 
@@ -32,6 +34,10 @@ struct BrokerMetrics: Sendable {
     produceTime = registry.summary(
       "kafka_network_requestmetrics_totaltimems", help: "Milliseconds from a whole request to its answer.",
       labels: ["request": "Produce"], scale: 0.001)
+    inSyncShrinks = registry.counter(
+      "kafka_server_replicamanager_isrshrinks_total", help: "Replicas left the in-sync set of a partition led here.")
+    inSyncExpands = registry.counter(
+      "kafka_server_replicamanager_isrexpands_total", help: "Replicas joined the in-sync set of a partition led here.")
     requests = registry.counter("kafka_network_requestmetrics_requests_total", help: "Requests of every kind.")
     closedConnections = registry.counter(
       "swiftwater_connections_closed_abnormally_total", help: "Connections that were closed because of what came in.")
@@ -47,8 +53,9 @@ struct BrokerMetrics: Sendable {
       Double(broker.partitions.partitionCount)
     }
     registry.gauge("kafka_server_replicamanager_leadercount", help: "Partitions that this broker leads.") {
-      Double(broker.partitions.partitionCount)
+      Double(broker.partitions.allPartitions.count { $0.leads })
     }
+    addStandings(of: broker)
     registry.gauge(
       "kafka_server_replicamanager_offlinereplicacount", help: "Partitions whose disk failed: they take no writes."
     ) {
@@ -73,5 +80,24 @@ struct BrokerMetrics: Sendable {
 
   private static func labels(_ partition: Partition) -> MetricLabels {
     ["topic": partition.name.topic.text, "partition": "\(partition.name.partition.value)"]
+  }
+
+  /// Whether the partitions that are led here have the replicas that they should have.
+  private func addStandings(of broker: Broker) {
+    func gauge(
+      _ name: String, _ help: String,
+      _ counts: @escaping @Sendable ((inSync: Int, replicas: Int, minimum: Int)) -> Bool
+    ) {
+      registry.gauge("kafka_server_replicamanager_\(name)", help: help) {
+        Double(broker.partitions.allPartitions.count { $0.standing.map(counts) ?? false })
+      }
+    }
+    gauge("underreplicatedpartitions", "Partitions led here whose replicas are not all in sync.") {
+      $0.inSync < $0.replicas
+    }
+    gauge("underminisrpartitioncount", "Partitions led here that cannot take acks=all.") { $0.inSync < $0.minimum }
+    gauge("atminisrpartitioncount", "Partitions led here that one replica fewer would stop.") {
+      $0.inSync == $0.minimum
+    }
   }
 }
