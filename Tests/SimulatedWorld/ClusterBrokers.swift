@@ -50,6 +50,7 @@ extension ClusterSimulation {
     guard let copy = brokers[j].copies[key], let replica = copy.replica else { return }
     if chance(perMille: 80) { brokers[j].copies[key]?.log.synced = copy.log.end }
     if chance(perMille: 200) { brokers[j].copies[key]?.log.checkpoint = Int(replica.log.highWatermark.value) }
+    if chance(perMille: 15), case .leader = replica.role { return removeOldRecords(key, copy.log, replica, on: j) }
     guard chance(perMille: 150) else { return }
     let id = brokers[j].id
     let offset = copy.log.base + draw(copy.log.end - copy.log.base + 1)
@@ -59,6 +60,16 @@ extension ClusterSimulation {
       judge.checkRead(answer, from: offset, on: copy.log, id)
       if let mark = answer.highWatermark { judge.show(Int(mark.value), by: replica.leaderEpoch) }
     }
+  }
+
+  private func removeOldRecords(_ key: PartitionKey, _ log: ReplicatedLog, _ replica: Replica, on j: Int) {
+    let drawn = log.base + draw(Int(replica.log.highWatermark.value) - log.base + 1)
+    // What a producer may send again stays: with the records goes the memory of their producers.
+    let start = clients.indices.reduce(drawn) { start, client in
+      min(start, log.offset(ofClient: client, sequence: clients[client].sequence) ?? start)
+    }
+    brokers[j].copies[key]?.log.delete(before: start)
+    handle(.logStartMoved(Offset(Int64(start))), key, on: j)
   }
 
   /// Asks whoever leads the metadata, or somebody who might know.
@@ -148,6 +159,10 @@ extension ClusterSimulation {
         present.insert(key)
         let minimum = ClusterPromises.minimum(of: topic, image)
         if brokers[j].copies[key]?.replica == nil { begin(key, newSettings(minimum), life, on: j) }
+        if brokers[j].copies[key]?.replica?.settings.minimum != minimum {
+          // Before the partition's own state: what it says was decided by this minimum.
+          handle(.settingsChanged(newSettings(minimum)), key, on: j)
+        }
         handle(.brokersChanged(statuses), key, on: j)
         guard nodes[n].incarnation == incarnation, nodes[n].quorum != nil else { return }
         handle(.assigned(ClusterPromises.translated(state, image)), key, on: j)

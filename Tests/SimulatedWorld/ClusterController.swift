@@ -163,6 +163,7 @@ extension ClusterSimulation {
     guard let image = deciding(i), image.liveBrokers.count > 2 else { return }
     let missing = Self.topicNames.first { name in !image.topicsByName.contains { $0.name.text == name } }
     if let missing, happens(oneIn: 2) { return create(missing, image, on: i) }
+    if happens(oneIn: 12) { return changeVoters(through: i) }
     let topics = image.topicsByName
     guard !topics.isEmpty else { return }
     let topic = topics[draw(topics.count)]
@@ -174,8 +175,33 @@ extension ClusterSimulation {
       let target = happens(oneIn: 5) ? nil : reassignment(of: topic.partitions[index])
       act(image.reassign(topic: topic.name.text, partition: partition, to: target).records, on: i)
     case 7...10: act(image.elect(.preferred, topic: topic.name.text, partition: partition).records, on: i)
+    case 11, 12: changeMinimum(of: topic, image, on: i)
     default: break
     }
+  }
+
+  /// A controller stops voting, or votes again.
+  private func changeVoters(through i: Int) {
+    guard let voters = nodes[i].quorum?.log.voters else { return }
+    let controllers = (0..<Self.controllerCount).map { nodes[$0].key }
+    let request: Consensus.Request
+    if let missing = controllers.first(where: { !voters.contains($0) }) {
+      request = .addVoter(Voter(missing))
+    } else {
+      request = .removeVoter(controllers[draw(controllers.count)])
+    }
+    seen.voterChanges += 1
+    deliver(request, ClusterAsker(node: nil, incarnation: 0, id: RequestID(0), vote: nil), to: i)
+  }
+
+  private func changeMinimum(of topic: TopicState, _ image: MetadataImage, on i: Int) {
+    let change: (key: String, change: ConfigChange) =
+      happens(oneIn: 3)
+      ? ("min.insync.regions", .set(happens(oneIn: 2) ? "2" : "1"))
+      : ("min.insync.replicas", .set(happens(oneIn: 2) ? "2" : "1"))
+    let decision = image.alter(.topic(topic.name.text), [change], inherited: ConfigResolution(fixed: [:]))
+    if !decision.records.isEmpty { seen.minimumChanges += 1 }
+    act(decision.records, on: i)
   }
 
   private func reassignment(of state: ClusterMetadata.PartitionState) -> [NodeID] {

@@ -91,9 +91,10 @@ extension ClusterSimulation {
     _ write: WriteID, _ answer: WriteAnswer, _ key: PartitionKey, on j: Int, _ replica: Replica
   ) {
     guard let pending = brokers[j].copies[key]?.pending.removeValue(forKey: write) else { return }
-    if answer == .acknowledged {
+    if answer == .acknowledged, pending.acks == .allInSync {
       promises.acknowledge(
-        key, client: pending.client, sequence: pending.sequence, at: pending.offset, in: replica.partitionEpoch)
+        key, client: pending.client, sequence: pending.sequence, at: pending.offset, in: replica.partitionEpoch,
+        replica.settings.minimum)
     }
     for time in arrivals(from: nil, to: nil) {
       queue.add(
@@ -146,12 +147,12 @@ extension ClusterSimulation {
 
   // MARK: Clients
 
-  func produce(_ client: Int, _ sequence: Int, _ key: PartitionKey, on j: Int) {
+  func produce(_ client: Int, _ sequence: Int, _ acks: Acks, _ key: PartitionKey, on j: Int) {
     let n = place(ofBroker: j)
     guard nodes[n].quorum != nil, let copy = brokers[j].copies[key], let replica = copy.replica else {
       return refuse(client, sequence, .notLeaderOrFollower)
     }
-    switch replica.admit(.allInSync) {
+    switch replica.admit(acks) {
     case .failure(let refusal): refuse(client, sequence, refusal.code)
     case .success(let epoch):
       let known = copy.log.offset(ofClient: client, sequence: sequence)
@@ -165,9 +166,9 @@ extension ClusterSimulation {
       }
       brokers[j].lastWrite += 1
       let id = WriteID(brokers[j].lastWrite)
-      brokers[j].copies[key]?.pending[id] = (client, sequence, offset)
+      brokers[j].copies[key]?.pending[id] = (acks, client, sequence, offset)
       let deadline = instant(n) + .milliseconds(500)
-      handle(.appended(Write(id, .allInSync, upTo: Offset(Int64(offset) + 1), deadline: deadline)), key, on: j)
+      handle(.appended(Write(id, acks, upTo: Offset(Int64(offset) + 1), deadline: deadline)), key, on: j)
     }
   }
 
@@ -181,6 +182,7 @@ extension ClusterSimulation {
   func tickClient(_ client: Int) {
     queue.add(.clientTick(client), at: now + span(8...40))
     if let sentAt = clients[client].sentAt, now - sentAt < Spans.patience { return }
+    if clients[client].sentAt != nil, happens(oneIn: 4) { clients[client].key = nil }
     clients[client].sentAt = nil
     let up = brokers.indices.filter { nodes[place(ofBroker: $0)].quorum != nil }
     guard !up.isEmpty else { return }
@@ -190,6 +192,7 @@ extension ClusterSimulation {
     if clients[client].key == nil {
       guard let key = anyPartition(of: image) else { return }
       clients[client].key = key
+      clients[client].acks = isTroubled && happens(oneIn: 4) ? .leader : .allInSync
       clients[client].sequence += 1
     }
     guard let key = clients[client].key, let topic = image.topics[key.topic], key.index < topic.partitions.count else {
@@ -200,7 +203,8 @@ extension ClusterSimulation {
     guard let at = place(of: leader).flatMap(broker(at:)) else { return }
     clients[client].sentAt = now
     for time in arrivals(from: nil, to: nil) {
-      queue.add(.produce(broker: at, key, client: client, sequence: clients[client].sequence), at: time)
+      queue.add(
+        .produce(broker: at, key, clients[client].acks, client: client, sequence: clients[client].sequence), at: time)
     }
   }
 
@@ -218,9 +222,17 @@ extension ClusterSimulation {
   func hear(_ answer: WriteAnswer, sequence: Int, offset: Int, client: Int) {
     guard sequence == clients[client].sequence, let key = clients[client].key else { return }
     clients[client].sentAt = nil
-    guard answer == .acknowledged else { return }
-    promises.note(key, client: client, sequence: sequence, at: offset)
-    seen.acknowledged += 1
+    note("client \(client) hears about \(sequence) on \(key.text): \(answer)")
+    guard answer == .acknowledged else {
+      // Some give up, and write something else somewhere else.
+      if happens(oneIn: 8) { clients[client].key = nil }
+      return
+    }
+    // What only the leader has may be lost with it.
+    if clients[client].acks == .allInSync {
+      promises.note(key, client: client, sequence: sequence, at: offset)
+      seen.acknowledged += 1
+    }
     if !isTroubled { served.insert(key) }
     clients[client].key = nil
   }

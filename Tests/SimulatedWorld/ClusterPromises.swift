@@ -14,7 +14,6 @@ struct ClusterPromises {
   struct Judged {
     var records = ReplicatedPromises()
     let key: PartitionKey
-    let minimum: Minimum
     /// Who was in sync and who had copies, at each partition epoch.
     var history: [PartitionEpoch: Replication.PartitionState] = [:]
     var leaders: [LeaderEpoch: NodeID] = [:]
@@ -33,6 +32,9 @@ struct ClusterPromises {
   private var registrations: [Int64: UniqueID] = [:]
   /// The registrations that their own brokers have read.
   private var known: Set<Int64> = []
+  /// - Parameter image: an empty one, as everybody begins with.
+  init(beginningWith image: MetadataImage) { canonical.image = image }
+
   private(set) var promotions = 0
   private(set) var observersLeading = 0
 
@@ -72,11 +74,11 @@ struct ClusterPromises {
       }
     case .partitionCreated(let topic, let index, _):
       let key = PartitionKey(topic: topic, index: Int(index.value))
-      guard let state = canonical.image.topics[topic] else { return fail("a partition comes before its topic") }
+      if canonical.image.topics[topic] == nil { return fail("a partition comes before its topic") }
       places[key] = judged.count
       judged.append(
         Judged(
-          key: key, minimum: Self.minimum(of: state, canonical.image),
+          key: key,
           acknowledged: Array(repeating: [], count: ClusterSimulation.clientCount)))
       remember(key)
     case .partitionChanged(let topic, let index, _):
@@ -114,8 +116,8 @@ struct ClusterPromises {
     if new.leader == old.leader ? !(0...1).contains(rise) : rise != 1 {
       fail("the leader epoch of \(key.text) rises by \(rise)")
     }
-    guard let at = places[key] else { return }
     let image = canonical.image
+    guard let topic = image.topics[key.topic] else { return }
     let joined = new.inSync.filter {
       new.observers.contains($0) && !old.inSync.contains($0) && old.observers.contains($0)
     }
@@ -123,7 +125,7 @@ struct ClusterPromises {
     if !joined.isEmpty, !isLeader {
       promotions += 1
       let voters = NodeSet(new.inSync.filter { !new.observers.contains($0) })
-      if judged[at].minimum.isMet(by: voters, of: Self.members(new, image)) {
+      if Self.minimum(of: topic, image).isMet(by: voters, of: Self.members(new, image)) {
         fail("observers are taken into the in-sync set of \(key.text), which is large enough without them")
       }
     }
@@ -177,13 +179,12 @@ struct ClusterPromises {
   }
 
   mutating func acknowledge(
-    _ key: PartitionKey, client: Int, sequence: Int, at offset: Int, in epoch: PartitionEpoch
+    _ key: PartitionKey, client: Int, sequence: Int, at offset: Int, in epoch: PartitionEpoch, _ minimum: Minimum
   ) {
     guard let at = places[key] else { return }
     guard let state = judged[at].history[epoch] else {
       return fail("the leader of \(key.text) counts by the partition epoch \(epoch.value), which was never committed")
     }
-    let minimum = judged[at].minimum
     judge(key) {
       $0.acknowledge(
         client: client, sequence: sequence, at: offset, inSync: state.inSync, minimum, state.members)

@@ -24,7 +24,7 @@ extension ClusterSimulation {
     nodes[n].tokens = []
     nodes[n].committed = .zero
     nodes[n].comparedEnd = .zero
-    nodes[n].image = newImage()
+    nodes[n].image = Self.emptyImage(options)
     nodes[n].replayed = .zero
     nodes[n].doom = nil
     var planted: Consensus.PlantedBug?
@@ -39,7 +39,7 @@ extension ClusterSimulation {
     handle(.tick, on: n)
   }
 
-  func newImage() -> MetadataImage {
+  static func emptyImage(_ options: Options) -> MetadataImage {
     var image = MetadataImage()
     if case .metadata(let bug) = options.planted { image.planted = bug }
     return image
@@ -191,7 +191,8 @@ extension ClusterSimulation {
 
   func deliver(_ request: Consensus.Request, _ asker: ClusterAsker, to n: Int) {
     guard nodes[n].quorum != nil else {
-      queue.add(.failed(to: asker.node, incarnation: asker.incarnation, asker.id), at: now + 500)
+      guard let node = asker.node else { return }
+      queue.add(.failed(to: node, incarnation: asker.incarnation, asker.id), at: now + 500)
       return
     }
     nodes[n].tokens.append(asker)
@@ -210,8 +211,9 @@ extension ClusterSimulation {
     if case .fetch(let head, let committed, .range(let from, let to)) = answer {
       answer = .fetch(head, highWatermark: committed, .batches(read(from: from, to: to, on: n)))
     }
-    for time in arrivals(from: n, to: asker.node) {
-      queue.add(.answer(to: asker.node, incarnation: asker.incarnation, answer, asker.id), at: time)
+    guard let to = asker.node else { return }
+    for time in arrivals(from: n, to: to) {
+      queue.add(.answer(to: to, incarnation: asker.incarnation, answer, asker.id), at: time)
     }
   }
 

@@ -47,7 +47,7 @@ package final class ClusterSimulation {
   }
 
   static let controllerCount = 3
-  static let clientCount = 3
+  static let clientCount = 4
 
   let options: Options
   var random: SeededRandom
@@ -70,7 +70,7 @@ package final class ClusterSimulation {
   var healedAt: Int64 = 0
   /// Partitions that have taken a write since everything was mended.
   var served: Set<PartitionKey> = []
-  var promises = ClusterPromises()
+  var promises: ClusterPromises
   var hash: UInt64
   var steps = 0
   var trace: [String] = []
@@ -80,6 +80,7 @@ package final class ClusterSimulation {
     self.options = options
     random = SeededRandom(seed: options.seed)
     hash = options.seed
+    promises = ClusterPromises(beginningWith: Self.emptyImage(options))
   }
 
   package static func run(_ options: Options) -> Outcome {
@@ -190,7 +191,7 @@ package final class ClusterSimulation {
     case .fetch(let j, let key, let request): serve(request, of: key, on: j)
     case .fetched(let j, let key, let id, let outcome, let records, let life):
       if brokers[j].life == life { handle(.fetchAnswered(id, outcome), key, on: j, copied: records) }
-    case .produce(let j, let key, let client, let sequence): produce(client, sequence, key, on: j)
+    case .produce(let j, let key, let acks, let client, let sequence): produce(client, sequence, acks, key, on: j)
     case .produced(let client, let sequence, let offset, let answer):
       hear(answer, sequence: sequence, offset: offset, client: client)
     case .brokerTick(let j, let incarnation):

@@ -60,6 +60,8 @@ package struct ClusterSeen: Sendable {
   package var deletions = 0
   package var shutdowns = 0
   package var truncations = 0
+  package var voterChanges = 0
+  package var minimumChanges = 0
   package var metadata = 0
   package init() {}
   package static func += (a: inout ClusterSeen, b: ClusterSeen) {
@@ -76,6 +78,8 @@ package struct ClusterSeen: Sendable {
     a.deletions += b.deletions
     a.shutdowns += b.shutdowns
     a.truncations += b.truncations
+    a.voterChanges += b.voterChanges
+    a.minimumChanges += b.minimumChanges
     a.metadata += b.metadata
   }
 }
@@ -96,7 +100,8 @@ enum ClusterTold {
 
 /// Who waits for an answer of the quorum.
 struct ClusterAsker {
-  let node: Int
+  /// Nil for an administrator, who does not listen.
+  let node: Int?
   let incarnation: Int
   let id: RequestID
   let vote: VoteRequest?
@@ -113,7 +118,7 @@ enum ClusterEvent {
   case told(broker: Int, incarnation: Int, ClusterTold)
   case fetch(broker: Int, PartitionKey, Replication.FetchRequest)
   case fetched(broker: Int, PartitionKey, FetchID, FetchOutcome, [ReplicatedRecord], life: BrokerEpoch)
-  case produce(broker: Int, PartitionKey, client: Int, sequence: Int)
+  case produce(broker: Int, PartitionKey, Acks, client: Int, sequence: Int)
   case produced(client: Int, sequence: Int, offset: Int, WriteAnswer)
   case brokerTick(Int, incarnation: Int)
   case controllerTick(Int, incarnation: Int)
@@ -173,12 +178,13 @@ struct ClusterBroker {
 struct ClusterCopy {
   var log = ReplicatedLog()
   var replica: Replica?
-  var pending: [WriteID: (client: Int, sequence: Int, offset: Int)] = [:]
+  var pending: [WriteID: (acks: Acks, client: Int, sequence: Int, offset: Int)] = [:]
 }
 
 struct ClusterClient {
   /// The write that is under way.
   var sequence = 0
   var key: PartitionKey?
+  var acks = Acks.allInSync
   var sentAt: Int64?
 }
