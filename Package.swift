@@ -79,13 +79,14 @@ let programs: [Target] = [
 
 let testing: [Target] = [
   .target(
-    name: "SimulatedWorld", dependencies: ["Vocabulary", "LogStorage", "Consensus", "Replication"],
+    name: "SimulatedWorld",
+    dependencies: ["Vocabulary", "LogStorage", "Consensus", "Replication", "ClusterMetadata"],
     path: "Tests/SimulatedWorld", swiftSettings: strict),
   .executableTarget(
-    name: "Simulate", dependencies: ["Vocabulary", "Consensus", "SimulatedWorld"], path: "Tests/Simulate",
-    swiftSettings: strict),
+    name: "Simulate", dependencies: ["Vocabulary", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
+    path: "Tests/Simulate", swiftSettings: strict),
   .testTarget(
-    name: "SimulationTests", dependencies: ["Consensus", "Replication", "SimulatedWorld"],
+    name: "SimulationTests", dependencies: ["Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
     path: "Tests/SimulationTests", swiftSettings: strict),
   tests(of: "Consensus", uses: ["Vocabulary", "SimulatedWorld"]),
   tests(of: "Replication", uses: ["Vocabulary"]),

@@ -129,10 +129,23 @@ import Vocabulary
   @Test func aNewControllerGivesEveryoneAFullTimeout() {
     var cluster = SmallCluster(["eu", "us"])
     cluster.fence(2)
-    let sessions = BrokerSessions(cluster.image, timeout: .seconds(1), at: start)
+    let sessions = BrokerSessions(cluster.image, upTo: Offset(9), timeout: .seconds(1), at: start)
     #expect(sessions.session(of: NodeID(1), at: start + .milliseconds(999)) == .alive)
     #expect(sessions.session(of: NodeID(2), at: start) == .ended)
     #expect(sessions.expired(at: start + .seconds(1)) == [NodeID(1)])
+  }
+
+  /// Or a broker that was stopping when the controller changed would never be let go.
+  @Test func aNewControllerLetsABrokerStopThatHadBegunToUnderTheOldOne() {
+    var cluster = SmallCluster(["eu", "us"])
+    cluster.beat(1, .stop)
+    var sessions = BrokerSessions(cluster.image, upTo: Offset(9), at: start)
+    sessions.touch(NodeID(1), metadata: Offset(9), at: start)
+    sessions.touch(NodeID(2), metadata: Offset(8), at: start)
+    #expect(!sessions.everyoneElseKnows(shutdownOf: NodeID(1), at: start))
+    sessions.touch(NodeID(2), metadata: Offset(9), at: start)
+    #expect(sessions.everyoneElseKnows(shutdownOf: NodeID(1), at: start))
+    #expect(!sessions.everyoneElseKnows(shutdownOf: NodeID(2), at: start), "it does not stop")
   }
 
   @Test func aBrokerStopsWhenAllOthersHaveReadThatItLeadsNothing() {

@@ -15,7 +15,20 @@ import Vocabulary
     #expect(cluster.inSync == [1, 2] && cluster.partition.partitionEpoch == 1)
     try cluster.agree([1, 2, 3])
     #expect(cluster.inSync == [1, 2, 3] && cluster.partition.leaderEpoch == LeaderEpoch(0))
-    #expect(cluster.propose([1, 2, 3]).records.isEmpty)
+  }
+
+  /// Or an older proposal that is still under way could be taken after it.
+  @Test func aProposalThatChangesNothingUsesUpThePartitionEpoch() throws {
+    var cluster = try cluster()
+    let before = cluster.partition
+    let decision = cluster.propose([1, 2, 3])
+    #expect(decision.records.count == 1)
+    cluster.apply(decision.records)
+    #expect(cluster.partition.partitionEpoch == before.partitionEpoch + 1)
+    #expect(cluster.partition.leaderEpoch == before.leaderEpoch && cluster.partition.inSync == before.inSync)
+    #expect(try decision.answer.get() == cluster.partition)
+    #expect(
+      refusal(of: cluster.propose([1, 2], partitionEpoch: before.partitionEpoch).answer) == .invalidUpdateVersion)
   }
 
   @Test func whoSpeaksOfAnotherTimeIsRefused() throws {
@@ -49,16 +62,5 @@ import Vocabulary
     for wrong: [Int32] in [[], [2], [1, 1], [1, 7]] {
       #expect(refusal(of: cluster.propose(wrong).answer) == .invalidRequest, "\(wrong)")
     }
-  }
-
-  @Test func anObserverIsNeverInSyncNeverEligibleAndNeverLeads() throws {
-    var cluster = SmallCluster(["eu", "us", "ap"])
-    try cluster.topic(on: [1, 2, 3], ["placement.observers.per.region": "ap:1", "min.insync.replicas": "2"])
-    #expect(cluster.partition.observers == [NodeID(3)] && cluster.inSync == [1, 2])
-    #expect(refusal(of: cluster.propose([1, 2, 3]).answer) == .ineligibleReplica)
-    cluster.fence(1, 2)
-    #expect(cluster.leader == -1 && cluster.inSync == [2] && cluster.eligible == [1])
-    let decision = cluster.image.elect(.unclean, topic: "t", partition: PartitionIndex(0))
-    #expect(refusal(of: decision.answer) == .eligibleLeadersNotAvailable)
   }
 }

@@ -1,20 +1,28 @@
+import ClusterMetadata
 import Consensus
 import Glibc
+import Replication
 import SimulatedWorld
 
-// Runs simulations of the quorum: one seed with its trace, or many seeds until one breaks a promise.
+// Runs simulations: one seed with its trace, or many seeds until one breaks a promise.
 
 func fail(_ text: String) -> Never {
   print("simulate: \(text)")
   exit(2)
 }
 
+enum WorldName: String, CaseIterable { case quorum, replication, cluster }
+
 var arguments = Array(CommandLine.arguments.dropFirst())
 var seed: UInt64?
 var count: UInt64?
 var first: UInt64 = 0
-var planted: PlantedBug?
+var planted: String?
 var isShort = false
+var chosen = WorldName.allCases
+/// What has happened in all seeds: where nothing happens, nothing is proved.
+var seenInQuorums = QuorumSimulation.Seen()
+var seenInClusters = ClusterSeen()
 while !arguments.isEmpty {
   let word = arguments.removeFirst()
   func value() -> String {
@@ -29,44 +37,88 @@ while !arguments.isEmpty {
   case "--from":
     guard let number = UInt64(value()) else { fail("--from needs a number") }
     first = number
-  case "--plant":
+  case "--world":
     let name = value()
-    guard let bug = PlantedBug(rawValue: name) else {
-      fail("there is no bug \(name); there are \(PlantedBug.allCases.map(\.rawValue).joined(separator: ", "))")
+    guard let world = WorldName(rawValue: name) else {
+      fail("there is no world \(name); there are \(WorldName.allCases.map(\.rawValue).joined(separator: ", "))")
     }
-    planted = bug
+    chosen = [world]
+  case "--plant": planted = value()
   default:
     guard let number = UInt64(word) else { fail("\(word) is not a seed") }
     seed = number
   }
 }
 
-@MainActor func options(_ seed: UInt64) -> QuorumSimulation.Options {
-  var options = QuorumSimulation.Options(seed: seed, planted: planted)
-  if isShort { options.troubledFor = QuorumSimulation.Options.shortTrouble }
-  return options
+/// What one seed came to, in words that all worlds have.
+struct Story {
+  let failure: String?
+  let steps: Int
+  let hash: UInt64
+  let trace: [String]
 }
 
+/// A mistake that is planted is one of the world's own, or the program ends with their names.
+@MainActor func mistake<Bug>(_ all: [Bug], _ name: (Bug) -> String, in world: WorldName) -> Bug? {
+  guard let planted else { return nil }
+  if let bug = all.first(where: { name($0) == planted }) { return bug }
+  fail("there is no bug \(planted) in the world \(world); there are \(all.map(name).joined(separator: ", "))")
+}
+
+@MainActor func tell(_ world: WorldName, _ seed: UInt64, traces: Bool) -> Story {
+  switch world {
+  case .quorum:
+    let bug = mistake(Consensus.PlantedBug.allCases, \.rawValue, in: world)
+    var options = QuorumSimulation.Options(seed: seed, planted: bug)
+    if isShort { options.troubledFor = QuorumSimulation.Options.shortTrouble }
+    options.traces = traces
+    let outcome = QuorumSimulation.run(options)
+    seenInQuorums += outcome.seen
+    return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
+  case .replication:
+    let bug = mistake(Replication.PlantedBug.allCases, \.rawValue, in: world)
+    let report = ReplicatedSimulation(seed: seed, planted: bug).run()
+    return Story(failure: report.violation, steps: report.steps, hash: report.traceHash, trace: [])
+  case .cluster:
+    let bug = mistake(ClusterMistake.all, \.name, in: world)
+    var options = ClusterSimulation.Options(seed: seed, planted: bug)
+    if isShort { options.troubledFor = ClusterSimulation.Options.shortTrouble }
+    options.traces = traces
+    let outcome = ClusterSimulation.run(options)
+    seenInClusters += outcome.seen
+    return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
+  }
+}
+
+if planted != nil, chosen.count > 1 { fail("--plant needs --world: each has its own") }
 if let count {
-  var seen = QuorumSimulation.Seen()
-  var steps = 0
-  for seed in first..<(first + count) {
-    let outcome = QuorumSimulation.run(options(seed))
-    seen += outcome.seen
-    steps += outcome.steps
-    if let failure = outcome.failure {
-      print("seed \(seed) after \(outcome.steps) steps: \(failure)")
-      exit(1)
+  for world in chosen {
+    var steps = 0
+    for seed in first..<(first + count) {
+      let story = tell(world, seed, traces: false)
+      steps += story.steps
+      if let failure = story.failure {
+        print("\(world): seed \(seed) after \(story.steps) steps: \(failure)")
+        exit(1)
+      }
+    }
+    print("\(world): \(count) seeds from \(first), \(steps) steps, every promise kept")
+    switch world {
+    case .quorum: print(seenInQuorums)
+    case .replication: break
+    case .cluster: print(seenInClusters)
     }
   }
-  print("\(count) seeds from \(first), \(steps) steps, every promise kept: \(seen)")
 } else if let seed {
-  var traced = options(seed)
-  traced.traces = true
-  let outcome = QuorumSimulation.run(traced)
-  for line in outcome.trace { print(line) }
-  print("seed \(seed), \(outcome.steps) steps, hash \(outcome.hash): \(outcome.failure ?? "every promise kept")")
-  exit(outcome.failure == nil ? 0 : 1)
+  var isBroken = false
+  for world in chosen {
+    let story = tell(world, seed, traces: true)
+    for line in story.trace { print(line) }
+    let end = story.failure ?? "every promise kept"
+    print("\(world): seed \(seed), \(story.steps) steps, hash \(story.hash): \(end)")
+    if story.failure != nil { isBroken = true }
+  }
+  exit(isBroken ? 1 : 0)
 } else {
   fail("which seed?")
 }

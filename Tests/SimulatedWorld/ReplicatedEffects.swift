@@ -10,8 +10,8 @@ extension ReplicatedSimulation {
     send(.heartbeat(node(index), life), from: .broker(index), to: .controller)
     handle(.tick, on: index)
     guard let replica = brokers[index].replica else { return }
-    if chance(perMille: 60) { brokers[index].synced = brokers[index].end }
-    if chance(perMille: 200) { brokers[index].checkpoint = Int(replica.log.highWatermark.value) }
+    if chance(perMille: 60) { brokers[index].log.synced = brokers[index].log.end }
+    if chance(perMille: 200) { brokers[index].log.checkpoint = Int(replica.log.highWatermark.value) }
     read(on: index, replica)
     if chance(perMille: 10) { removeOldRecords(on: index) }
   }
@@ -20,21 +20,21 @@ extension ReplicatedSimulation {
 
   private func read(on index: Int, _ replica: Replica) {
     let broker = brokers[index]
-    promises.agree(broker, node(index), upTo: Int(replica.log.highWatermark.value))
-    let offset = Int.random(in: broker.base...broker.end, using: &random)
+    promises.agree(broker.log, node(index), upTo: Int(replica.log.highWatermark.value))
+    let offset = Int.random(in: broker.log.base...broker.log.end, using: &random)
     guard case .readable(let answer) = replica.read(from: Offset(Int64(offset))) else { return }
-    promises.checkRead(answer, from: offset, on: broker, node(index))
+    promises.checkRead(answer, from: offset, on: broker.log, node(index))
     if let mark = answer.highWatermark { promises.show(Int(mark.value), by: replica.leaderEpoch) }
   }
 
   private func removeOldRecords(on index: Int) {
     guard let replica = brokers[index].replica, case .leader = replica.role else { return }
-    let drawn = Int.random(in: brokers[index].base...Int(replica.log.highWatermark.value), using: &random)
+    let drawn = Int.random(in: brokers[index].log.base...Int(replica.log.highWatermark.value), using: &random)
     // What a producer may send again stays: with the records goes the memory of their producers.
     let start = clients.indices.reduce(drawn) { start, client in
-      min(start, brokers[index].offset(ofClient: client, sequence: clients[client].sequence) ?? start)
+      min(start, brokers[index].log.offset(ofClient: client, sequence: clients[client].sequence) ?? start)
     }
-    brokers[index].delete(before: start)
+    brokers[index].log.delete(before: start)
     handle(.logStartMoved(Offset(Int64(start))), on: index)
   }
 
@@ -48,8 +48,9 @@ extension ReplicatedSimulation {
       if isDoomed(index) { return }
       perform(effect, on: index, replica, copied)
     }
-    guard replica.log.end.value == brokers[index].end, replica.log.start.value == brokers[index].base else {
-      return promises.complain("broker \(index) takes its log for another one: \(replica.log) \(brokers[index].end)")
+    guard replica.log.end.value == brokers[index].log.end, replica.log.start.value == brokers[index].log.base else {
+      return promises.complain(
+        "broker \(index) takes its log for another one: \(replica.log) \(brokers[index].log.end)")
     }
   }
 
@@ -66,19 +67,19 @@ extension ReplicatedSimulation {
 
   private func perform(_ effect: Effect, on index: Int, _ replica: Replica, _ copied: [ReplicatedRecord]) {
     switch effect {
-    case .truncate(let end): brokers[index].truncate(to: Int(end.value))
-    case .restart(let start): brokers[index].restart(at: Int(start.value))
-    case .deleteBefore(let start): brokers[index].delete(before: Int(start.value))
+    case .truncate(let end): brokers[index].log.truncate(to: Int(end.value))
+    case .restart(let start): brokers[index].log.restart(at: Int(start.value))
+    case .deleteBefore(let start): brokers[index].log.delete(before: Int(start.value))
     case .append(_, let start, let end):
-      guard Int(start.value) == brokers[index].end, copied.count == Int(end - start) else {
+      guard Int(start.value) == brokers[index].log.end, copied.count == Int(end - start) else {
         return promises.complain("broker \(index) appends at \(start.value) to a log that ends elsewhere")
       }
       for record in copied { append(record, on: index) }
     case .keepHighWatermark(let mark):
       switch replica.role {
-      case .leader: promises.commit(upTo: Int(mark.value), on: brokers[index], node(index))
+      case .leader: promises.commit(upTo: Int(mark.value), on: brokers[index].log, node(index))
       case .follower, .observer, .waiting:
-        promises.agree(brokers[index], node(index), upTo: Int(mark.value))
+        promises.agree(brokers[index].log, node(index), upTo: Int(mark.value))
       }
     case .answerWrite(let id, let answer): answerWrite(id, answer, on: index, replica)
     case .answerFetch(let request, let answer): answerFetch(request, answer, on: index)
@@ -90,8 +91,8 @@ extension ReplicatedSimulation {
   }
 
   private func append(_ record: ReplicatedRecord, on index: Int) {
-    promises.has(node(index), record, at: brokers[index].end)
-    brokers[index].records.append(record)
+    promises.has(node(index), record, at: brokers[index].log.end)
+    brokers[index].log.records.append(record)
   }
 
   private func answerWrite(_ id: WriteID, _ answer: WriteAnswer, on index: Int, _ replica: Replica) {
@@ -99,7 +100,7 @@ extension ReplicatedSimulation {
     if answer == .acknowledged {
       let known = controller.history[Int(replica.partitionEpoch.value)]
       promises.acknowledge(
-        client: write.client, sequence: write.sequence, at: write.offset, inSync: known, shape)
+        client: write.client, sequence: write.sequence, at: write.offset, inSync: known, shape.minimum, shape.members)
     }
     send(
       .produced(sequence: write.sequence, offset: write.offset, answer), from: .broker(index),
@@ -115,11 +116,11 @@ extension ReplicatedSimulation {
       let first = Int(request.offset.value)
       // An answer has room for so many records.
       let end = min(Int(upTo.value), first + Int.random(in: 1...4, using: &random))
-      records = (first..<end).compactMap { brokers[index].record($0) }
+      records = (first..<end).compactMap { brokers[index].log.record($0) }
       if records.isEmpty { hold = span(5...40) }
       outcome = .records(
         Copied(
-          from: request.offset, upTo: Offset(Int64(end)), epochs: brokers[index].epochs(from: first, upTo: end),
+          from: request.offset, upTo: Offset(Int64(end)), epochs: brokers[index].log.epochs(from: first, upTo: end),
           highWatermark: mark, logStart: start))
     case .diverging(let end): outcome = .diverging(end)
     case .outOfRange(let start, let end): outcome = .outOfRange(logStart: start, logEnd: end)
@@ -157,10 +158,10 @@ extension ReplicatedSimulation {
       send(
         .produced(sequence: sequence, offset: -1, .refused(refusal.code)), from: .broker(index), to: .client(client))
     case .success(let epoch):
-      let known = brokers[index].offset(ofClient: client, sequence: sequence)
+      let known = brokers[index].log.offset(ofClient: client, sequence: sequence)
       // A late copy of a request whose successor is there already is of no interest to anybody.
       if known == nil, sequence < clients[client].sequence { return }
-      let offset = known ?? brokers[index].end
+      let offset = known ?? brokers[index].log.end
       if known == nil {
         append(ReplicatedRecord(epoch: epoch, client: client, sequence: sequence), on: index)
         if isDoomed(index) { return }

@@ -19,22 +19,23 @@ struct ReplicatedPromises {
   }
 
   /// A leader has moved its high watermark: from now on everything below it is kept for ever.
-  mutating func commit(upTo end: Int, on broker: ReplicatedBroker, _ node: NodeID) {
-    agree(broker, node, upTo: min(end, committed.count))
+  mutating func commit(upTo end: Int, on log: ReplicatedLog, _ node: NodeID) {
+    agree(log, node, upTo: min(end, committed.count))
     while committed.count < end {
-      guard let record = broker.record(committed.count) else {
+      guard let record = log.record(committed.count) else {
         return complain("leader \(node.value) committed up to \(end) without having \(committed.count)")
       }
       committed.append(record)
     }
   }
 
-  /// What a replica takes for committed is what was committed.
-  mutating func agree(_ broker: ReplicatedBroker, _ node: NodeID, upTo end: Int) {
+  /// What a replica takes for committed is what was committed. Looks at the newest records only, when asked to.
+  mutating func agree(_ log: ReplicatedLog, _ node: NodeID, upTo end: Int, newest: Int = .max) {
     guard end <= committed.count else {
       return complain("broker \(node.value) takes \(end) for committed, and \(committed.count) are")
     }
-    for offset in broker.base..<max(broker.base, end) where broker.record(offset) != committed[offset] {
+    let first = max(log.base, newest < end ? end - newest : 0)
+    for offset in first..<max(first, end) where log.record(offset) != committed[offset] {
       return complain("broker \(node.value) has another record at \(offset), below its high watermark \(end)")
     }
   }
@@ -43,15 +44,18 @@ struct ReplicatedPromises {
   mutating func checkComplete(_ controller: ReplicatedController, _ brokers: [ReplicatedBroker]) {
     for node in controller.complete.nodes {
       let broker = brokers[Int(node.value)]
-      if broker.mayHaveLostTail { continue }
-      guard broker.end >= committed.count else {
-        return complain("broker \(node.value) could be elected and lacks \(broker.end)..<\(committed.count)")
-      }
-      // Records that were compared once stay compared: the newest are the ones that can differ.
-      for offset in max(broker.base, committed.count - 40)..<max(broker.base, committed.count)
-      where broker.record(offset) != committed[offset] {
-        return complain("broker \(node.value) could be elected and has another record at \(offset)")
-      }
+      if !broker.mayHaveLostTail { checkComplete(broker.log, node) }
+    }
+  }
+
+  mutating func checkComplete(_ log: ReplicatedLog, _ node: NodeID) {
+    guard log.end >= committed.count else {
+      return complain("broker \(node.value) could be elected and lacks \(log.end)..<\(committed.count)")
+    }
+    // Records that were compared once stay compared: the newest are the ones that can differ.
+    for offset in max(log.base, committed.count - 40)..<max(log.base, committed.count)
+    where log.record(offset) != committed[offset] {
+      return complain("broker \(node.value) could be elected and has another record at \(offset)")
     }
   }
 
@@ -66,34 +70,34 @@ struct ReplicatedPromises {
   }
 
   mutating func acknowledge(
-    client: Int, sequence: Int, at offset: Int, inSync: NodeSet, _ shape: ReplicatedShape
+    client: Int, sequence: Int, at offset: Int, inSync: NodeSet, _ minimum: Minimum, _ members: [Member]
   ) {
     guard offset < committed.count, committed[offset].client == client, committed[offset].sequence == sequence else {
       return complain("\(client)/\(sequence) was acknowledged at \(offset), which is not committed")
     }
     let having = holders[Place(offset: offset, record: committed[offset])] ?? []
     let counted = NodeSet(inSync.nodes.filter { having.contains($0) })
-    if !shape.minimum.isMet(by: counted, of: shape.members) {
+    if !minimum.isMet(by: counted, of: members) {
       complain("\(client)/\(sequence) was acknowledged with \(counted.nodes.map(\.value)) having it in sync")
     }
   }
 
-  mutating func checkRead(_ answer: Readable, from offset: Int, on broker: ReplicatedBroker, _ node: NodeID) {
+  mutating func checkRead(_ answer: Readable, from offset: Int, on log: ReplicatedLog, _ node: NodeID) {
     let end = Int(answer.end.value)
     guard end > offset else { return }
     guard end <= committed.count else {
       return complain("broker \(node.value) shows up to \(end), and \(committed.count) are committed")
     }
-    for place in offset..<end where broker.record(place) != committed[place] {
+    for place in offset..<end where log.record(place) != committed[place] {
       return complain("broker \(node.value) shows another record at \(place)")
     }
   }
 
   /// Nothing that was acknowledged is missing, and nothing is there twice.
-  mutating func checkAcknowledged(_ clients: [ReplicatedClient]) {
-    for (index, client) in clients.enumerated() {
-      for (sequence, offset) in client.acknowledged
-      where committed[offset].client != index || committed[offset].sequence != sequence {
+  mutating func checkAcknowledged(_ clients: [[(sequence: Int, offset: Int)]]) {
+    for (index, acknowledged) in clients.enumerated() {
+      for (sequence, offset) in acknowledged
+      where offset >= committed.count || committed[offset].client != index || committed[offset].sequence != sequence {
         complain("\(index)/\(sequence) was acknowledged at \(offset) and is not there")
       }
     }

@@ -74,7 +74,7 @@ public final class ReplicatedSimulation {
       promises.checkComplete(controller, brokers)
       if let complaint = controller.complaint { promises.complain(complaint) }
     }
-    promises.checkAcknowledged(clients)
+    promises.checkAcknowledged(clients.map(\.acknowledged))
     return ReplicatedReport(
       seed: seed, traceHash: hash, steps: steps, acknowledged: clients.reduce(0) { $0 + $1.acknowledged.count },
       elections: controller.elections, crashes: crashes, promotions: controller.promotions,
@@ -177,7 +177,7 @@ public final class ReplicatedSimulation {
   private func isDone(_ goals: [Int]) -> Bool {
     for (client, goal) in zip(clients, goals) where client.acknowledged.count < goal { return false }
     for (index, member) in shape.members.enumerated() {
-      guard brokers[index].end >= promises.committed.count, brokers[index].isUp else { return false }
+      guard brokers[index].log.end >= promises.committed.count, brokers[index].isUp else { return false }
       if member.kind == .sync, !controller.state.inSync.contains(member.node) { return false }
       // Whoever stood in has gone.
       if member.kind == .observer, controller.state.inSync.contains(member.node),

@@ -63,12 +63,13 @@ extension ReplicatedSimulation {
     guard !powerLoss || mayLose(hit) else { return false }
     for index in hit {
       crashes += 1
-      if powerLoss, brokers[index].synced < brokers[index].end {
-        brokers[index].truncate(to: Int.random(in: brokers[index].synced...brokers[index].end, using: &random))
+      if powerLoss, brokers[index].log.synced < brokers[index].log.end {
+        brokers[index].log.truncate(
+          to: Int.random(in: brokers[index].log.synced...brokers[index].log.end, using: &random))
       }
       brokers[index].state = .down(lostTail: powerLoss)
       brokers[index].pending = [:]
-      note(3, now, Int64(index), Int64(brokers[index].end))
+      note(3, now, Int64(index), Int64(brokers[index].log.end))
       agenda.add(.restart(broker: index), at: now + span(10...1500))
     }
     return true
@@ -96,9 +97,9 @@ extension ReplicatedSimulation {
     brokers[index].life = life
     brokers[index].metadataVersion = version
     brokers[index].doom = nil
-    let recovered = brokers[index].recovered()
+    let recovered = brokers[index].log.recovered()
     // A checkpoint above the recovered end would vouch for whatever comes there next.
-    brokers[index].checkpoint = Int(recovered.highWatermark.value)
+    brokers[index].log.checkpoint = Int(recovered.highWatermark.value)
     brokers[index].state = .up(
       Replica(id: node(index), brokerEpoch: life, recovered: recovered, settings: settings))
     agenda.add(.tick(broker: index, life: life), at: now + span(0...10))

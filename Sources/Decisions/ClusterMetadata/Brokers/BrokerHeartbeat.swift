@@ -45,7 +45,9 @@ extension MetadataImage {
       case (.stop, true): return answer([], isFenced: true, mayStop: true)
       case (.beFenced, true): return answer([], isFenced: true, mayStop: false)
       case (.serve, true):
-        guard beat.hasReadItsRegistration else { return answer([], isFenced: true, mayStop: false) }
+        guard beat.hasReadItsRegistration || planted == .unfencesTheUninformed else {
+          return answer([], isFenced: true, mayStop: false)
+        }
         return answer(unfence(broker, inherited: inherited), isFenced: false, mayStop: false)
       case (.serve, false): return answer([], isFenced: false, mayStop: false)
       case (.beFenced, false):

@@ -20,10 +20,15 @@ public struct BrokerSessions: Sendable {
 
   public init(timeout: TimeSpan = timeoutDefault) { self.timeout = timeout }
 
-  /// A controller that has just been elected knows nobody's last heartbeat: every broker gets one full timeout.
-  public init(_ image: MetadataImage, timeout: TimeSpan = timeoutDefault, at now: Instant) {
+  /// A controller that has just been elected knows nobody's last heartbeat: every broker gets one full timeout. Nor
+  /// does it know since when a broker stops: others know of it when they have read all that the controller began with,
+  /// which ends at `end`.
+  public init(_ image: MetadataImage, upTo end: Offset, timeout: TimeSpan = timeoutDefault, at now: Instant) {
     self.timeout = timeout
-    for broker in image.liveBrokers { touch(broker.id, metadata: .none, at: now) }
+    for broker in image.liveBrokers {
+      touch(broker.id, metadata: .none, at: now)
+      if broker.isShuttingDown { shutdownBegan(broker.id, at: end) }
+    }
   }
 
   /// The broker was heard of: it registered or sent a heartbeat.
@@ -55,7 +60,8 @@ public struct BrokerSessions: Sendable {
   /// When to look again; `.never` while nobody has a session.
   public var nextDeadline: Instant { sessions.values.map { $0.heardAt + timeout }.min() ?? .never }
 
-  /// The records that move the broker's leaders away end at `offset`.
+  /// The records that move the broker's leaders away end at `offset`. To be said of every heartbeat of a broker that
+  /// stops from which records came.
   public mutating func shutdownBegan(_ broker: NodeID, at offset: Offset) { sessions[broker]?.shutdown = offset }
 
   /// Whether every other broker with a session knows that this one leads nothing any more.

@@ -36,14 +36,21 @@ extension MetadataImage {
     return rules.regionsMin <= 1 || Set(inSync.compactMap(region)).count >= rules.regionsMin
   }
 
-  /// Whether a replica that votes could lead if it has the records: its broker is active, its directory not lost.
+  /// Whether acks=all is answered when just these are in sync: unlike in `canCommit` a minimum above the number of
+  /// replicas is not lowered.
+  func canAcknowledge(_ inSync: [NodeID], _ rules: PartitionRules) -> Bool {
+    inSync.count >= rules.inSyncMin
+      && (rules.regionsMin <= 1 || Set(inSync.compactMap(region)).count >= rules.regionsMin)
+  }
+
+  /// Whether a replica could lead if it has the records: its broker is active, its directory not lost.
   func canLead(_ replica: NodeID, _ partition: PartitionState) -> Bool {
     guard let broker = brokers[replica], broker.isActive else { return false }
     let directory = partition.directory(of: replica) ?? .zero
     return directory == .zero || broker.logDirectories.contains(directory)
   }
 
-  /// Those that can be elected, in the order in which they are wanted: by Region, then as the replicas stand.
+  /// Those that vote, in the order in which they are wanted: by Region, then as the replicas stand.
   func candidates(_ partition: PartitionState, _ rules: PartitionRules) -> [NodeID] {
     let voters = partition.voters
     if rules.leaderRegions.isEmpty { return voters }

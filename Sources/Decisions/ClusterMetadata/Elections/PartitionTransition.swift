@@ -14,6 +14,7 @@ enum Election {
 ///
 /// Every change of in-sync sets, leaders and replicas comes through here, so that the rules hold in one place: the
 /// in-sync set is never empty, the leader is in it, and who left it while nothing could be committed stays eligible.
+/// An observer that is in sync was promoted by its leader; it leads only where nobody else could.
 struct PartitionTransition {
   let before: PartitionState
   /// Changed by the verb first, then brought in order by `settle`.
@@ -35,6 +36,7 @@ struct PartitionTransition {
 
   /// Takes a broker that is gone out of the in-sync set, unless it is the last one there.
   mutating func leave(_ broker: NodeID) {
+    if image.planted == .keepsFencedInSync { return }
     let rest = after.inSync.filter { $0 != broker }
     if !rest.isEmpty { after.inSync = rest }
   }
@@ -42,6 +44,7 @@ struct PartitionTransition {
   /// As `leave`, for a broker whose log may have lost its end. An eligible one takes its place before the set would be
   /// empty; if there is none, the broker stays, since nobody is known to have more.
   mutating func crash(_ broker: NodeID) {
+    if image.planted == .believesTheCrashed { return leave(broker) }
     crashed.append(broker)
     after.eligible.removeAll { $0 == broker }
     let rest = after.inSync.filter { $0 != broker }
@@ -57,38 +60,58 @@ struct PartitionTransition {
   /// Nil when nothing changes.
   mutating func settle(_ election: Election) -> PartitionChange? {
     completeReassignment()
-    var eligible = eligibleNow()
-    let candidates = image.candidates(after, rules)
-    func leads(_ id: NodeID) -> Bool { image.canLead(id, after) && after.inSync.contains(id) }
-    if case .preferred = election, let first = candidates.first, leads(first) {
-      after.leader = first
-    } else if leads(before.leader) {
-      after.leader = before.leader
-    } else if let next = candidates.first(where: leads) {
-      after.leader = next
-    } else if let next = candidates.first(where: { eligible.contains($0) && image.canLead($0, after) }) {
-      eligible = (after.inSync + eligible).filter { $0 != next && !crashed.contains($0) }
-      after.inSync = [next]
-      after.leader = next
-    } else if case .unclean = election, let next = candidates.first(where: { image.canLead($0, after) }) {
-      eligible = []
-      after.inSync = [next]
-      after.leader = next
-      after.recovery = .recovering
-    } else {
-      after.leader = .none
-    }
-    after.eligible = image.canCommit(after.inSync, of: after, rules) ? [] : ordered(eligible)
+    let eligible = elect(image.planted == .electsWhoeverIsAlive ? .unclean : election, eligibleNow())
+    let forgets = image.canCommit(after.inSync, of: after, rules) && image.planted != .neverForgetsTheEligible
+    after.eligible = forgets ? [] : ordered(eligible)
     let losesReplicas = before.replicas.contains { !after.replicas.contains($0) }
     return before.change(to: after, namingLeader: mustRaiseEpoch || losesReplicas)
   }
 
+  /// Says who leads, and gives back who is eligible then.
+  private mutating func elect(_ election: Election, _ eligible: [NodeID]) -> [NodeID] {
+    let candidates = image.candidates(after, rules)
+    let observers = after.observers
+    func leads(_ id: NodeID) -> Bool { image.canLead(id, after) && after.inSync.contains(id) }
+    func revives(_ id: NodeID) -> Bool { image.canLead(id, after) && eligible.contains(id) }
+    if case .preferred = election, let first = candidates.first, leads(first) {
+      after.leader = first
+    } else if leads(before.leader), !observers.contains(before.leader) {
+      after.leader = before.leader
+    } else if let next = candidates.first(where: leads) {
+      after.leader = next
+    } else if leads(before.leader) {
+      // An observer goes on leading until another replica is in sync: nothing is cut off for the change.
+      after.leader = before.leader
+    } else if let next = candidates.first(where: revives) {
+      return revive(next, eligible)
+    } else if let next = observers.first(where: leads) {
+      after.leader = next
+    } else if let next = observers.first(where: revives) {
+      return revive(next, eligible)
+    } else if case .unclean = election, let next = candidates.first(where: { image.canLead($0, after) }) {
+      after.inSync = [next]
+      after.leader = next
+      after.recovery = .recovering
+      return []
+    } else {
+      after.leader = .none
+    }
+    return eligible
+  }
+
+  /// One of the eligible leads. Whoever was in sync has no less than it, and becomes eligible in its place.
+  private mutating func revive(_ next: NodeID, _ eligible: [NodeID]) -> [NodeID] {
+    let rest = (after.inSync + eligible).filter { $0 != next && !crashed.contains($0) }
+    after.inSync = [next]
+    after.leader = next
+    return rest
+  }
+
   /// Those that have every committed record although they are not in sync.
   private func eligibleNow() -> [NodeID] {
-    if image.canCommit(after.inSync, of: after, rules) { return [] }
+    if image.canCommit(after.inSync, of: after, rules), image.planted != .neverForgetsTheEligible { return [] }
     return (after.eligible + before.inSync).filter {
       !after.inSync.contains($0) && !crashed.contains($0) && after.replicas.contains($0)
-        && !after.observers.contains($0)
     }
   }
 

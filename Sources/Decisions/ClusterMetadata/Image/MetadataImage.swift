@@ -21,6 +21,8 @@ public struct MetadataImage: Sendable, Equatable {
   /// Kept, since every creation asks for it.
   public private(set) var partitionCount = 0
 
+  package var planted: PlantedBug?
+
   public init() {}
 
   public func topic(named name: TopicName) -> TopicState? { topicIDs[name].flatMap { topics[$0] } }
@@ -56,6 +58,7 @@ public struct MetadataImage: Sendable, Equatable {
     case .partitionChanged(let topic, let index, let change):
       guard topics[topic]?.partitions.indices.contains(Int(index.value)) == true else { return }
       topics[topic]?.partitions[Int(index.value)].apply(change)
+      if planted == .forgetsToBumpPartitionEpoch { topics[topic]?.partitions[Int(index.value)].partitionEpoch -= 1 }
     case .topicRemoved(let id):
       guard let removed = topics.removeValue(forKey: id) else { return }
       topicIDs.removeValue(forKey: removed.name)

@@ -15,7 +15,8 @@ public struct PartitionState: Sendable, Equatable {
   public var adding: [NodeID] = []
   /// Replicas that go once those have.
   public var removing: [NodeID] = []
-  /// Replicas that only copy: never in sync, never leader, never waited for.
+  /// Replicas that only copy. They are in sync only while those that vote are too few for acks=all and their leader has
+  /// promoted them, and lead only where nobody else can.
   public var observers: [NodeID] = []
   /// Never empty: the last one stays when it goes, and the partition has no leader then.
   public var inSync: [NodeID]
@@ -43,7 +44,7 @@ public struct PartitionState: Sendable, Equatable {
     self.directories = directories
   }
 
-  /// The replicas that can be in sync and lead.
+  /// The replicas that can be in sync and lead at any time.
   public var voters: [NodeID] { observers.isEmpty ? replicas : replicas.filter { !observers.contains($0) } }
 
   public var isBeingReassigned: Bool { !adding.isEmpty || !removing.isEmpty }

@@ -57,10 +57,4 @@ extension MetadataImage {
     }
     return RegionLoss(region: region, unwritable: unwritable, leaderless: leaderless)
   }
-
-  /// What Produce asks of acks=all: unlike `canCommit` a minimum above the number of replicas is not lowered.
-  private func canAcknowledge(_ inSync: [NodeID], _ rules: PartitionRules) -> Bool {
-    inSync.count >= rules.inSyncMin
-      && (rules.regionsMin <= 1 || Set(inSync.compactMap(self.region)).count >= rules.regionsMin)
-  }
 }

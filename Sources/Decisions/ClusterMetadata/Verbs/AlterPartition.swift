@@ -35,8 +35,14 @@ public struct InSyncProposal: Sendable {
 extension MetadataImage {
   /// AlterPartition for one partition. The answer is the partition as it is then.
   ///
-  /// When the change completes a reassignment that takes the leader away, there are records and the answer is
-  /// NEW_LEADER_ELECTED.
+  /// A proposal that changes nothing uses up the partition epoch all the same: that is how a leader makes an older
+  /// proposal of its own void, which may still be under way.
+  ///
+  /// Observers are taken in while those that vote are too few for acks=all. That they have caught up is the leader's
+  /// word, as with every member.
+  ///
+  /// When the change moves the leadership, because it completes a reassignment that takes the leader away or because
+  /// the leader is an observer and another is in sync now, there are records and the answer is NEW_LEADER_ELECTED.
   public func alterInSync(
     _ proposal: InSyncProposal, by leader: NodeID, epoch: Int64,
     inherited: ConfigResolution = ConfigResolution(fixed: [:])
@@ -45,11 +51,12 @@ extension MetadataImage {
       _ = try registration(of: leader, epoch: epoch)
       let topic = try topic(.id(proposal.topic)).get()
       let partition = try self.partition(proposal.partition, of: topic)
-      try check(proposal, by: leader, partition)
-      var transition = PartitionTransition(partition, rules(of: topic, inherited: inherited), self)
+      let rules = rules(of: topic, inherited: inherited)
+      try check(proposal, by: leader, partition, rules)
+      var transition = PartitionTransition(partition, rules, self)
       transition.after.inSync = proposal.members.map(\.broker)
       transition.after.recovery = proposal.recovery
-      guard let change = transition.settle(.ifNeeded) else { return Decision(records: [], answer: .success(partition)) }
+      let change = transition.settle(.ifNeeded) ?? PartitionChange(inSync: transition.after.inSync)
       var changed = partition
       changed.apply(change)
       let records = [MetadataRecord.partitionChanged(topic: topic.id, proposal.partition, change)]
@@ -59,8 +66,7 @@ extension MetadataImage {
           answer: .failure(
             Refusal(
               .newLeaderElected,
-              "The reassignment of \(topic.name)-\(proposal.partition.value) is complete, and broker "
-                + "\(changed.leader.value) leads now.")))
+              "With this in-sync set broker \(changed.leader.value) leads \(topic.name)-\(proposal.partition.value).")))
       }
       return Decision(records: records, answer: .success(changed))
     } catch {
@@ -79,7 +85,9 @@ extension MetadataImage {
   }
 
   /// The order of the checks is Kafka's: who has newer epochs than this node knows speaks to an old controller.
-  private func check(_ proposal: InSyncProposal, by leader: NodeID, _ partition: PartitionState) throws(Refusal) {
+  private func check(
+    _ proposal: InSyncProposal, by leader: NodeID, _ partition: PartitionState, _ rules: PartitionRules
+  ) throws(Refusal) {
     guard proposal.leaderEpoch <= partition.leaderEpoch, proposal.partitionEpoch <= partition.partitionEpoch else {
       throw Refusal(
         .notController,
@@ -96,11 +104,17 @@ extension MetadataImage {
         .invalidRequest,
         "Broker \(leader.value) does not lead the partition; its leader is \(partition.leader.value).")
     }
-    guard proposal.partitionEpoch == partition.partitionEpoch else {
+    guard proposal.partitionEpoch == partition.partitionEpoch || planted == .ignoresThePartitionEpoch else {
       throw Refusal(
         .invalidUpdateVersion,
         "The partition epoch is \(partition.partitionEpoch), no longer \(proposal.partitionEpoch).")
     }
+    try checkMembers(proposal, by: leader, partition, rules)
+  }
+
+  private func checkMembers(
+    _ proposal: InSyncProposal, by leader: NodeID, _ partition: PartitionState, _ rules: PartitionRules
+  ) throws(Refusal) {
     let inSync = proposal.members.map(\.broker)
     guard Set(inSync).count == inSync.count, inSync.contains(leader), inSync.allSatisfy(partition.replicas.contains)
     else {
@@ -120,14 +134,22 @@ extension MetadataImage {
         throw Refusal(.ineligibleReplica, "Broker \(member.broker.value) cannot be in sync: it \(reason).")
       }
     }
+    // One that is promoted already may stay until the leader proposes that it goes: it has what is committed.
+    let promoted = inSync.filter { partition.observers.contains($0) && !partition.inSync.contains($0) }
+    guard let observer = promoted.first, planted != .promotesAtAnyTime else { return }
+    let voters = inSync.filter { !partition.observers.contains($0) }
+    if canAcknowledge(voters, rules) {
+      throw Refusal(
+        .ineligibleReplica,
+        "Broker \(observer.value) only observes this partition, and \(text(voters)) are enough without it.")
+    }
   }
 
   private func ineligibility(of member: InSyncProposal.Member, _ partition: PartitionState) -> String? {
     guard let broker = brokers[member.broker] else { return "is not registered" }
-    if partition.observers.contains(member.broker) { return "only observes this partition" }
     if broker.isShuttingDown { return "is shutting down" }
     if broker.isFenced { return "is fenced" }
-    if let epoch = member.epoch, epoch != broker.epoch {
+    if let epoch = member.epoch, epoch != broker.epoch, planted != .takesAnEarlierLife {
       return "fetched with the epoch \(epoch) and is now registered with \(broker.epoch)"
     }
     if !canLead(member.broker, partition) { return "has lost the log directory of this replica" }
