@@ -182,16 +182,16 @@ private final class RigService: FrameService, FrameReceiver {
       let (header, start) = try RequestHeader.decode(bytes)
       let context = RequestContext(
         version: header.version, correlationID: header.correlationID, clientID: header.clientID,
-        connection: connection)
+        connection: connection, loop: connection.loop)
       let body = UnsafeRawBufferPointer(rebasing: bytes[start...])
       if opening.rawKey == APIKey.apiVersions.rawValue {
         let request = try ApiVersionsRequest.decode(body, version: header.version)
         var response = ApiVersionsResponse()
-        response.apiKeys = Routes.advertised
-        Call(request: request, context: context, reply: reply).answer(response)
+        response.apiKeys = Routes.broker.advertised
+        Call(request: request, context: context, path: .connection(reply)).answer(response)
       } else if let server = server.withLock({ $0 }) {
         let request = try KafkaProtocol.FetchRequest.decode(body, version: header.version)
-        server.fetch(Call(request: request, context: context, reply: reply))
+        server.fetch(Call(request: request, context: context, path: .connection(reply)))
       } else {
         reply.close(because: "not yet")
       }

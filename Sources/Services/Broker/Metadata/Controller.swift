@@ -152,7 +152,7 @@ final class Controller: Sendable {
       $0 = .active(
         Term(
           epoch: epoch, image: image, end: end,
-          sessions: BrokerSessions(image, timeout: sessionTimeout, at: monotonicNow())))
+          sessions: BrokerSessions(image, upTo: end, timeout: sessionTimeout, at: monotonicNow())))
     }
   }
 
