@@ -95,7 +95,7 @@ def read_back(bootstrap, topic, partitions=1, within=60, **settings):
             "enable.partition.eof": True,
             "enable.auto.commit": False,
             "topic.metadata.refresh.interval.ms": 500,
-            **settings,
+            **{key.replace("_", "."): value for key, value in settings.items()},
         }
     )
     reader.assign([TopicPartition(topic, p, 0) for p in range(partitions)])

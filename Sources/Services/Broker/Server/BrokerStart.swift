@@ -141,6 +141,7 @@ extension Broker {
       do {
         try self.storage.open(image, as: replication.world) { self.follower.settings(of: $0, in: image) }
         if let offsets = self.storage.table.topic(.consumerOffsets) { self.groups.follow(offsets) }
+        self.assignReplicas(in: image)
         done(.success(()))
       } catch {
         done(.failure(StartRefusal(description: "\(error)")))
