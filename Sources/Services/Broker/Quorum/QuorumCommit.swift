@@ -30,7 +30,7 @@ extension MetadataQuorum {
       observer.withLock { $0 }?.committed(step.records, now, upTo: step.end)
     }
     announce()
-    takeSnapshotIfDue()
+    try takeSnapshotIfDue()
   }
 
   private struct Applied {
