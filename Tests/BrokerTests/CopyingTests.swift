@@ -189,4 +189,30 @@ import Vocabulary
     #expect(sent.records == nil)
     #expect(try read(rig.node(1), version: 13, region: Region("eu"))?.answer.preferredReadReplica == -1)
   }
+
+  /// With thousands of quiet partitions in a session, only those with news become part of an answer.
+  @Test func whatAFollowerKnowsIsNoPartOfItsAnswer() throws {
+    let rig = try ClusterRig(racks: ["a", "b"])
+    try rig.create(replicas: [1, 2])
+    let node = try rig.node(1)
+    #expect(try node.partition().write(["a"], acks: .allInSync).next().isKept)
+    let life = try #require(rig.controller.image.brokers[NodeID(2)]?.epoch)
+    func read(_ told: FetchItem.Told, offset: Int64) -> FetchResult {
+      var ask = KafkaProtocol.FetchRequest.Partition()
+      ask.fetchOffset = offset
+      ask.logStartOffset = 0
+      ask.partitionMaxBytes = 1 << 20
+      let item = FetchItem(key: FetchKey(topic: .id(ClusterRig.topic), partition: 0), ask: ask, told: told)
+      return FetchPlan(
+        items: [item], version: 17, maxBytes: 1 << 20, isolation: 0,
+        source: .follower(NodeID(2), BrokerEpoch(life))
+      ).read(from: node.storage.table)
+    }
+    let quiet = read(.these(highWatermark: 1, logStart: 0), offset: 1)
+    #expect(quiet.items.isEmpty)
+    #expect(quiet.quiet.map(\.seen) == [Offset(1)])
+    #expect(read(.these(highWatermark: 0, logStart: 0), offset: 1).items.count == 1)
+    #expect(read(.these(highWatermark: 1, logStart: 0), offset: 0).items.first?.fetched.records != nil)
+    #expect(read(.nothing, offset: 1).items.count == 1)
+  }
 }

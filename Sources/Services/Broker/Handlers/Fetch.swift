@@ -134,8 +134,8 @@ private struct FetchInProgress: Sendable {
   }
 
   private func wait(for result: FetchResult) {
-    var partitions: [Partition] = []
-    var seen: [Offset] = []
+    var partitions = result.quiet.map(\.partition)
+    var seen = result.quiet.map(\.seen)
     for (_, fetched) in result.items {
       guard let partition = fetched.partition else { continue }
       partitions.append(partition)
