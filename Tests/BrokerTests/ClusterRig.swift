@@ -30,10 +30,13 @@ final class ScriptedController: Sendable {
   func stop() { thread.stop() }
 
   /// Returns when every node has followed.
-  func apply(_ records: [ClusterMetadata.MetadataRecord]) throws {
+  func apply(_ records: [ClusterMetadata.MetadataRecord]) throws { try decide { _ in records } }
+
+  /// Decides on what is true at that moment: no proposal comes between.
+  func decide(_ records: @escaping @Sendable (MetadataImage) -> [ClusterMetadata.MetadataRecord]) throws {
     let done = try Semaphore()
     thread.run {
-      self.change(records)
+      self.change(records(self.image))
       done.signal()
     }
     done.wait()
@@ -256,6 +259,18 @@ final class ClusterRig {
         topic: Self.topic, PartitionIndex(0),
         PartitionChange(leader: NodeID(leader), inSync: inSync.map { $0.map { NodeID($0) } }))
     ])
+  }
+
+  /// Lets somebody lead who is in sync and not among the dead, who leave the set.
+  func elect(without dead: Int32?, preferring wanted: Int32) throws {
+    try controller.decide { image in
+      guard let state = image.topics[Self.topic]?.partitions.first else { return [] }
+      let inSync = state.inSync.filter { $0.value != dead }
+      guard let leader = inSync.first(where: { $0.value == wanted }) ?? inSync.first else { return [] }
+      return [
+        .partitionChanged(topic: Self.topic, PartitionIndex(0), PartitionChange(leader: leader, inSync: inSync))
+      ]
+    }
   }
 
   var inSync: Set<Int32> {
