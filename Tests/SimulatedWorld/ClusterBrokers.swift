@@ -159,12 +159,12 @@ extension ClusterSimulation {
         present.insert(key)
         let minimum = ClusterPromises.minimum(of: topic, image)
         if brokers[j].copies[key]?.replica == nil { begin(key, newSettings(minimum), life, on: j) }
+        handle(.brokersChanged(statuses), key, on: j)
+        guard nodes[n].incarnation == incarnation, nodes[n].quorum != nil else { return }
         if brokers[j].copies[key]?.replica?.settings.minimum != minimum {
           // Before the partition's own state: what it says was decided by this minimum.
           handle(.settingsChanged(newSettings(minimum)), key, on: j)
         }
-        handle(.brokersChanged(statuses), key, on: j)
-        guard nodes[n].incarnation == incarnation, nodes[n].quorum != nil else { return }
         handle(.assigned(ClusterPromises.translated(state, image)), key, on: j)
         guard nodes[n].incarnation == incarnation, nodes[n].quorum != nil else { return }
       }

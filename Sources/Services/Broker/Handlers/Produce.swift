@@ -165,8 +165,8 @@ private final class ProduceAnswer: Sendable {
   private func hinted(_ response: ProduceResponse) -> ProduceResponse {
     guard call.context.version >= 10 else { return response }
     var response = response
-    let controller = broker.controller
-    var hints = LeaderHints(image: { image }, listener: call.context.listener)
+    let broker = broker
+    var hints = LeaderHints(image: { broker.image }, listener: call.context.listener)
     for topic in response.responses.indices {
       let named: LeaderHints.Topic =
         call.context.version >= 13
