@@ -58,7 +58,10 @@ extension ClusterSimulation {
       judge.agree(copy.log, id, upTo: Int(replica.log.highWatermark.value))
       guard case .readable(let answer) = replica.read(from: Offset(Int64(offset))) else { return }
       judge.checkRead(answer, from: offset, on: copy.log, id)
-      if let mark = answer.highWatermark { judge.show(Int(mark.value), by: replica.leaderEpoch) }
+      // A copy may be behind its leader, and shows that it is.
+      if case .leader = replica.role, let mark = answer.highWatermark {
+        judge.show(Int(mark.value), by: replica.leaderEpoch)
+      }
     }
   }
 
