@@ -36,10 +36,13 @@ let foundations: [Target] = [
   library("Foundations", "CZstd", apt: "libzstd-dev"),
   library("Foundations", "CSnappy", apt: "libsnappy-dev"),
   library("Foundations", "CPCRE2", apt: "libpcre2-dev"),
+  library("Foundations", "CYAML", apt: "libyaml-dev"),
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
   module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   module("Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
+  module("Foundations", "JSONValue"),
+  module("Foundations", "YAML", uses: ["JSONValue", "CYAML"]),
 ]
 
 let decisions: [Target] = [
@@ -92,6 +95,8 @@ let testing: [Target] = [
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
+  tests(of: "JSONValue"),
+  tests(of: "YAML", uses: ["JSONValue"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
