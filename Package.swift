@@ -55,11 +55,15 @@ let decisions: [Target] = [
 let effects: [Target] = [
   shim("Effects", "CLinux"),
   library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
+  library("Effects", "CCurl", apt: "libcurl4-openssl-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
   module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
   module("Effects", "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
+  module(
+    "Effects", "KubernetesAPI",
+    uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CCurl", "CLinux"]),
 ]
 
 let services: [Target] = [
@@ -102,6 +106,7 @@ let testing: [Target] = [
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
+  tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),
