@@ -73,12 +73,12 @@ public struct Kubeconfig: Sendable {
     guard document.object != nil else {
       throw KubeconfigError("\(file) is \(document.kind), and a kubeconfig is an object")
     }
-    let kind = document["kind"].string ?? "Config"
+    let kind = document["kind"].scalarText ?? "Config"
     guard kind == "Config" else { throw KubeconfigError("\(file) is a \(kind), and a kubeconfig has the kind Config") }
     try collect("clusters", "cluster", of: document, file, trust, into: &clusters)
     try collect("users", "user", of: document, file, trust, into: &users)
     try collect("contexts", "context", of: document, file, trust, into: &contexts)
-    if currentContext == nil, let current = document["current-context"].string, !current.isEmpty {
+    if currentContext == nil, let current = document["current-context"].scalarText, !current.isEmpty {
       currentContext = current
     }
   }
@@ -91,7 +91,7 @@ public struct Kubeconfig: Sendable {
       throw KubeconfigError("\(file): \(list) is \(document[list].kind), and has to be an array")
     }
     for (place, entry) in entries.enumerated() {
-      guard let name = entry["name"].string, !name.isEmpty else {
+      guard let name = entry["name"].scalarText, !name.isEmpty else {
         throw KubeconfigError("\(file): \(list)[\(place)] has no name")
       }
       if found[name] == nil { found[name] = Entry(value: entry[item], file: file, trust: trust) }
@@ -111,7 +111,7 @@ extension Kubeconfig {
     }
     let origin = "context \(name) of \(context.file)"
     func named(_ key: String, in entries: [String: Entry], _ what: String) throws(KubeconfigError) -> Entry {
-      guard let other = context.value[key].string, !other.isEmpty else {
+      guard let other = context.value[key].scalarText, !other.isEmpty else {
         throw KubeconfigError("\(origin) names no \(what)")
       }
       guard let entry = entries[other] else {
@@ -122,9 +122,9 @@ extension Kubeconfig {
     }
     let cluster = try named("cluster", in: clusters, "cluster")
     var target = try Self.cluster(cluster, origin)
-    target.namespace = context.value["namespace"].string
+    target.namespace = context.value["namespace"].scalarText
     // A context without a user is anonymous, which some local servers allow.
-    if let user = context.value["user"].string, !user.isEmpty {
+    if let user = context.value["user"].scalarText, !user.isEmpty {
       try UserReader(entry: try named("user", in: users, "user"), name: user, origin: origin).read(into: &target)
     }
     return target
@@ -136,7 +136,7 @@ extension Kubeconfig {
 
   private static func cluster(_ entry: Entry, _ origin: String) throws(KubeconfigError) -> ServerTarget {
     let value = entry.value
-    guard let server = value["server"].string, !server.isEmpty else {
+    guard let server = value["server"].scalarText, !server.isEmpty else {
       throw KubeconfigError("the cluster of \(origin) has no server")
     }
     guard ServerAddress(server) != nil else {
@@ -150,8 +150,8 @@ extension Kubeconfig {
       throw KubeconfigError(
         "the cluster of \(origin) has both a certificate-authority and insecure-skip-tls-verify: one of them is meant")
     }
-    target.serverName = value["tls-server-name"].string
-    if let proxy = value["proxy-url"].string, !proxy.isEmpty {
+    target.serverName = value["tls-server-name"].scalarText
+    if let proxy = value["proxy-url"].scalarText, !proxy.isEmpty {
       guard ["http://", "https://", "socks5://", "socks5h://"].contains(where: proxy.hasPrefix) else {
         throw KubeconfigError("the proxy-url of \(origin) is \(proxy), and has to begin with http, https or socks5")
       }

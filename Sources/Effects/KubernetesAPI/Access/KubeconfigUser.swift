@@ -1,5 +1,17 @@
 import JSONValue
 
+extension JSON {
+  /// Text, or a number or boolean as it is written: without quotation marks, a context called 7 would be a number. So
+  /// does kubectl.
+  var scalarText: String? {
+    switch self {
+    case .string(let text): text
+    case .bool, .integer, .number: text()
+    case .null, .array, .object: nil
+    }
+  }
+}
+
 /// Reads what may be given as bytes in base 64 or as the name of a file.
 struct FieldReader {
   let value: JSON
@@ -10,13 +22,13 @@ struct FieldReader {
 
   /// `<name>-data` goes before `<name>`.
   func bytes(_ name: String) throws(KubeconfigError) -> ServerTarget.Bytes? {
-    if let text = value[name + "-data"].string, !text.isEmpty {
+    if let text = value[name + "-data"].scalarText, !text.isEmpty {
       guard let bytes = Base64.decode(text), !bytes.isEmpty else {
         throw KubeconfigError("\(name)-data of \(owner) is not base64")
       }
       return .data(bytes)
     }
-    guard let path = value[name].string, !path.isEmpty else { return nil }
+    guard let path = value[name].scalarText, !path.isEmpty else { return nil }
     guard trust == .own else {
       throw KubeconfigError("\(owner) names the file \(path), which only this process could read: use \(name)-data")
     }
@@ -52,7 +64,7 @@ struct UserReader {
       throw KubeconfigError(
         "\(owner) uses \(unknown), which Kubernetes has given up: use exec, a token or a certificate")
     }
-    if let impersonated = value["as"].string {
+    if let impersonated = value["as"].scalarText {
       throw KubeconfigError("\(owner) acts as \(impersonated), and impersonation is not spoken here")
     }
     target.token = try token()
@@ -61,13 +73,13 @@ struct UserReader {
   private func token() throws(KubeconfigError) -> ServerTarget.Token {
     if !value["exec"].isNull { return .exec(try exec(value["exec"])) }
     // As with kubectl, a file goes before the token itself.
-    if let path = value["tokenFile"].string, !path.isEmpty {
+    if let path = value["tokenFile"].scalarText, !path.isEmpty {
       guard entry.trust == .own else {
         throw KubeconfigError("\(owner) names the tokenFile \(path), which only this process could read: use token")
       }
       return .file(fields.absolute(path))
     }
-    guard let token = value["token"].string, !token.isEmpty else { return .none }
+    guard let token = value["token"].scalarText, !token.isEmpty else { return .none }
     guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
       throw KubeconfigError("the token of \(owner) has characters that no token has, such as a line break")
     }
@@ -75,7 +87,7 @@ struct UserReader {
   }
 
   private func exec(_ exec: JSON) throws(KubeconfigError) -> ExecPlugin {
-    guard let command = exec["command"].string, !command.isEmpty else {
+    guard let command = exec["command"].scalarText, !command.isEmpty else {
       throw KubeconfigError("exec of \(owner) has no command")
     }
     guard entry.trust == .own else {
@@ -83,7 +95,8 @@ struct UserReader {
         "\(owner) wants to run \(command), which this kubeconfig may not: use a token or a certificate")
     }
     let group = "client.authentication.k8s.io/"
-    guard let version = exec["apiVersion"].string, ["v1", "v1beta1"].contains(where: { version == group + $0 }) else {
+    guard let version = exec["apiVersion"].scalarText, ["v1", "v1beta1"].contains(where: { version == group + $0 })
+    else {
       throw KubeconfigError(
         "exec of \(owner) has the apiVersion \(exec["apiVersion"].text()), and has to have \(group)v1 or v1beta1")
     }
@@ -99,12 +112,12 @@ struct UserReader {
       plugin.arguments = arguments
     }
     for variable in exec["env"].elements {
-      guard let name = variable["name"].string, let value = variable["value"].string else {
+      guard let name = variable["name"].scalarText, let value = variable["value"].string else {
         throw KubeconfigError("env of exec of \(owner) has an entry without name and value")
       }
       plugin.environment.append(.init(name: name, value: value))
     }
-    plugin.installHint = exec["installHint"].string
+    plugin.installHint = exec["installHint"].scalarText
     plugin.wantsClusterInfo = exec["provideClusterInfo"].bool == true
     return plugin
   }

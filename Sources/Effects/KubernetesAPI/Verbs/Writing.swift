@@ -12,6 +12,18 @@ extension APIServer {
     return try await perform(call)
   }
 
+  /// Creates what only exists under an object: an eviction of a pod, a token of a service account.
+  public func create(
+    _ type: ResourceType, _ key: ObjectKey, _ subresource: Subresource, _ object: JSON
+  ) async throws(APIError) -> JSON {
+    var call = Call(
+      verb: "create", method: "POST", path: type.path(of: key, subresource),
+      operation: "create \(type.name)/\(subresource.rawValue) \(key)")
+    call.body = object
+    call.safety = .once
+    return try await perform(call)
+  }
+
   /// Replaces an object. With a resource version in its metadata it is refused as a conflict when another writer was
   /// faster; without one, the other writer is overridden.
   public func update(_ type: ResourceType, _ object: JSON, _ subresource: Subresource? = nil) async throws(APIError)
