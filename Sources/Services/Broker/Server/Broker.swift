@@ -92,7 +92,7 @@ public final class Broker: Sendable {
         log.error("a partition's disk failed", ["partition": "\(partition.name)", "reason": "\(error)"])
       })
     self.replication.withLock { $0 = replication }
-    try storage.open(image, as: replication.world) { follower.settings(of: $0, in: image) }
+    try storage.open({ controller.image }, as: replication.world) { follower.settings(of: $0, in: $1) }
     if let offsets = storage.table.topic(.consumerOffsets) { groups.follow(offsets) }
     metrics.addGauges(of: self)
     if let address = settings.metrics {
