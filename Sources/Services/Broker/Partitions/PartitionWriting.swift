@@ -192,7 +192,7 @@ extension Partition {
     after.wake(&state.consumers)
     after.wake(&state.followers)
     after.failure = error
-    after.fetch = .stops
+    after.fetch = .stops(.next())
   }
 
   func failWriters(_ error: StorageError, _ state: inout State, _ after: inout PartitionAftermath) {
