@@ -128,7 +128,7 @@ extension Partition {
     state.replica = Replica(
       id: world.node, brokerEpoch: world.brokerEpoch, recovered: LogSummary(of: log, highWatermark: mark),
       settings: state.replica.settings)
-    after.fetch = .stops
+    after.fetch = .stops(.next())
     state.lastTick = now
   }
 
@@ -152,7 +152,7 @@ extension Partition {
         take(.assigned(next), now, &state, &after)
         after.noteInSync(from: inSync, to: state.inSync)
         switch state.replica.role {
-        case .leader, .waiting: after.fetch = .stops
+        case .leader, .waiting: after.fetch = .stops(.next())
         case .follower, .observer: break
         }
         if state.replica.leaderEpoch != before {

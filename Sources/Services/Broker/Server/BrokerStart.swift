@@ -139,7 +139,7 @@ extension Broker {
     self.replication.withLock { $0 = replication }
     publisher.begin { image in
       do {
-        try self.storage.open(image, as: replication.world) { self.follower.settings(of: $0, in: image) }
+        try self.storage.open({ image }, as: replication.world) { self.follower.settings(of: $0, in: $1) }
         if let offsets = self.storage.table.topic(.consumerOffsets) { self.groups.follow(offsets) }
         self.assignReplicas(in: image)
         done(.success(()))
