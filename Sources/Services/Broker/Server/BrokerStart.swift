@@ -202,6 +202,7 @@ private final class QuorumFollower: MetadataQuorumObserver {
   func lostLeadership(_ epoch: LeaderEpoch) { broker.controller?.end() }
 
   func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
+    if leader != nil { broker.lifecycle.withLock { $0 }?.controllerChanged() }
     guard broker.settings.quorum != .alone else { return }
     broker.log.info("quorum leader", ["leader": leader.map { "\($0.value)" } ?? "none", "epoch": epoch.value])
   }
