@@ -28,7 +28,7 @@ public struct BrokerSessions: Sendable {
     self.timeout = timeout
     for broker in image.liveBrokers {
       touch(broker.id, metadata: .none, at: now)
-      sessions[broker.id]?.heardAt = now - TimeSpan(nanoseconds: timeout.nanoseconds / 2)
+      sessions[broker.id]?.heardAt = Instant(nanoseconds: now.nanoseconds - timeout.nanoseconds / 2)
       if broker.isShuttingDown { shutdownBegan(broker.id, at: end) }
     }
   }

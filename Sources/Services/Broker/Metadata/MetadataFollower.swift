@@ -62,10 +62,11 @@ final class MetadataFollower: Sendable {
     guard storage.world != nil else { return }
     if !changes.removed.isEmpty { remove(changes.removed) }
     if !changes.brokers.isEmpty { tellOfBrokers(changes.brokers, image) }
-    for id in changes.topics { follow(id, changes.partitions[id], image) }
+    // Before the partitions: a changed minimum counts before what was decided by it.
     for id in changes.reconfigured.sorted() {
       if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
     }
+    for id in changes.topics { follow(id, changes.partitions[id], image) }
   }
 
   private func changes(_ records: [MetadataRecord], _ image: MetadataImage) -> Changes {

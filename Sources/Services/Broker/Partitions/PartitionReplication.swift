@@ -147,8 +147,9 @@ extension Partition {
           settleBeforeChange(now, &state, &after)
         }
         state.assigned = (next, brokers)
-        takeMinimum(now, &state, &after)
+        // A leader that counts by a new minimum knows who is alive, and has it before what was decided by it.
         take(.brokersChanged(brokers), now, &state, &after)
+        takeMinimum(now, &state, &after)
         take(.assigned(next), now, &state, &after)
         after.noteInSync(from: inSync, to: state.inSync)
         switch state.replica.role {
