@@ -16,10 +16,11 @@ struct TopicTarget {
 
   init(_ topic: KafkaTopic, _ planning: TopicPlanning) {
     let placement = topic.spec.placement
+    let allowed = Self.allowed(placement, planning.situation)
+    self.allowed = allowed
     replicas = placement.replicas
     observers = placement.observers
     leaders = placement.leaders
-    allowed = Self.allowed(placement, planning.situation)
     let places = planning.situation.cluster.spec.regions.filter { share in
       share.brokers > 0 && (allowed?.contains(share.name) ?? true)
     }
