@@ -42,7 +42,13 @@ extension LocalAPIServer {
   ) throws(APIFailure) -> HTTPResponse {
     if target.subresource == "eviction" {
       _ = try write { store, now throws(APIFailure) in
-        try store.delete(.pods, key, DeleteOptions(request.body["deleteOptions"]), now: now)
+        if let budget = store.budgetAgainstEviction(of: try store.get(.pods, key)) {
+          throw APIFailure(
+            code: 429, reason: "TooManyRequests",
+            message: "Cannot evict pod as it would violate the pod's disruption budget \(budget).",
+            details: ["causes": [["reason": "DisruptionBudget", "message": JSON(budget)]]])
+        }
+        return try store.delete(.pods, key, DeleteOptions(request.body["deleteOptions"]), now: now)
       }
       return .json(["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: 201)
     }
