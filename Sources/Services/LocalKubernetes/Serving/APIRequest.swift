@@ -37,7 +37,10 @@ struct APIRequest: Sendable {
     if http.body.isEmpty { return .null }
     let type = http.header("content-type") ?? "application/json"
     if type.contains("protobuf") || type.contains("cbor") {
-      throw .unsupportedMediaType("the body of the request was in an unknown format - accepted media types include: application/json, application/yaml")
+      if let object = Protobuf.object(http.body) { return object }
+      throw .unsupportedMediaType(
+        "the body of the request was in an unknown format - accepted media types include: "
+          + "application/json, application/yaml")
     }
     do { return try JSON(parsing: http.body) } catch {
       guard type.contains("yaml") else {

@@ -45,6 +45,14 @@ enum Table {
   private static func cell(_ column: TableColumn, _ object: JSON, _ name: ResourceName, _ now: Timestamp) -> JSON {
     if name == .pods && column.name == "Status" { return JSON(podStatus(object)) }
     if name == .nodes && column.name == "Status" { return "Ready" }
+    if name == .pods && column.name == "Ready" {
+      let states = object["status"]["containerStatuses"].elements
+      let ready = states.count { $0["ready"] == true }
+      return JSON("\(ready)/\(object["spec"]["containers"].elements.count)")
+    }
+    if name == .statefulSets && column.name == "Ready" {
+      return JSON("\(object["status"]["readyReplicas"].int ?? 0)/\(object["spec"]["replicas"].int ?? 0)")
+    }
     let values = column.path.values(in: object)
     guard let first = values.first else { return column.type == "integer" || name == .pods ? 0 : "" }
     if column.type == "date" { return JSON(shortAge(first, now)) }

@@ -35,7 +35,7 @@ enum BuiltInKinds {
     kind(
       "", ["v1"], "pods", "Pod", short: ["po"], status: true,
       columns: [
-        .init("Status", ".status.phase"), .init("Restarts", ".status.containerStatuses[0].restartCount"),
+        .init("Ready", ".status"), .init("Status", ".status.phase"), .init("Restarts", ".status.containerStatuses[0].restartCount"),
         .init("IP", ".status.podIP", priority: 1), .init("Node", ".spec.nodeName", priority: 1),
       ], categories: ["all"]),
     kind(
@@ -62,7 +62,7 @@ enum BuiltInKinds {
   private static let others: [ResourceDefinition] = [
     kind(
       "apps", ["v1"], "statefulsets", "StatefulSet", short: ["sts"], status: true, generation: true, scale: true,
-      columns: [.init("Ready", ".status.readyReplicas"), .init("Desired", ".spec.replicas")], categories: ["all"]),
+      columns: [.init("Ready", ".status")], categories: ["all"]),
     kind("events.k8s.io", ["v1"], "events", "Event", short: ["ev"]),
     kind(
       "discovery.k8s.io", ["v1"], "endpointslices", "EndpointSlice",

@@ -69,6 +69,8 @@ enum File {
     return true
   }
 
+  static func remove(_ path: String) { unlink(path) }
+
   /// Makes a folder and those above it.
   static func makeFolder(_ path: String) {
     var made = path.hasPrefix("/") ? "" : "."
