@@ -79,13 +79,19 @@ let services: [Target] = [
     "Services", "LocalKubernetes",
     uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "HTTP", "KubernetesAPI", "CLinux", "CPCRE2"]),
   module(
+    "Services", "Operator",
+    uses: [
+      "Vocabulary", "JSONValue", "KubernetesResources", "Reconciliation", "KafkaProtocol", "KafkaClient", "EventLoop",
+      "HTTP", "KubernetesAPI", "Telemetry",
+    ]),
+  module(
     "Services", "CommandLine",
     uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient"]),
 ]
 
 let programs: [Target] = [
   .executableTarget(
-    name: "swiftwater", dependencies: ["Broker", "CommandLine", "Telemetry"], path: "Sources/Programs/swiftwater",
+    name: "swiftwater", dependencies: ["Broker", "CommandLine", "Operator", "Telemetry"], path: "Sources/Programs/swiftwater",
     swiftSettings: strict)
 ]
 

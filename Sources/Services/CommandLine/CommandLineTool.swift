@@ -29,7 +29,10 @@ public enum CommandLineTool {
   /// What `swiftwater --help` says: every command, the broker included.
   public static var help: String {
     let commands =
-      [("broker", "Runs a broker."), ("storage", "Formats a data folder, or says whose it is.")]
+      [
+        ("broker", "Runs a broker."),
+        ("operator", "Brings clusters and topics into the state that Kubernetes objects ask for."), ("storage", "Formats a data folder, or says whose it is."),
+      ]
       + allCommands.map { ($0.name, $0.summary) }
     let width = commands.map(\.0.count).max() ?? 0
     let lines = commands.map { name, summary in
@@ -64,7 +67,7 @@ public enum CommandLineTool {
     if group == "--version" { return try console.write("swiftwater \(version)\n") }
     let commands = allCommands.filter { $0.group == group }
     guard !commands.isEmpty else {
-      throw UsageError(unknown("command", group, among: ["broker", "storage"] + groups))
+      throw UsageError(unknown("command", group, among: ["broker", "operator", "storage"] + groups))
     }
     if let only = commands.first, only.verb.isEmpty {
       return try await only.run(Array(arguments.dropFirst()), console)

@@ -1,6 +1,6 @@
 import KubernetesResources
 import JSONValue
-import Vocabulary
+public import Vocabulary
 
 /// What to do next about one KafkaCluster.
 ///
@@ -48,5 +48,13 @@ public enum ClusterReconciliation {
   /// Identity and numbers that others need to talk to the cluster's brokers, as far as they are known.
   public static func bootstrapServers(_ situation: ClusterSituation) -> [String] {
     ClusterDesign(situation).bootstrapServers
+  }
+}
+
+extension ClusterReconciliation {
+  /// host:port of a controller as other controllers reach it; nil while that is not known.
+  public static func controllerAddress(of node: NodeID, _ situation: ClusterSituation) -> String? {
+    let design = ClusterDesign(situation)
+    return design.nodes.first { $0.id == node }.flatMap { design.controllerEndpoint($0)?.text }
   }
 }

@@ -1,0 +1,179 @@
+import KafkaClient
+import KafkaProtocol
+import Reconciliation
+import Vocabulary
+
+extension Conversation {
+  /// Does what a plan asks of the brokers. What is refused for one topic does not keep others waiting: the first
+  /// refusal is thrown in the end, and the next plan begins with what is left.
+  func perform(_ request: BrokerRequest, controllerAddress: (NodeID) -> String?) async throws {
+    defer { forgetFacts() }
+    let client = try client()
+    var refusals = Refusals()
+    switch request {
+    case .addVoter(let node): try await addVoter(node, at: controllerAddress(node), client)
+    case .removeVoter(let node):
+      let request = RemoveRaftVoterRequest {
+        $0.clusterID = self.clusterID
+        $0.voterID = node.value
+        $0.voterDirectoryID = self.directory(of: node) ?? .zero
+      }
+      let answer = try await client.sendToAny(request).response
+      refusals.add("node \(node)", answer.errorCode, answer.errorMessage, passing: [.voterNotFound])
+    case .unregister(let node):
+      let answer = try await client.sendToAny(UnregisterBrokerRequest { $0.brokerID = node.value }).response
+      refusals.add("broker \(node)", answer.errorCode, answer.errorMessage, passing: [.brokerIdNotRegistered])
+    case .reassign(let moves): try await reassign(moves, client, &refusals)
+    case .createTopics(let topics): try await create(topics, client, &refusals)
+    case .addPartitions(let topics): try await grow(topics, client, &refusals)
+    case .alterTopics(let topics): try await alter(topics, client, &refusals)
+    case .deleteTopics(let topics): try await delete(topics, client, &refusals)
+    }
+    if let first = refusals.first { throw first }
+  }
+
+  private func addVoter(_ node: NodeID, at address: String?, _ client: ClusterClient) async throws {
+    guard let directory = directory(of: node), let address = address.flatMap({ BrokerAddress($0) }) else {
+      throw Unknown("node \(node) cannot become a voter: its directory or its address is not known.")
+    }
+    let request = AddRaftVoterRequest {
+      $0.clusterID = self.clusterID
+      $0.timeoutMs = Int32(Limits.requestSpan.milliseconds)
+      $0.voterID = node.value
+      $0.voterDirectoryID = directory
+      $0.listeners = [
+        .init {
+          $0.name = "CONTROLLER"
+          $0.host = address.host
+          $0.port = address.port
+        }
+      ]
+    }
+    let answer = try await client.sendToAny(request).response
+    var refusals = Refusals()
+    refusals.add("node \(node)", answer.errorCode, answer.errorMessage, passing: [.duplicateVoter])
+    if let first = refusals.first { throw first }
+  }
+
+  private func reassign(_ moves: [Reassignment], _ client: ClusterClient, _ refusals: inout Refusals) async throws {
+    let byTopic = Dictionary(grouping: moves, by: \.topic)
+    let request = AlterPartitionReassignmentsRequest {
+      $0.timeoutMs = Int32(Limits.requestSpan.milliseconds)
+      $0.topics = byTopic.keys.sorted().map { name in
+        .init {
+          $0.name = name
+          $0.partitions = (byTopic[name] ?? []).map { move in
+            .init {
+              $0.partitionIndex = Int32(clamping: move.partition)
+              $0.replicas = move.replicas.map(\.value)
+            }
+          }
+        }
+      }
+    }
+    let answer = try await client.call(request, to: .controller).response
+    refusals.add("reassignments", answer.errorCode, answer.errorMessage)
+    for topic in answer.responses {
+      for partition in topic.partitions {
+        refusals.add("\(topic.name)-\(partition.partitionIndex)", partition.errorCode, partition.errorMessage)
+      }
+    }
+  }
+
+  private func create(_ topics: [TopicCreation], _ client: ClusterClient, _ refusals: inout Refusals) async throws {
+    for chunk in topics.chunks(of: Limits.topicsPerRequest) {
+      let request = CreateTopicsRequest {
+        $0.timeoutMs = Int32(Limits.requestSpan.milliseconds)
+        $0.topics = chunk.map { topic in
+          .init {
+            $0.name = topic.name
+            $0.numPartitions = Int32(clamping: topic.partitions)
+            $0.replicationFactor = Int16(clamping: topic.replicationFactor ?? -1)
+            $0.configs = topic.config.sorted { $0.key < $1.key }.map { key, value in
+              .init {
+                $0.name = key
+                $0.value = value
+              }
+            }
+          }
+        }
+      }
+      for topic in try await client.call(request, to: .controller).response.topics {
+        refusals.add(topic.name, topic.errorCode, topic.errorMessage, passing: [.topicAlreadyExists])
+      }
+    }
+  }
+
+  private func grow(_ topics: [PartitionIncrease], _ client: ClusterClient, _ refusals: inout Refusals) async throws {
+    for chunk in topics.chunks(of: Limits.topicsPerRequest) {
+      let request = CreatePartitionsRequest {
+        $0.timeoutMs = Int32(Limits.requestSpan.milliseconds)
+        $0.topics = chunk.map { topic in
+          .init {
+            $0.name = topic.topic
+            $0.count = Int32(clamping: topic.partitions)
+            $0.assignments = nil
+          }
+        }
+      }
+      for topic in try await client.call(request, to: .controller).response.results {
+        refusals.add(topic.name, topic.errorCode, topic.errorMessage)
+      }
+    }
+  }
+
+  private func alter(_ topics: [TopicAlteration], _ client: ClusterClient, _ refusals: inout Refusals) async throws {
+    for chunk in topics.chunks(of: Limits.topicsPerRequest) {
+      let request = IncrementalAlterConfigsRequest {
+        $0.resources = chunk.map { topic in
+          .init {
+            $0.resourceType = 2
+            $0.resourceName = topic.topic
+            $0.configs = topic.changes.sorted { $0.key < $1.key }.map { key, value in
+              .init {
+                $0.name = key
+                $0.value = value
+                $0.configOperation = value == nil ? 1 : 0
+              }
+            }
+          }
+        }
+      }
+      for topic in try await client.call(request, to: .controller).response.responses {
+        refusals.add(topic.resourceName, topic.errorCode, topic.errorMessage)
+      }
+    }
+  }
+
+  /// By id, so that a topic that was made again under the same name is left alone.
+  private func delete(_ topics: [TopicDeletion], _ client: ClusterClient, _ refusals: inout Refusals) async throws {
+    let metadata = try await client.refreshMetadata(nil)
+    let present = Dictionary(metadata.topics.map { ($0.name ?? "", $0.topicID) }) { first, _ in first }
+    for chunk in topics.chunks(of: Limits.topicsPerRequest) {
+      let ids = chunk.compactMap { topic in present[topic.topic].flatMap { "\($0)" == topic.id ? $0 : nil } }
+      guard !ids.isEmpty else { continue }
+      let request = DeleteTopicsRequest {
+        $0.timeoutMs = Int32(Limits.requestSpan.milliseconds)
+        $0.topics = ids.map { id in
+          .init {
+            $0.name = nil
+            $0.topicID = id
+          }
+        }
+      }
+      for topic in try await client.call(request, to: .controller).response.responses {
+        refusals.add(topic.name ?? "\(topic.topicID)", topic.errorCode, topic.errorMessage, passing: [.unknownTopicId])
+      }
+    }
+  }
+}
+
+/// What brokers said no to.
+struct Refusals {
+  private(set) var first: Conversation.Unknown?
+
+  mutating func add(_ subject: String, _ code: ErrorCode, _ message: String?, passing: Set<ErrorCode> = []) {
+    guard code != .none, !passing.contains(code), first == nil else { return }
+    first = Conversation.Unknown("\(subject): \(code)\(message.map { $0.isEmpty ? "" : ": \($0)" } ?? "")")
+  }
+}

@@ -1,0 +1,229 @@
+import EventLoop
+import HTTP
+import JSONValue
+public import KubernetesAPI
+import KubernetesResources
+import Reconciliation
+import Synchronization
+public import Telemetry
+public import Vocabulary
+
+/// One operator: it watches every member, and does what is to be done while it leads.
+public final class OperatorService: Sendable {
+  public struct Settings: Sendable {
+    public var home: ServerTarget
+    /// Where Leases and the member's name are.
+    public var namespace: String
+    /// Whether resources of every namespace are looked after, or of this one only.
+    public var watchesAllNamespaces = false
+    public var identity: String
+    /// The member's name where no Region leads here.
+    public var memberName: String?
+    /// Nil for none.
+    public var metricsListener: (host: String, port: UInt16)?
+    /// A leader that dies is replaced after about this time.
+    public var leaseDuration = TimeSpan.seconds(10)
+    /// An API server that fails for a shorter time is no news.
+    public var grace = TimeSpan.seconds(5)
+    /// How long one request may take with all its attempts.
+    public var patience = TimeSpan.seconds(5)
+    /// Changes that come together are looked at together.
+    public var debounce = TimeSpan.milliseconds(50)
+    public var probePeriod = TimeSpan.seconds(2)
+    public var resync = TimeSpan.seconds(15)
+    public var workers = 4
+
+    public init(home: ServerTarget, namespace: String, identity: String) {
+      self.home = home
+      self.namespace = namespace
+      self.identity = identity
+    }
+  }
+  public let settings: Settings
+  public let metrics: MetricRegistry
+  private let log: Log
+  private let membership: Membership
+  private let leadership: Leadership
+  private let reconciler: Reconciler
+  private let queue: WorkQueue<WorkKey>
+  private let loop: EventLoop
+  private let pool: BlockingPool
+  private let tasks = Mutex<[Task<Void, Never>]>([])
+  private let page = Mutex<HTTPServer?>(nil)
+
+  public init(_ settings: Settings, log: Log) throws {
+    self.settings = settings
+    self.log = log
+    let metrics = MetricRegistry()
+    metrics.addProcessMetrics()
+    self.metrics = metrics
+    let queue = WorkQueue<WorkKey>()
+    self.queue = queue
+    loop = try EventLoop(name: "brokers")
+    pool = try BlockingPool(threads: 1, name: "names")
+    let router = Router(queue: queue, debounce: settings.debounce)
+    let leading = metrics.gauge("operator_leads", help: "1 while this operator leads.")
+    leadership = Leadership(
+      .init(
+        key: ObjectKey(namespace: settings.namespace, name: "swiftwater-operator"), identity: settings.identity,
+        duration: settings.leaseDuration), log: log
+    ) { leads in
+      leading.set(leads ? 1 : 0)
+      if leads { router.everything() }
+    }
+    let doors = Door.Settings(
+      namespace: settings.namespace, watched: settings.watchesAllNamespaces ? nil : settings.namespace,
+      grace: settings.grace, probePeriod: settings.probePeriod)
+    membership = try Membership(
+      home: settings.home, named: settings.memberName, doors, patience: settings.patience, log: log, metrics: metrics
+    ) { router.heard($0, $1) }
+    var pauses = Reconciler.Pauses()
+    pauses.whenDone = settings.resync
+    let performer = Performer(leadership, identity: settings.identity, log: log, metrics: metrics)
+    reconciler = Reconciler(membership, performer, pauses, loop: loop, pool: pool, log: log)
+    router.membership.withLock { $0 = membership }
+    addMetrics()
+  }
+
+  private func addMetrics() {
+    metrics.gauge("operator_queue_depth", help: "Keys that wait for a worker.") { [queue] in Double(queue.depth) }
+    metrics.collect(
+      "operator_member_seen", help: "1 while a member's API server answers.", kind: .gauge
+    ) { [weak membership] in
+      guard let membership else { return [] }
+      return Sights(membership).sights.sorted { $0.key < $1.key }.map { name, sight in
+        MetricSample(["member": name], sight == .seen ? 1 : 0)
+      }
+    }
+  }
+
+  /// Whether it leads now.
+  public var isLeading: Bool { leadership.isLeading }
+  /// Whether the home was read, so that it can take over.
+  public var isReady: Bool { membership.home.caches?.isSynced == true }
+  /// Where metrics and probes are answered.
+  public var metricsPort: UInt16? { page.withLock { $0?.port } }
+
+  public func start() throws {
+    try loop.start()
+    if let (host, port) = settings.metricsListener {
+      let server = try HTTPServer(host: host, port: port) { [weak self] request in
+        guard let self else { return .text("stopping", status: 503) }
+        return answer(request)
+      }
+      page.withLock { $0 = server }
+    }
+    membership.start()
+    let work = Task { [queue, reconciler, leadership, workers = settings.workers] in
+      await queue.work(tasks: workers) { key in
+        guard leadership.isLeading else { return nil }
+        return await reconciler.reconcile(key)
+      }
+    }
+    let lead = Task { [weak self] in
+      while !Task.isCancelled, let self {
+        let began = monotonicNow()
+        await attend()
+        let period = settings.leaseDuration.nanoseconds / 3
+        // Candidates come at different times, so that one of them is first.
+        let pause = isLeading ? period : period / 2 + Int64.random(in: 0...period)
+        let rest = max(pause - (monotonicNow() - began).nanoseconds, 50_000_000)
+        try? await Task.sleep(nanoseconds: UInt64(rest))
+      }
+    }
+    tasks.withLock { $0 = [work, lead] }
+    log.info(
+      "started", ["identity": settings.identity, "home": settings.home.url, "namespace": settings.namespace])
+  }
+
+  /// Looks at the Leases, if there is anything to lead.
+  private func attend() async {
+    membership.follow()
+    let sights = Sights(membership)
+    let hasWork = Kinds.applied.contains { !sights.keys($0).isEmpty }
+    guard hasWork || isLeading else { return }
+    await leadership.attend(sights.doors.mapValues(\.server), of: sights.count)
+  }
+
+  private func answer(_ request: HTTPRequest) -> HTTPResponse {
+    switch request.path {
+    case "/metrics": HTTPResponse(contentType: MetricRegistry.contentType, body: metrics.exposition())
+    case "/livez": .text("ok")
+    case "/readyz": isReady ? .text("ok") : .text("not ready: the home's API server has not told everything", status: 503)
+    default: .text("not found: /metrics, /livez and /readyz are here", status: 404)
+    }
+  }
+
+  /// Gives the Leases back, and ends everything.
+  public func stop() async {
+    let tasks = tasks.withLock { tasks in
+      defer { tasks = [] }
+      return tasks
+    }
+    for task in tasks { task.cancel() }
+    queue.close()
+    await leadership.resign()
+    for task in tasks { await task.value }
+    abandon()
+  }
+
+  /// Ends as a process that is killed would: the Leases stay as they are.
+  func abandon() {
+    for task in tasks.withLock({ $0 }) { task.cancel() }
+    queue.close()
+    membership.close()
+    reconciler.close()
+    page.withLock { $0.take() }?.stop()
+    pool.stop()
+    loop.stop()
+  }
+}
+
+/// Which work a change is.
+private final class Router: Sendable {
+  let membership = Mutex<Membership?>(nil)
+  private let queue: WorkQueue<WorkKey>
+  private let debounce: TimeSpan
+
+  init(queue: WorkQueue<WorkKey>, debounce: TimeSpan) {
+    self.queue = queue
+    self.debounce = debounce
+  }
+
+  func heard(_ type: ResourceType?, _ object: JSON?) {
+    guard let type, let object, let key = ObjectKey(of: object) else {
+      membership.withLock { $0 }?.follow()
+      return everything()
+    }
+    switch type {
+    case Kinds.regions:
+      membership.withLock { $0 }?.follow()
+      everything()
+    case Kinds.clusters:
+      add(.cluster(key))
+      add(.topics(of: key))
+    case Kinds.topics: add(.topics(of: Reconciler.cluster(of: object)))
+    case Kinds.machines: everything()
+    default:
+      guard let cluster = object["metadata"]["labels"][Marks.cluster].string else { return }
+      add(.cluster(ObjectKey(namespace: key.namespace, name: cluster)))
+      if let region = object["metadata"]["labels"][Marks.region].string, type == Kinds.pods || type == Kinds.sets {
+        add(.region(ObjectKey(namespace: key.namespace, name: region)))
+      }
+    }
+  }
+
+  private func add(_ key: WorkKey) { queue.add(key, after: debounce) }
+
+  func everything() {
+    guard let membership = membership.withLock({ $0 }) else { return }
+    let sights = membership.members.values.compactMap(\.caches) + [membership.home.caches].compactMap { $0 }
+    for caches in sights {
+      for key in caches.informers[Kinds.regions]?.keys ?? [] { add(.region(key)) }
+      for key in caches.informers[Kinds.clusters]?.keys ?? [] { add(.cluster(key)) }
+      var clusters: Set<ObjectKey> = []
+      for object in caches.all(Kinds.topics).values { clusters.insert(Reconciler.cluster(of: object)) }
+      for cluster in clusters { add(.topics(of: cluster)) }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Vocabulary
+
+/// What one API server has of everything that the operator looks at.
+final class Caches: Sendable {
+  let informers: [ResourceType: Informer<JSON>]
+  let hasPolicyV1: Bool
+
+  /// What an API server offers beyond what every one has.
+  struct Offer: Sendable {
+    var hasPolicyV1: Bool
+    var hasServiceExports: Bool
+    /// Addresses of machines are only of interest where clients reach brokers through them.
+    var maySeeMachines: Bool
+  }
+
+  /// `tell` hears that an object may have changed; nil is for news about the connection.
+  init(
+    _ server: APIServer, _ offer: Offer, namespace: String?, tell: @escaping @Sendable (ResourceType, JSON?) -> Void
+  ) {
+    hasPolicyV1 = offer.hasPolicyV1
+    var types = Kinds.applied + Kinds.owned + [Kinds.pods, offer.hasPolicyV1 ? Kinds.budgets : Kinds.oldBudgets]
+    if offer.hasServiceExports { types.append(Kinds.exports) }
+    if offer.maySeeMachines { types.append(Kinds.machines) }
+    var informers: [ResourceType: Informer<JSON>] = [:]
+    for type in types {
+      let isOurs = !Kinds.applied.contains(type) && type != Kinds.machines
+      let selection = APIServer.Selection(
+        namespace: type.scope == .cluster ? nil : namespace,
+        labels: isOurs ? "\(Marks.managedBy)=\(Marks.managedByValue)" : nil)
+      informers[type] = Informer(server, type, selection, keeping: { $0.trimmed }) { change in
+        switch change {
+        case .put(_, let old, let new):
+          // A machine says every few seconds that it lives.
+          if type == Kinds.machines, let old, old["status"]["addresses"] == new["status"]["addresses"] { return }
+          tell(type, new)
+        case .deleted(_, let last): tell(type, last)
+        case .synced, .contactLost, .contactRegained: tell(type, nil)
+        }
+      }
+    }
+    self.informers = informers
+  }
+
+  func run() async {
+    await withTaskGroup(of: Void.self) { group in
+      for informer in informers.values { group.addTask { await informer.run() } }
+    }
+  }
+
+  var isSynced: Bool { informers.values.allSatisfy(\.isSynced) }
+
+  /// The oldest failure that still lasts, and why the first list has not come where it has not.
+  var trouble: (since: Instant?, why: String)? {
+    var found: (since: Instant?, why: String)?
+    for informer in informers.values {
+      switch informer.contact {
+      case .current, .starting(nil): continue
+      case .starting(let why?): found = found ?? (nil, why)
+      case .unknown(let since, let why):
+        if let known = found?.since, known <= since { continue }
+        found = (since, why)
+      }
+    }
+    return found
+  }
+
+  subscript(_ id: ObjectID) -> JSON? { Kinds.type(of: id.kind).flatMap { informers[$0]?[id.key] } }
+  func all(_ type: ResourceType) -> [ObjectKey: JSON] { informers[type]?.objects ?? [:] }
+
+  /// Everything that belongs to one KafkaCluster.
+  func objects(of cluster: ObjectKey) -> MemberContent {
+    var content = MemberContent()
+    for type in Kinds.owned + [Kinds.budgets, Kinds.oldBudgets, Kinds.exports] {
+      for (key, object) in all(type) where isOf(cluster, key, object) {
+        content.objects[ObjectID(type.objectKind, key.namespace, key.name)] = object
+      }
+    }
+    content.pods = all(Kinds.pods).filter { isOf(cluster, $0.key, $0.value) }.map { Pod($0.value) }
+      .sorted { $0.name < $1.name }
+    for (key, machine) in all(Kinds.machines) {
+      let addresses = machine["status"]["addresses"].elements
+      let best = ["ExternalIP", "InternalIP"].compactMap { type in
+        addresses.first { $0["type"].string == type }?["address"].string
+      }.first
+      if let best { content.machines[key.name] = best }
+    }
+    return content
+  }
+
+  private func isOf(_ cluster: ObjectKey, _ key: ObjectKey, _ object: JSON) -> Bool {
+    key.namespace == cluster.namespace && object["metadata"]["labels"][Marks.cluster].string == cluster.name
+  }
+}
+
+/// What a member has of one KafkaCluster.
+struct MemberContent: Sendable {
+  var objects: [ObjectID: JSON] = [:]
+  var pods: [Pod] = []
+  var machines: [String: String] = [:]
+}

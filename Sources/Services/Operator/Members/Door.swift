@@ -1,0 +1,248 @@
+import EventLoop
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// How we come to an API server: as the operator's home, or through the kubeconfig of a Region.
+enum DoorKey: Hashable, Comparable, Sendable, CustomStringConvertible {
+  case home
+  case region(namespace: String, name: String)
+
+  static func < (a: Self, b: Self) -> Bool {
+    switch (a, b) {
+    case (_, .home): false
+    case (.home, _): true
+    case (.region(let a, let c), .region(let b, let d)): (a, c) < (b, d)
+    }
+  }
+  var description: String {
+    switch self {
+    case .home: "home"
+    case .region(_, let name): name
+    }
+  }
+}
+
+/// Whether what a member's caches say is how it is.
+enum Sight: Hashable, Sendable {
+  case seen
+  case unknown(since: String, why: String)
+}
+
+/// The way to one API server, with everything that it needs of its own, so that nobody waits for it.
+///
+/// Which Kubernetes cluster is behind it, the server itself says: a ConfigMap there has the member's name. Two doors
+/// may lead to one member; only one of them reads it.
+final class Door: Sendable {
+  struct Settings: Sendable {
+    var namespace: String
+    /// Nil to look at every namespace.
+    var watched: String?
+    /// A failure that is shorter than this is no news.
+    var grace: TimeSpan
+    var probePeriod: TimeSpan
+  }
+  private struct State {
+    var version: APIServer.Version?
+    var roundTrip: TimeSpan?
+    var member: String?
+    var caches: Caches?
+    var unknown: (since: String, at: Instant)?
+    var failure: (since: String, at: Instant, why: String)?
+    var task: Task<Void, Never>?
+  }
+  let key: DoorKey
+  let server: APIServer
+  let settings: Settings
+  private let log: Log
+  private let state = Mutex(State())
+  /// An object may have changed; nil for news about the door itself.
+  private let tell: @Sendable (ResourceType?, JSON?) -> Void
+  private let opened = KubernetesTime.text(wallClockNow())
+
+  init(
+    _ key: DoorKey, _ server: APIServer, _ settings: Settings, log: Log,
+    tell: @escaping @Sendable (ResourceType?, JSON?) -> Void
+  ) {
+    self.key = key
+    self.server = server
+    self.settings = settings
+    self.log = log
+    self.tell = tell
+  }
+
+  static let marker = "swiftwater-member"
+
+  var member: String? { state.withLock { $0.member } }
+  var caches: Caches? { state.withLock { $0.caches } }
+  var version: APIServer.Version? { state.withLock { $0.version } }
+  var roundTrip: TimeSpan? { state.withLock { $0.roundTrip } }
+
+  /// `serves` says whether this door is the one that reads the member of a name; the home reads at once.
+  func start(serves: @escaping @Sendable (String) -> Bool, proposal: @escaping @Sendable () -> String?) {
+    let task = Task { await run(serves, proposal) }
+    state.withLock { $0.task = task }
+  }
+
+  func close() {
+    let task = state.withLock { state in
+      defer { state.task = nil }
+      return state.task
+    }
+    task?.cancel()
+    server.close()
+  }
+
+  private func run(_ serves: @escaping @Sendable (String) -> Bool, _ proposal: @escaping @Sendable () -> String?) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.probe(proposal) }
+      group.addTask { await self.read(serves) }
+    }
+  }
+
+  /// Asks the server from time to time who it is: a connection on which nothing comes says nothing about the server.
+  private func probe(_ proposal: @Sendable () -> String?) async {
+    while !Task.isCancelled {
+      let began = monotonicNow()
+      do throws(APIError) {
+        let version = try await server.version()
+        let took = monotonicNow() - began
+        let isNews = state.withLock { state in
+          defer {
+            state.version = version
+            state.roundTrip = state.roundTrip.map { TimeSpan(nanoseconds: ($0.nanoseconds * 7 + took.nanoseconds) / 8) } ?? took
+            state.failure = nil
+          }
+          return state.version == nil || state.failure != nil
+        }
+        if isNews { tell(nil, nil) }
+        if member == nil { try await findName(proposal()) }
+      } catch {
+        note(error)
+      }
+      _ = sight
+      try? await Task.sleep(nanoseconds: UInt64((member == nil ? .milliseconds(500) : settings.probePeriod).nanoseconds))
+    }
+  }
+
+  private func note(_ error: APIError) {
+    guard !error.isCancelled else { return }
+    let isNews = state.withLock { state in
+      let isFirst = state.failure == nil
+      if isFirst { state.failure = (KubernetesTime.text(wallClockNow()), monotonicNow(), "\(error)") }
+      return isFirst
+    }
+    if isNews {
+      log.warning("an API server does not do what is asked", ["door": key, "because": error])
+      tell(nil, nil)
+    }
+  }
+
+  /// The first name that was written is the member's, for ever.
+  private func findName(_ proposal: String?) async throws(APIError) {
+    let key = ObjectKey(namespace: settings.namespace, name: Self.marker)
+    var found = try await server.find(Kinds.configMaps, key)?["data"]["name"].string
+    if found == nil, let proposal {
+      let marker: JSON = [
+        "metadata": [
+          "name": .string(key.name), "namespace": .string(key.namespace),
+          "annotations": ["kubernetes.io/description": "The name of this Kubernetes cluster among those of the operators."],
+        ], "data": ["name": .string(proposal)],
+      ]
+      do throws(APIError) { found = try await server.create(Kinds.configMaps, marker)["data"]["name"].string } catch {
+        guard error.isAlreadyExists else { throw error }
+        found = try await server.find(Kinds.configMaps, key)?["data"]["name"].string
+      }
+    }
+    guard let found else { return }
+    state.withLock { $0.member = found }
+    log.info("found a member", ["door": self.key, "member": found, "server": server.target.url])
+    tell(nil, nil)
+  }
+
+  private func read(_ serves: @Sendable (String) -> Bool) async {
+    while !Task.isCancelled {
+      if key == .home || member.map(serves) == true {
+        do throws(APIError) {
+          try await readAll(while: serves)
+        } catch { note(error) }
+      }
+      try? await Task.sleep(nanoseconds: 300_000_000)
+    }
+  }
+
+  private func readAll(while serves: @Sendable (String) -> Bool) async throws(APIError) {
+    let offer = Caches.Offer(
+      hasPolicyV1: try await server.has(Kinds.budgets), hasServiceExports: try await server.has(Kinds.exports),
+      maySeeMachines: await maySeeMachines())
+    let tell = self.tell
+    let caches = Caches(server, offer, namespace: settings.watched) { tell($0, $1) }
+    state.withLock { $0.caches = caches }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await caches.run() }
+      if key != .home {
+        // Another door may turn out to be the better one.
+        while !Task.isCancelled, member.map(serves) == true {
+          try? await Task.sleep(nanoseconds: 1_000_000_000)
+        }
+        group.cancelAll()
+      }
+    }
+    state.withLock { $0.caches = nil }
+  }
+
+  /// Machines belong to no namespace: who may only see one namespace has no rights here, and needs none for PodIP.
+  private func maySeeMachines() async -> Bool {
+    do throws(APIError) {
+      _ = try await server.list(Kinds.machines) { _ in true }
+      return true
+    } catch { return false }
+  }
+
+  /// Whether its caches can be believed now. What has lasted shorter than the grace is not held against it.
+  var sight: Sight {
+    let now = monotonicNow()
+    let trouble = self.trouble
+    let (sight, isNews) = state.withLock { state -> (Sight, Bool) in
+      guard let trouble else {
+        let wasUnknown = state.unknown != nil
+        state.unknown = nil
+        return (.seen, wasUnknown)
+      }
+      if let since = trouble.since, state.unknown == nil, now - since < settings.grace { return (.seen, false) }
+      let known = state.unknown
+      let since = known?.since ?? KubernetesTime.text(wallClockNow())
+      state.unknown = (since, known?.at ?? now)
+      return (.unknown(since: since, why: trouble.why), known == nil)
+    }
+    if isNews { tell(nil, nil) }
+    return sight
+  }
+
+  /// What is in the way of believing the caches, and since when it went wrong if it ever was right.
+  private var trouble: (since: Instant?, why: String)? {
+    guard let caches else {
+      return (nil, state.withLock { $0.failure?.why } ?? "it has not answered yet")
+    }
+    guard caches.isSynced else { return (nil, caches.trouble?.why ?? "it has not told everything yet") }
+    let contact = server.contact
+    var worst = caches.trouble
+    if let since = contact.failingSince, since < worst?.since ?? Instant(nanoseconds: .max) {
+      worst = (since, contact.failure ?? "it does not answer")
+    }
+    return worst
+  }
+
+  /// Whether the server answers what the operator asks for a Region's condition.
+  var reach: Sight {
+    let (failure, version) = state.withLock { ($0.failure, $0.version) }
+    guard let failure else {
+      return version == nil ? .unknown(since: opened, why: "it has not answered yet") : .seen
+    }
+    if version != nil, monotonicNow() - failure.at < settings.grace { return .seen }
+    return .unknown(since: failure.since, why: failure.why)
+  }
+}

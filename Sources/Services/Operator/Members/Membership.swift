@@ -1,0 +1,194 @@
+import EventLoop
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// Every API server that we know of: our home, and one for each Region with a kubeconfig. They come, go and change
+/// their credentials while everything runs.
+final class Membership: Sendable {
+  private struct State {
+    var doors: [DoorKey: Door] = [:]
+    /// What each Region's door was made of.
+    var texts: [DoorKey: String] = [:]
+    /// Why a Region has no door, and since when.
+    var refused: [DoorKey: (since: String, why: String)] = [:]
+    var secrets: [ObjectKey: SecretWatch] = [:]
+    var isClosed = false
+  }
+  private struct SecretWatch {
+    let informer: Informer<JSON>
+    let task: Task<Void, Never>
+  }
+  let home: Door
+  let settings: Door.Settings
+  private let patience: TimeSpan
+  private let log: Log
+  private let metrics: MetricRegistry
+  private let state = Mutex(State())
+  private let tell: @Sendable (ResourceType?, JSON?) -> Void
+  /// What the home is called where no Region leads to it.
+  private let homeName: String?
+
+  init(
+    home target: ServerTarget, named homeName: String?, _ settings: Door.Settings, patience: TimeSpan, log: Log,
+    metrics: MetricRegistry, tell: @escaping @Sendable (ResourceType?, JSON?) -> Void
+  ) throws(APIError) {
+    self.settings = settings
+    self.patience = patience
+    self.log = log
+    self.metrics = metrics
+    self.homeName = homeName
+    self.tell = tell
+    home = Door(
+      .home, try Self.server("home", target, patience, metrics), settings, log: log, tell: tell)
+    state.withLock { $0.doors[.home] = home }
+  }
+
+  private static func server(
+    _ name: String, _ target: ServerTarget, _ patience: TimeSpan, _ metrics: MetricRegistry
+  ) throws(APIError) -> APIServer {
+    var settings = APIServer.Settings()
+    settings.patience = patience
+    return try APIServer(name: name, target: target, settings: settings, metrics: metrics)
+  }
+
+  func start() {
+    home.start(serves: { _ in true }, proposal: { [weak self] in self?.proposalForHome })
+  }
+
+  func close() {
+    let (doors, secrets) = state.withLock { state in
+      state.isClosed = true
+      defer { state.secrets = [:] }
+      return (Array(state.doors.values), Array(state.secrets.values))
+    }
+    for secret in secrets { secret.task.cancel() }
+    for door in doors { door.close() }
+  }
+
+  /// A Region that was applied here and has no kubeconfig of its own names the home; else whoever was told to.
+  private var proposalForHome: String? {
+    if let homeName { return homeName }
+    let regions = home.caches?.all(Kinds.regions) ?? [:]
+    return regions.values.map { Region.read($0).resource }
+      .filter { $0.spec.access == nil && $0.metadata.labels[Marks.origin] == nil }.map(\.metadata.name).min()
+  }
+
+  // MARK: Regions come and go
+
+  /// Makes doors for the Regions that the home knows, and closes those of Regions that are gone for certain.
+  func follow() {
+    guard let caches = home.caches, caches.informers[Kinds.regions]?.isSynced == true else { return }
+    var wanted: [DoorKey: SecretKeyReference] = [:]
+    for (key, object) in caches.all(Kinds.regions) {
+      guard let access = Region.read(object).resource.spec.access else { continue }
+      wanted[.region(namespace: key.namespace, name: key.name)] = access.kubeconfigSecret
+    }
+    let isCertain = home.sight == .seen
+    let closing = state.withLock { state -> [Door] in
+      guard isCertain else { return [] }
+      let gone = state.doors.keys.filter { $0 != .home && wanted[$0] == nil }
+      for key in gone {
+        state.texts[key] = nil
+        state.refused[key] = nil
+      }
+      return gone.compactMap { state.doors.removeValue(forKey: $0) }
+    }
+    for door in closing { door.close() }
+    for (key, reference) in wanted.sorted(by: { $0.key < $1.key }) { open(key, reference) }
+    if !closing.isEmpty { tell(nil, nil) }
+  }
+
+  private func open(_ key: DoorKey, _ reference: SecretKeyReference) {
+    guard case .region(let namespace, let name) = key else { return }
+    let secretKey = ObjectKey(namespace: namespace, name: reference.name)
+    let secrets = informer(secretKey)
+    guard secrets.isSynced else { return }
+    guard let secret = secrets[secretKey] else {
+      return refuse(key, "the Secret \(secretKey) is not there; spec.access.kubeconfigSecret names it.")
+    }
+    guard let encoded = secret["data"][reference.key].string, let bytes = Base64.decode(encoded) else {
+      return refuse(key, "the Secret \(secretKey) has no kubeconfig under the key '\(reference.key)'.")
+    }
+    let text = String(decoding: bytes, as: UTF8.self)
+    guard state.withLock({ $0.texts[key] != text && !$0.isClosed }) else { return }
+    let server: APIServer
+    do {
+      let target = try Kubeconfig(text: text, file: "the Secret \(secretKey)", trust: .dataOnly).target()
+      server = try Self.server(name, target, patience, metrics)
+    } catch {
+      state.withLock { $0.texts[key] = text }
+      return refuse(key, "\(error)")
+    }
+    let door = Door(key, server, settings, log: log, tell: tell)
+    let before = state.withLock { state in
+      state.texts[key] = text
+      state.refused[key] = nil
+      return state.doors.updateValue(door, forKey: key)
+    }
+    before?.close()
+    door.start(serves: { [weak self] in self?.chosen(for: $0) == key }, proposal: { name })
+    tell(nil, nil)
+  }
+
+  private func refuse(_ key: DoorKey, _ why: String) {
+    let isNews = state.withLock { state in
+      if state.refused[key]?.why == why { return false }
+      state.refused[key] = (KubernetesTime.text(wallClockNow()), why)
+      return true
+    }
+    if isNews {
+      log.warning("a Region cannot be reached", ["region": key, "because": why])
+      tell(nil, nil)
+    }
+  }
+
+  private func informer(_ key: ObjectKey) -> Informer<JSON> {
+    state.withLock { state in
+      if let watch = state.secrets[key] { return watch.informer }
+      let selection = APIServer.Selection(namespace: key.namespace, fields: "metadata.name=\(key.name)")
+      let informer = Informer(home.server, Kinds.secrets, selection, keeping: { $0.trimmed }) { [weak self] _ in
+        self?.follow()
+      }
+      state.secrets[key] = SecretWatch(informer: informer, task: Task { await informer.run() })
+      return informer
+    }
+  }
+
+  // MARK: Members
+
+  /// Which door reads a member: the home, if it is the home's, else the first one that works.
+  private func chosen(for member: String) -> DoorKey? { chosen[member] }
+
+  private var chosen: [String: DoorKey] {
+    var result: [String: DoorKey] = [:]
+    for (key, door) in state.withLock({ $0.doors }).sorted(by: { $0.key < $1.key }) {
+      guard let member = door.member, result[member] == nil else { continue }
+      result[member] = key
+    }
+    return result
+  }
+
+  /// The members by name, each with the door that reads it.
+  var members: [String: Door] {
+    let doors = state.withLock { $0.doors }
+    return chosen.compactMapValues { doors[$0] }
+  }
+
+  func door(_ key: DoorKey) -> Door? { state.withLock { $0.doors[key] } }
+  func refusal(_ key: DoorKey) -> (since: String, why: String)? { state.withLock { $0.refused[key] } }
+
+  /// Regions whose Kubernetes cluster has not said its name yet: each counts as a member of its own, so that nobody
+  /// leads by a majority of what happens to answer.
+  func strangers(recorded: (DoorKey) -> String?) -> [DoorKey: String?] {
+    var result: [DoorKey: String?] = [:]
+    let (doors, refused) = state.withLock { ($0.doors, $0.refused) }
+    for key in Set(doors.keys).union(refused.keys) where key != .home && doors[key]?.member == nil {
+      result[key] = .some(recorded(key))
+    }
+    return result
+  }
+}

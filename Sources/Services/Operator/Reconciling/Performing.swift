@@ -1,0 +1,221 @@
+import EventLoop
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Reconciliation
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// Does what plans say.
+///
+/// Each member has a lane of its own, and the brokers have one: a step that fails ends its lane, and the others go on.
+final class Performer: Sendable {
+  /// We may not lead any more, so that nothing is written.
+  struct NotLeading: Error, CustomStringConvertible { let description = "leadership is not certain any more" }
+  /// A write whose result the caches have not shown yet. Planning without it would do the same again.
+  private struct Pending: Hashable {
+    let member: String
+    let type: ResourceType
+    let key: ObjectKey
+    let before: String?
+    let until: Instant
+  }
+  /// A change that a cache has not shown after this time is not waited for.
+  private static let pendingMax = TimeSpan.seconds(3)
+
+  private let leadership: Leadership
+  private let log: Log
+  private let identity: String
+  private let writes: Counter
+  private let failures: Counter
+  private let state = Mutex<(pending: [WorkKey: [Pending]], recorders: [String: (APIServer, EventRecorder)])>(([:], [:]))
+
+  init(_ leadership: Leadership, identity: String, log: Log, metrics: MetricRegistry) {
+    self.leadership = leadership
+    self.identity = identity
+    self.log = log
+    writes = metrics.counter("operator_writes_total", help: "Writes to API servers and brokers that changed something.")
+    failures = metrics.counter("operator_steps_failed_total", help: "Steps that came to nothing.")
+  }
+
+  /// Whether the caches show everything that was written for a key.
+  func hasSettled(_ key: WorkKey, _ sights: Sights) -> Bool {
+    let now = monotonicNow()
+    return state.withLock { state in
+      let left = (state.pending[key] ?? []).filter { pending in
+        guard now < pending.until, let informer = sights.doors[pending.member]?.caches?.informers[pending.type] else {
+          return false
+        }
+        return informer.resourceVersion(of: pending.key) == pending.before
+      }
+      state.pending[key] = left.isEmpty ? nil : left
+      return left.isEmpty
+    }
+  }
+
+  /// Performs the steps, and returns whether all of them were.
+  func perform(
+    _ steps: [Step], for key: WorkKey, _ sights: Sights, ask: @escaping @Sendable (BrokerRequest) async throws -> Void
+  ) async -> Bool {
+    var lanes: [String: [Step]] = [:]
+    var asked: [BrokerRequest] = []
+    var events: [Step] = []
+    for step in steps {
+      switch step {
+      case .apply(_, let member), .delete(_, _, let member), .restart(_, _, _, let member),
+        .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
+        lanes[member, default: []].append(step)
+      case .ask(let request): asked.append(request)
+      case .event: events.append(step)
+      }
+    }
+    var isDone = await withTaskGroup(of: Bool.self) { group in
+      for (member, steps) in lanes {
+        group.addTask { await self.walk(steps, member, key, sights) }
+      }
+      let requests = asked
+      if !requests.isEmpty {
+        group.addTask { await self.walk(requests, ask) }
+      }
+      return await group.reduce(true) { $0 && $1 }
+    }
+    for case .event(let id, let severity, let reason, let message) in events {
+      isDone = await tell(id, severity, reason, message, sights) && isDone
+    }
+    return isDone
+  }
+
+  private func walk(_ requests: [BrokerRequest], _ ask: @Sendable (BrokerRequest) async throws -> Void) async -> Bool {
+    var isDone = true
+    for request in requests {
+      guard leadership.isLeading else { return false }
+      do {
+        try await ask(request)
+        writes.add()
+        log.info("asked the brokers", ["for": Self.words(request)])
+      } catch {
+        // Another request may be about something else: one topic that is refused holds up no other.
+        failures.add()
+        isDone = false
+        log.warning("the brokers did not do what was asked", ["for": Self.words(request), "because": "\(error)"])
+      }
+    }
+    return isDone
+  }
+
+  private static func words(_ request: BrokerRequest) -> String {
+    switch request {
+    case .addVoter(let node): "voter \(node) to join"
+    case .removeVoter(let node): "voter \(node) to leave"
+    case .unregister(let node): "broker \(node) to be forgotten"
+    case .reassign(let moves): "\(moves.count) partitions to move"
+    case .createTopics(let topics): "\(topics.count) new topics"
+    case .addPartitions(let topics): "more partitions of \(topics.count) topics"
+    case .alterTopics(let topics): "settings of \(topics.count) topics"
+    case .deleteTopics(let topics): "\(topics.count) topics to go"
+    }
+  }
+
+  private func walk(_ steps: [Step], _ member: String, _ key: WorkKey, _ sights: Sights) async -> Bool {
+    guard let door = sights.doors[member] else { return false }
+    for step in steps {
+      do {
+        try await take(step, member, door, key)
+      } catch let error as APIError where error.isConflict {
+        // Somebody was faster; the next plan knows what they did.
+        return false
+      } catch is NotLeading {
+        return false
+      } catch {
+        failures.add()
+        log.warning("a step failed", ["member": member, "because": "\(error)"])
+        return false
+      }
+    }
+    return true
+  }
+
+  private func take(_ step: Step, _ member: String, _ door: Door, _ key: WorkKey) async throws {
+    let mandate = leadership.mandate
+    // The answer may take as long as the patience; whoever leads next waits longer than that.
+    guard mandate.isCertain(at: monotonicNow()) else { throw NotLeading() }
+    let epoch = "\(mandate.epoch)"
+    switch step {
+    case .apply(var object, _):
+      guard let id = ObjectID(object), let type = Kinds.type(of: id.kind) else { return }
+      try await refuseIfNewer(door.caches?[id], mandate.epoch)
+      object["metadata"]["annotations"][Leadership.epochMark] = .string(epoch)
+      let answer = try await door.server.apply(type, object, manager: Marks.fieldManager, ownership: .taken)
+      wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "applied \(id)")
+    case .delete(let id, let uid, _), .restart(let id, let uid as String?, _, _):
+      guard let type = Kinds.type(of: id.kind) else { return }
+      try await refuseIfNewer(door.caches?[id], mandate.epoch)
+      try await door.server.delete(type, id.key, uid: uid)
+      wrote(member, door, type, id.key, key, "", "deleted \(id)")
+    case .writeStatus(let id, let status, _):
+      guard let type = Kinds.type(of: id.kind), var object = door.caches?[id] else { return }
+      try await refuseIfNewer(object, mandate.epoch)
+      object["status"] = status
+      let answer = try await door.server.update(type, object, .status)
+      wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "wrote the status of \(id)")
+    case .setFinalizers(let id, let finalizers, _):
+      guard let type = Kinds.type(of: id.kind), let object = door.caches?[id] else { return }
+      try await refuseIfNewer(object, mandate.epoch)
+      let patch: JSON = [
+        "metadata": ["finalizers": JSON(finalizers), "resourceVersion": object["metadata"]["resourceVersion"]]
+      ]
+      let answer = try await door.server.mergePatch(type, id.key, patch)
+      wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "set finalizers of \(id)")
+    case .event, .ask: break
+    }
+  }
+
+  private func refuseIfNewer(_ object: JSON?, _ epoch: Int64) async throws {
+    guard let text = object?["metadata"]["annotations"][Leadership.epochMark].string, let other = Int64(text),
+      other > epoch
+    else { return }
+    await leadership.saw(epoch: other)
+    throw NotLeading()
+  }
+
+  private func wrote(
+    _ member: String, _ door: Door, _ type: ResourceType, _ key: ObjectKey, _ work: WorkKey, _ version: String?,
+    _ words: String
+  ) {
+    let before = door.caches?.informers[type]?.resourceVersion(of: key)
+    // Nothing changed, or the cache was faster than the answer.
+    guard before != version else { return }
+    writes.add()
+    log.info(words, ["member": member])
+    let pending = Pending(
+      member: member, type: type, key: key, before: before, until: monotonicNow() + Self.pendingMax)
+    state.withLock { $0.pending[work, default: []].append(pending) }
+  }
+
+  /// Tells people about an object, beside the original where that can be seen.
+  private func tell(
+    _ id: ObjectID, _ severity: Step.Severity, _ reason: String, _ message: String, _ sights: Sights
+  ) async -> Bool {
+    guard leadership.isLeading else { return false }
+    let holders = sights.doors.keys.sorted().compactMap { member -> (String, Door, JSON)? in
+      guard let door = sights.doors[member], sights.sights[member] == .seen, let object = door.caches?[id] else {
+        return nil
+      }
+      return (member, door, object)
+    }
+    guard let (member, door, object) = holders.first(where: { $0.2["metadata"]["labels"][Marks.origin].isNull }) ?? holders.first
+    else { return true }
+    let recorder = state.withLock { state in
+      if let (server, recorder) = state.recorders[member], server === door.server { return recorder }
+      let recorder = EventRecorder(door.server, component: Marks.fieldManager, instance: identity)
+      state.recorders[member] = (door.server, recorder)
+      return recorder
+    }
+    log.info(message, ["about": id, "reason": reason])
+    if let error = await recorder.tell(severity == .normal ? .normal : .warning, reason, message, about: object) {
+      log.debug("an Event was not written", ["because": error])
+    }
+    return true
+  }
+}

@@ -1,0 +1,247 @@
+import EventLoop
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Reconciliation
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// Looks, plans, and has the plan performed: once for each call.
+final class Reconciler: Sendable {
+  struct Pauses: Sendable {
+    /// After something was done.
+    var afterSteps = TimeSpan.milliseconds(100)
+    /// While something is waited for that no watch shows, such as replicas that come into sync.
+    var whileWaiting = TimeSpan.milliseconds(1000)
+    /// When all is as it should be; between three quarters and five quarters of it.
+    var whenDone = TimeSpan.seconds(15)
+    /// Until a cache shows what was written.
+    var untilSettled = TimeSpan.milliseconds(30)
+  }
+  private let membership: Membership
+  let performer: Performer
+  private let pauses: Pauses
+  private let loop: EventLoop
+  private let pool: BlockingPool
+  private let log: Log
+  private let state = Mutex<[ObjectKey: Conversation]>([:])
+
+  init(
+    _ membership: Membership, _ performer: Performer, _ pauses: Pauses, loop: EventLoop, pool: BlockingPool, log: Log
+  ) {
+    self.membership = membership
+    self.performer = performer
+    self.pauses = pauses
+    self.loop = loop
+    self.pool = pool
+    self.log = log
+  }
+
+  func close() {
+    let all = state.withLock { state in
+      defer { state = [:] }
+      return state
+    }
+    for conversation in all.values { conversation.close() }
+  }
+
+  private func conversation(_ cluster: ObjectKey) -> Conversation {
+    state.withLock { state in
+      if let known = state[cluster] { return known }
+      let new = Conversation(loop: loop, pool: pool)
+      state[cluster] = new
+      return new
+    }
+  }
+
+  /// Does one round about a key. Returns when it shall come again; nil for never.
+  func reconcile(_ key: WorkKey) async -> TimeSpan? {
+    let sights = Sights(membership)
+    guard performer.hasSettled(key, sights) else { return pauses.untilSettled }
+    switch key {
+    case .region(let name): return await region(name, key, sights)
+    case .cluster(let name): return await cluster(name, key, sights)
+    case .topics(let cluster): return await topics(of: cluster, key, sights)
+    }
+  }
+
+  private func pause(_ steps: [Step], _ waits: [String], isDone: Bool) -> TimeSpan {
+    if !isDone || (steps.isEmpty && !waits.isEmpty) { return pauses.whileWaiting }
+    if !steps.isEmpty { return pauses.afterSteps }
+    let whole = pauses.whenDone.nanoseconds
+    return TimeSpan(nanoseconds: whole * 3 / 4 + Int64.random(in: 0...whole / 2))
+  }
+
+  private var now: String { KubernetesTime.text(wallClockNow()) }
+
+  // MARK: Regions
+
+  private func region(_ name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+    let id = ObjectID(.region, name.namespace, name.name)
+    let isUsed = sights.keys(Kinds.clusters).contains { cluster in
+      guard cluster.namespace == name.namespace else { return false }
+      let id = ObjectID(.kafkaCluster, cluster.namespace, cluster.name)
+      let spec = sights.copies(of: id, mayGo: false).truth?["spec"]["regions"].elements ?? []
+      return spec.contains { $0["name"].string == name.name }
+    }
+    let copies = sights.copies(of: id, mayGo: !isUsed)
+    guard let truth = copies.truth else { return nil }
+    let (region, mistakes) = Region.read(truth)
+    var plan = copies.plan
+    if !region.metadata.isBeingDeleted {
+      var situation = RegionSituation(
+        region, copies: sights.records(of: id, as: Region.self), contact: contact(region, copies.origin, sights), now: now)
+      situation.mistakes = mistakes
+      let (others, homes) = sights.regions(in: name.namespace)
+      situation.others = others.compactMap { other in homes[other.metadata.name].map { (other, $0) } }
+      situation.brokers = readiness(name, sights)
+      plan.steps += RegionReconciliation.plan(situation).steps
+    }
+    let isDone = await performer.perform(plan.steps, for: key, sights) { _ in }
+    return pause(plan.steps, plan.waits, isDone: isDone)
+  }
+
+  private func contact(_ region: Region, _ origin: String?, _ sights: Sights) -> RegionSituation.Contact {
+    let key = DoorKey.region(namespace: region.metadata.namespace, name: region.metadata.name)
+    let door: Door?
+    let sight: Sight
+    if region.spec.access == nil {
+      door = origin.flatMap { sights.doors[$0] }
+      sight = door?.reach ?? origin.flatMap { sights.sights[$0] } ?? .unknown(since: now, why: "its cluster is not known.")
+    } else {
+      door = membership.door(key)
+      sight = Sights.reach(key, membership)
+    }
+    switch sight {
+    case .unknown(let since, let why): return .failed(since: since, why: why)
+    case .seen:
+      guard let door, let member = door.member, let version = door.version else {
+        return .failed(since: now, why: "it has not said its name yet.")
+      }
+      return .reached(
+        member: member, version: version.text, roundTripMilliseconds: Int(door.roundTrip?.milliseconds ?? 0))
+    }
+  }
+
+  /// Brokers of all clusters in a Region.
+  private func readiness(_ region: ObjectKey, _ sights: Sights) -> Readiness {
+    var readiness = Readiness()
+    func isHere(_ object: JSON) -> Bool {
+      let meta = ObjectMeta(object)
+      return meta.namespace == region.namespace && meta.labels[Marks.region] == region.name
+        && meta.labels[Marks.broker] == "true"
+    }
+    for door in sights.doors.values {
+      readiness.desired += door.caches?.all(Kinds.sets).values.count(where: isHere) ?? 0
+      readiness.ready += door.caches?.all(Kinds.pods).values.count { isHere($0) && Pod($0).state == .ready } ?? 0
+    }
+    return readiness
+  }
+
+  // MARK: Clusters
+
+  private func situation(_ name: ObjectKey, _ truth: JSON, _ sights: Sights) -> ClusterSituation {
+    let id = ObjectID(.kafkaCluster, name.namespace, name.name)
+    let (cluster, mistakes) = KafkaCluster.read(truth)
+    let freshID = UniqueID(high: .random(in: 1...UInt64.max), low: .random(in: 1...UInt64.max))
+    var situation = ClusterSituation(cluster: cluster, now: now, freshID: freshID)
+    situation.mistakes = mistakes
+    situation.copies = sights.records(of: id, as: KafkaCluster.self)
+    (situation.regions, situation.homes) = sights.regions(in: name.namespace)
+    situation.members = sights.views { caches in
+      let content = caches.objects(of: name)
+      var objects = MemberObjects()
+      objects.objects = content.objects
+      objects.pods = content.pods
+      objects.machines = content.machines
+      objects.hasPolicyV1 = caches.hasPolicyV1
+      return objects
+    }
+    return situation
+  }
+
+  private func addBrokers(to situation: inout ClusterSituation, _ name: ObjectKey) async {
+    let ids = [situation.cluster.status.clusterID] + situation.copies.values.map { $0.content?.status.clusterID }
+    guard let id = ids.compactMap({ $0 }).first else {
+      situation.brokers = .unknown(since: now, why: "the cluster has no id yet.")
+      return
+    }
+    let conversation = conversation(name)
+    let recorded = situation.copies.values.flatMap { $0.content?.status.bootstrapServers ?? [] }
+    let known = ClusterReconciliation.bootstrapServers(situation)
+    conversation.meet(at: known.isEmpty ? Set(recorded).sorted() : known)
+    situation.brokers = await conversation.facts(of: id, now: now)
+  }
+
+  private func cluster(_ name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+    let id = ObjectID(.kafkaCluster, name.namespace, name.name)
+    guard let truth = sights.copies(of: id, mayGo: false).truth else {
+      state.withLock { $0.removeValue(forKey: name) }?.close()
+      return nil
+    }
+    var situation = situation(name, truth, sights)
+    await addBrokers(to: &situation, name)
+    let isGone = situation.cluster.metadata.isBeingDeleted && ClusterReconciliation.isGone(situation)
+    var plan = sights.copies(of: id, mayGo: isGone).plan
+    let own = ClusterReconciliation.plan(situation)
+    plan.steps += own.steps
+    plan.waits += own.waits
+    let (conversation, final) = (conversation(name), situation)
+    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
+      try await conversation.perform(request) { ClusterReconciliation.controllerAddress(of: $0, final) }
+    }
+    log.debug(
+      "looked at a cluster", ["cluster": name, "steps": plan.steps.count, "waits": plan.waits.joined(separator: " ")])
+    return pause(plan.steps, plan.waits, isDone: isDone)
+  }
+
+  // MARK: Topics
+
+  private func topics(of name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+    let clusterID = ObjectID(.kafkaCluster, name.namespace, name.name)
+    var wanted: [WantedTopic] = []
+    for topic in sights.keys(Kinds.topics).sorted() {
+      let id = ObjectID(.kafkaTopic, topic.namespace, topic.name)
+      let copies = sights.copies(of: id, mayGo: false)
+      guard let truth = copies.truth, Self.cluster(of: truth) == name else { continue }
+      let (resource, mistakes) = KafkaTopic.read(truth)
+      wanted.append(
+        WantedTopic(
+          resource, mistakes: mistakes, created: copies.created ?? "",
+          copies: sights.records(of: id, as: KafkaTopic.self)))
+    }
+    guard !wanted.isEmpty else { return nil }
+    var plan = Plan()
+    var gone = Set(wanted.map(\.id))
+    let conversation = conversation(name)
+    if let truth = sights.copies(of: clusterID, mayGo: false).truth {
+      var situation = situation(name, truth, sights)
+      await addBrokers(to: &situation, name)
+      var topics = TopicSituation(
+        cluster: situation.cluster, regions: situation.regions, brokers: situation.brokers, now: now)
+      topics.topics = wanted
+      let result = TopicReconciliation.plan(topics)
+      plan = result.plan
+      gone = result.gone
+      // What the brokers say of topics shows on no watch.
+      if case .unknown(_, let why) = situation.brokers { plan.waits.append(why) }
+    }
+    for topic in wanted {
+      let copies = sights.copies(of: topic.id, mayGo: gone.contains(topic.id)).plan
+      plan.steps = copies.steps + plan.steps
+      plan.waits += copies.waits
+    }
+    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
+      try await conversation.perform(request) { _ in nil }
+    }
+    return pause(plan.steps, plan.waits, isDone: isDone)
+  }
+
+  static func cluster(of topic: JSON) -> ObjectKey {
+    let reference = topic["spec"]["cluster"]
+    return ObjectKey(
+      namespace: reference["namespace"].string ?? topic["metadata"]["namespace"].string ?? "",
+      name: reference["name"].string ?? "")
+  }
+}

@@ -1,0 +1,101 @@
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Reconciliation
+
+/// Every member at one moment, and what can be believed of it.
+struct Sights: Sendable {
+  let doors: [String: Door]
+  let sights: [String: Sight]
+  private let membership: Membership
+
+  init(_ membership: Membership) {
+    self.membership = membership
+    let doors = membership.members
+    self.doors = doors
+    var sights = doors.mapValues(\.sight)
+    let recorded = Self.recordedMembers(doors)
+    for (key, member) in membership.strangers(recorded: { recorded[$0] }) {
+      let name = member ?? "\(key)"
+      if sights[name] == nil { sights[name] = Self.reach(key, membership) }
+    }
+    self.sights = sights
+  }
+
+  /// How many members there are, also those that cannot be reached.
+  var count: Int { sights.count }
+
+  /// What the statuses of Regions say about where they lead to.
+  private static func recordedMembers(_ doors: [String: Door]) -> [DoorKey: String] {
+    var found: [DoorKey: String] = [:]
+    for name in doors.keys.sorted() {
+      for (key, object) in doors[name]?.caches?.all(Kinds.regions) ?? [:] {
+        guard let member = object["status"]["member"].string else { continue }
+        let door = DoorKey.region(namespace: key.namespace, name: key.name)
+        if found[door] == nil { found[door] = member }
+      }
+    }
+    return found
+  }
+
+  static func reach(_ key: DoorKey, _ membership: Membership) -> Sight {
+    if let refusal = membership.refusal(key) { return .unknown(since: refusal.since, why: refusal.why) }
+    guard let door = membership.door(key) else { return .unknown(since: "its beginning", why: "its kubeconfig has not been read yet.") }
+    return door.reach
+  }
+
+  func view<Content>(_ member: String, _ read: (Caches) -> Content) -> View<Content> {
+    guard case .seen = sights[member], let caches = doors[member]?.caches else {
+      if case .unknown(let since, let why) = sights[member] { return .unknown(since: since, why: why) }
+      return .unknown(since: "its beginning", why: "it has not answered yet.")
+    }
+    return .seen(read(caches))
+  }
+
+  func views<Content>(_ read: (Caches) -> Content) -> [String: View<Content>] {
+    Dictionary(uniqueKeysWithValues: sights.keys.map { ($0, view($0, read)) })
+  }
+
+  /// The names of all objects of a type that any member has.
+  func keys(_ type: ResourceType) -> Set<ObjectKey> {
+    doors.values.reduce(into: []) { keys, door in keys.formUnion(door.caches?.informers[type]?.keys ?? []) }
+  }
+
+  /// One resource as all members have it.
+  func copies(of id: ObjectID, mayGo: Bool) -> CopyPlan {
+    CopyReconciliation.plan(CopySituation(id, members: views { $0[id] }, mayGo: mayGo))
+  }
+
+  /// What is recorded beside a resource in each member that has it.
+  func records<R: Resource>(of id: ObjectID, as type: R.Type) -> [String: View<RecordedCopy<R.Status>>] {
+    views { $0[id] }.compactMapValues { view in
+      switch view {
+      case .unknown(let since, let why): return .unknown(since: since, why: why)
+      case .seen(nil): return nil
+      case .seen(let object?):
+        let resource = R.read(object).resource
+        return .seen(RecordedCopy(generation: resource.metadata.generation, status: resource.status))
+      }
+    }
+  }
+
+  /// The Regions of a namespace, and which member each is in, as far as that is known.
+  func regions(in namespace: String) -> (regions: [Region], homes: [String: String]) {
+    var regions: [Region] = []
+    var homes: [String: String] = [:]
+    for key in keys(Kinds.regions).sorted() where key.namespace == namespace {
+      let copies = copies(of: ObjectID(.region, key.namespace, key.name), mayGo: false)
+      guard let truth = copies.truth else { continue }
+      let region = Region.read(truth).resource
+      regions.append(region)
+      homes[key.name] = home(of: region, origin: copies.origin)
+    }
+    return (regions, homes)
+  }
+
+  func home(of region: Region, origin: String?) -> String? {
+    guard region.spec.access != nil else { return origin }
+    let key = DoorKey.region(namespace: region.metadata.namespace, name: region.metadata.name)
+    return membership.door(key)?.member ?? region.status.member
+  }
+}
