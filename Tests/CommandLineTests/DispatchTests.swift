@@ -18,7 +18,10 @@ import Testing
   @Test(arguments: [
     (["topcis", "list"], "unknown command topcis; did you mean topics?"),
     (["topics", "lst"], "topics: unknown command lst; did you mean list?"),
-    (["topics"], "topics needs one of list, describe, create, delete, add-partitions, offsets, reassign, reassignments, elect"),
+    (
+      ["topics"],
+      "topics needs one of list, describe, create, delete, add-partitions, offsets, reassign, reassignments, elect"
+    ),
     (["topics", "reassign", "t"], "topics reassign needs --partition N"),
     (["topics", "reassign", "t", "--partition", "0"], "topics reassign needs either --replicas ID,… or --cancel"),
     (
@@ -42,7 +45,9 @@ import Testing
       ["quorum", "remove", "--controller-id", "4", "--controller-directory-id", "AAAAAAAAAAAAAAAAAAAAAA"],
       "--controller-directory-id AAAAAAAAAAAAAAAAAAAAAA: is no directory id; meta.properties has it as directory.id"
     ),
-    (["quorum", "remove", "--controller-id", "4"], "quorum remove needs --controller-id and --controller-directory-id"),
+    (
+      ["quorum", "remove", "--controller-id", "4"], "quorum remove needs --controller-id and --controller-directory-id"
+    ),
     (["quorum", "recover"], "quorum recover needs --folder PATH, the data folder of a node that survives"),
     (["topics", "list", "--no-such-option"], "unknown option --no-such-option"),
     (["topics", "list", "extra"], "topics list: extra is one operand too many"),

@@ -74,7 +74,9 @@ extension ClusterClient {
   }
 
   /// Elects leaders; nil means all partitions, and tells only of those that needed it.
-  public func elect(_ election: Election, _ partitions: [TopicPartition]?) async throws(ClientError) -> [ElectionOutcome] {
+  public func elect(_ election: Election, _ partitions: [TopicPartition]?) async throws(ClientError)
+    -> [ElectionOutcome]
+  {
     let request = ElectLeadersRequest { request in
       request.electionType = election.rawValue
       request.timeoutMs = spanMs

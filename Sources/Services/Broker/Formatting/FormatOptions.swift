@@ -59,7 +59,8 @@ struct FormatOptions: Equatable {
         try begin(.named(text))
       case "-f", "--feature": try Self.checkFeature(try Self.value(of: option, &rest))
       case "-r", "--release-version": try Self.checkRelease(try Self.value(of: option, &rest))
-      default: throw StorageUsageError(sentence: "unknown option \(option); swiftwater storage --help lists the options")
+      default:
+        throw StorageUsageError(sentence: "unknown option \(option); swiftwater storage --help lists the options")
       }
     }
   }
@@ -74,7 +75,8 @@ struct FormatOptions: Equatable {
       throw StorageUsageError(
         sentence: beginning.option == new.option
           ? "\(new.option) is there twice"
-          : "\(beginning.option) and \(new.option) exclude each other: only one of them says whom the quorum begins with")
+          : "\(beginning.option) and \(new.option) exclude each other: only one of them says whom the quorum begins with"
+      )
     }
     beginning = new
   }
@@ -97,8 +99,11 @@ struct FormatOptions: Equatable {
   }
 
   private static func checkRelease(_ text: String) throws(StorageUsageError) {
-    let parts = text.split(separator: "-").first.map { $0.split(separator: ".", omittingEmptySubsequences: false) } ?? []
+    let parts =
+      text.split(separator: "-").first.map { $0.split(separator: ".", omittingEmptySubsequences: false) } ?? []
     guard (2...3).contains(parts.count), parts.allSatisfy({ UInt8($0) != nil }), let first = UInt8(parts[0]), first >= 3
-    else { throw StorageUsageError(sentence: "--release-version \(text): a release from 3.0 on is needed, such as 4.0") }
+    else {
+      throw StorageUsageError(sentence: "--release-version \(text): a release from 3.0 on is needed, such as 4.0")
+    }
   }
 }

@@ -28,7 +28,8 @@ struct FormatPlan: Equatable {
       guard let own = voters.voters.first(where: { $0.key.id == node }) else {
         throw StorageUsageError(
           sentence: "--initial-controllers: does not name node \(node.value), which is this one; add "
-            + "\(node.value)@host:port:directory-id on every node, or use --no-initial-controllers here and add it later")
+            + "\(node.value)@host:port:directory-id on every node, or use --no-initial-controllers here and add it later"
+        )
       }
       key = own.key
       self.voters = voters
@@ -55,7 +56,8 @@ struct FormatPlan: Equatable {
     case (.alone, .notSaid), (.alone, .itself), (.voters, .notSaid): break
     case (.alone, .named), (.alone, .elsewhere):
       throw StorageUsageError(
-        sentence: "\(beginning.option): this configuration has no listener for controllers, and is a quorum of its own; "
+        sentence:
+          "\(beginning.option): this configuration has no listener for controllers, and is a quorum of its own; "
           + "set controller.listener.names and controller.quorum.bootstrap.servers")
     case (.voters, .itself), (.voters, .named), (.voters, .elsewhere):
       throw StorageUsageError(

@@ -89,18 +89,25 @@ public struct QuorumRecovery {
         description: "a recovery with node \(journal.seed.id.value) as its seed is under way, and node "
           + "\(further.key.id.value), which has more, would be another seed; finish the one that was begun, without it")
     }
+    // How far it has come, each folder says for itself.
+    var decided = journal
+    decided.step = .decided
     return Decision(
-      journal: journal, clusterID: journal.clusterID,
-      explanation: "A recovery with node \(journal.seed.id.value) as its seed was begun here, and is brought to its end.\n")
+      journal: decided, clusterID: journal.clusterID,
+      explanation:
+        "A recovery with node \(journal.seed.id.value) as its seed was begun here, and is brought to its end.\n")
   }
 
   /// Does it, or what is left of it. What it returns says what has become of each folder, and what comes next.
   public func perform(_ decision: Decision) throws -> String {
     let journal = decision.journal
     var lines: [String] = []
+    // Every folder knows of it before anything changes in one of them: whoever goes on after a crash finds the same seed.
+    for folder in folders { try folder.begin(journal) }
     for folder in folders where folder.report.survivor.key == journal.seed {
       try folder.plant(journal)
-      lines.append("\(folder.path): node \(journal.seed.id.value) is the only voter, from epoch \(journal.epoch.value) on")
+      lines.append(
+        "\(folder.path): node \(journal.seed.id.value) is the only voter, from epoch \(journal.epoch.value) on")
     }
     for folder in folders where folder.report.survivor.key != journal.seed {
       try folder.setAside(journal)

@@ -22,14 +22,16 @@ struct RecoveryFolder {
       disk: disk, openFiles: OpenFiles(), path: path,
       expected: DirectoryIdentity(clusterID: cluster, nodeID: node, directoryID: .zero))
     guard directory.identity.directoryID != .zero else {
-      throw StartRefusal(description: "\(path)/meta.properties has no directory.id; start this version's broker there once")
+      throw StartRefusal(
+        description: "\(path)/meta.properties has no directory.id; start this version's broker there once")
     }
     journal = try RecoveryJournal.read(disk, path)
     let folder = directory.folder(of: MetadataLog.partition)
     let key = ReplicaKey(node, directory.identity.directoryID)
     guard try disk.size(of: folder) != nil else {
       guard journal != nil else {
-        throw StartRefusal(description: "\(path) has no \(MetadataLog.folder): the node there has never been part of a quorum")
+        throw StartRefusal(
+          description: "\(path) has no \(MetadataLog.folder): the node there has never been part of a quorum")
       }
       report = SurvivorReport(
         clusterID: cluster,
@@ -61,7 +63,7 @@ struct RecoveryFolder {
   /// Makes the replica here the only voter, in a new epoch: as if it had been elected and had changed the voters, with
   /// nobody left to ask. What its log holds stays, committed or not, as under every new leader.
   func plant(_ decided: RecoveryJournal) throws {
-    var journal = try begun(decided)
+    var journal = begun(decided)
     if journal.step == .decided {
       let log = try directory.openMetadataLog(now: wallClockNow())
       try Self.append(journal, to: log)
@@ -107,7 +109,7 @@ struct RecoveryFolder {
   /// Takes the log here out of the way, without deleting anything of it. In its place comes one that is empty and names
   /// the seed as the only voter: the node finds it, and follows.
   func setAside(_ decided: RecoveryJournal) throws {
-    var journal = try begun(decided)
+    var journal = begun(decided)
     let disk = directory.disk
     if journal.step == .decided {
       let aside = "\(path)/\(asideName(journal))"
@@ -131,10 +133,15 @@ struct RecoveryFolder {
   /// No partition's name, so that no start takes it for one; and it does not end like what is deleted later.
   func asideName(_ journal: RecoveryJournal) -> String { "\(MetadataLog.folder).\(journal.mark)-stray" }
 
-  private func begun(_ decided: RecoveryJournal) throws -> RecoveryJournal {
-    if let journal, journal.isSame(as: decided) { return journal }
+  /// What this folder's journal says of the recovery: as it is there, or as it will begin.
+  private func begun(_ decided: RecoveryJournal) -> RecoveryJournal {
+    journal.flatMap { $0.isSame(as: decided) ? $0 : nil } ?? decided
+  }
+
+  /// Notes in the folder what has been decided, if that is not noted yet.
+  func begin(_ decided: RecoveryJournal) throws {
+    if journal?.isSame(as: decided) ?? false { return }
     try decided.write(directory.disk, path)
-    return decided
   }
 
   /// Lets the folder go. A clean stop is one again.

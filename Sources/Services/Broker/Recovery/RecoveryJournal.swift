@@ -51,7 +51,9 @@ struct RecoveryJournal: Equatable {
   }
 
   /// Whether both are about the same recovery.
-  func isSame(as other: RecoveryJournal) -> Bool { clusterID == other.clusterID && seed == other.seed && epoch == other.epoch }
+  func isSame(as other: RecoveryJournal) -> Bool {
+    clusterID == other.clusterID && seed == other.seed && epoch == other.epoch
+  }
 
   // MARK: On disk
 
@@ -74,7 +76,8 @@ struct RecoveryJournal: Equatable {
   static func checkFinished(_ directory: LogDirectory) throws {
     guard let journal = try read(directory.disk, directory.path), journal.step != .finished else { return }
     throw StartRefusal(
-      description: "\(directory.path): a recovery of the quorum with node \(journal.seed.id.value) as its seed is under way; "
+      description:
+        "\(directory.path): a recovery of the quorum with node \(journal.seed.id.value) as its seed is under way; "
         + "finish it with swiftwater quorum recover --folder \(directory.path)")
   }
 

@@ -19,16 +19,19 @@ enum RecoveryText {
         + "log. It becomes the only voter, in epoch \(plan.epoch.value).")
     if !plan.others.isEmpty {
       lines.append(
-        "The metadata logs of \(nodes(plan.others.map(\.key.id))) are set aside, not deleted; they begin again as observers.")
+        "The metadata logs of \(nodes(plan.others.map(\.key.id))) are set aside, not deleted; they begin again as observers."
+      )
     }
     lines.append("")
     lines.append("What could be lost:")
     lines.append(
       "  Everything after offset \(seed.end.value - 1) that only the voters who are gone (\(ids(plan.lost))) had: topics, "
-        + "settings, in-sync sets and offsets of producers' ids that were changed last. Nobody can say how much that is.")
+        + "settings, in-sync sets and offsets of producers' ids that were changed last. Nobody can say how much that is."
+    )
     for one in plan.further {
       lines.append(
-        "  Node \(one.key.id.value), which is no voter, goes on to offset \(one.end.value - 1): what it has more is set aside.")
+        "  Node \(one.key.id.value), which is no voter, goes on to offset \(one.end.value - 1): what it has more is set aside."
+      )
     }
     lines.append(
       "  Should one of \(ids(plan.lost)) exist after all, its report must be part of this, and it must not be started "

@@ -53,7 +53,8 @@ extension Arguments {
     get throws(UsageError) {
       guard let text = text("controller-directory-id") else { return nil }
       guard let id = UniqueID(text), id != .zero else {
-        throw UsageError("--controller-directory-id \(text): is no directory id; meta.properties has it as directory.id")
+        throw UsageError(
+          "--controller-directory-id \(text): is no directory id; meta.properties has it as directory.id")
       }
       return id
     }
@@ -109,7 +110,8 @@ private func absence(_ candidate: Candidate, _ quorum: QuorumView) -> String {
     return "controller \(candidate.id.value) follows the quorum with the directory id \(other.directory), not "
       + "\(candidate.directory)"
   }
-  return "controller \(candidate.id.value) does not follow the quorum: it must run, belong to this cluster, and find the "
+  return
+    "controller \(candidate.id.value) does not follow the quorum: it must run, belong to this cluster, and find the "
     + "others by controller.quorum.bootstrap.servers"
 }
 

@@ -13,7 +13,8 @@ let moveCommands: [Command] = [
     "topics", "reassignments", "Lists the partitions that are being moved.", options: [.output, .bootstrap],
     perform: listReassignments),
   Command(
-    "topics", "elect", "Gives leadership back to the first replica of each partition.", operands: "[NAME]", count: 0...1,
+    "topics", "elect", "Gives leadership back to the first replica of each partition.", operands: "[NAME]",
+    count: 0...1,
     options: [
       .flag("all", "of every topic, instead of one"), .value("partition", "N", "only this partition"),
       .flag("unclean", "makes anyone who is alive the leader where nobody in sync is; records may be lost"),
