@@ -223,7 +223,7 @@ import Vocabulary
     observer.expect(
       """
       > tick
-      > answer to #3: fetch nothing, committed 0, epoch 3 leader 1
+      > answer to #3: fetch nothing, committed 0, NONE epoch 3 leader 1
       send #4 to 1: fetch 0@0 epoch 3 by 9a
       """)
   }
