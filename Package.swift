@@ -36,10 +36,13 @@ let foundations: [Target] = [
   library("Foundations", "CZstd", apt: "libzstd-dev"),
   library("Foundations", "CSnappy", apt: "libsnappy-dev"),
   library("Foundations", "CPCRE2", apt: "libpcre2-dev"),
+  library("Foundations", "CYAML", apt: "libyaml-dev"),
   module("Foundations", "Vocabulary"),
   module("Foundations", "Wire", uses: ["Vocabulary"]),
   module("Foundations", "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   module("Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
+  module("Foundations", "JSONValue"),
+  module("Foundations", "YAML", uses: ["JSONValue", "CYAML"]),
 ]
 
 let decisions: [Target] = [
@@ -52,11 +55,15 @@ let decisions: [Target] = [
 let effects: [Target] = [
   shim("Effects", "CLinux"),
   library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
+  library("Effects", "CCurl", apt: "libcurl4-openssl-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
   module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
   module("Effects", "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
+  module(
+    "Effects", "KubernetesAPI",
+    uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CCurl", "CLinux"]),
 ]
 
 let services: [Target] = [
@@ -93,11 +100,14 @@ let testing: [Target] = [
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
+  tests(of: "JSONValue"),
+  tests(of: "YAML", uses: ["JSONValue"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
+  tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),

@@ -30,10 +30,13 @@ final class ScriptedController: Sendable {
   func stop() { thread.stop() }
 
   /// Returns when every node has followed.
-  func apply(_ records: [ClusterMetadata.MetadataRecord]) throws {
+  func apply(_ records: [ClusterMetadata.MetadataRecord]) throws { try decide { _ in records } }
+
+  /// Decides on what is true at that moment: no proposal comes between.
+  func decide(_ records: @escaping @Sendable (MetadataImage) -> [ClusterMetadata.MetadataRecord]) throws {
     let done = try Semaphore()
     thread.run {
-      self.change(records)
+      self.change(records(self.image))
       done.signal()
     }
     done.wait()
@@ -114,19 +117,22 @@ final class RigNode {
     follower.attach(groups: groups, catalogue: catalogue)
     controller.attach(self.id, follower)
     let epoch = controller.image.lastBrokerEpoch + 1
-    try controller.apply([
-      .brokerRegistered(
-        BrokerRegistration(
-          id: self.id, epoch: epoch, incarnation: .random(),
-          endpoints: [Endpoint(name: "PLAINTEXT", host: "127.0.0.1", port: port)], rack: rack, isFenced: false,
-          logDirectories: [directory.identity.directoryID]))
-    ])
+    let registered = BrokerRegistration(
+      id: self.id, epoch: epoch, incarnation: .random(),
+      endpoints: [Endpoint(name: "PLAINTEXT", host: "127.0.0.1", port: port)], rack: rack, isFenced: false,
+      logDirectories: [directory.identity.directoryID])
+    // A leader that comes back leads in a new epoch.
+    try controller.decide { image in
+      [.brokerRegistered(registered)]
+        + image.topics.values.filter { $0.partitions.first?.leader == registered.id }.map {
+          .partitionChanged(topic: $0.id, PartitionIndex(0), PartitionChange(leader: registered.id))
+        }
+    }
     replication = BrokerReplication(
       node: self.id, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool, listener: nil,
       metrics: BrokerMetrics(), image: { controller.image }, propose: { controller.propose($0, $1) },
       storageFailed: { _, _ in })
-    let image = controller.image
-    try storage.open(image, as: replication.world) { follower.settings(of: $0, in: image) }
+    try storage.open({ controller.image }, as: replication.world) { follower.settings(of: $0, in: $1) }
     service.server.withLock {
       [pool] in
       $0 = FetchServer(
@@ -256,6 +262,18 @@ final class ClusterRig {
         topic: Self.topic, PartitionIndex(0),
         PartitionChange(leader: NodeID(leader), inSync: inSync.map { $0.map { NodeID($0) } }))
     ])
+  }
+
+  /// Lets somebody lead who is in sync and not among the dead, who leave the set.
+  func elect(without dead: Int32?, preferring wanted: Int32) throws {
+    try controller.decide { image in
+      guard let state = image.topics[Self.topic]?.partitions.first else { return [] }
+      let inSync = state.inSync.filter { $0.value != dead }
+      guard let leader = inSync.first(where: { $0.value == wanted }) ?? inSync.first else { return [] }
+      return [
+        .partitionChanged(topic: Self.topic, PartitionIndex(0), PartitionChange(leader: leader, inSync: inSync))
+      ]
+    }
   }
 
   var inSync: Set<Int32> {

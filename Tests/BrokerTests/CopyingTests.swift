@@ -2,6 +2,7 @@ import ClusterMetadata
 import KafkaProtocol
 import LogStorage
 import Replication
+import SimulatedWorld
 import Testing
 import Vocabulary
 
@@ -188,5 +189,87 @@ import Vocabulary
     #expect(sent.answer.preferredReadReplica == 2)
     #expect(sent.records == nil)
     #expect(try read(rig.node(1), version: 13, region: Region("eu"))?.answer.preferredReadReplica == -1)
+  }
+
+  /// With thousands of quiet partitions in a session, only those with news become part of an answer.
+  @Test func whatAFollowerKnowsIsNoPartOfItsAnswer() throws {
+    let rig = try ClusterRig(racks: ["a", "b"])
+    try rig.create(replicas: [1, 2])
+    let node = try rig.node(1)
+    #expect(try node.partition().write(["a"], acks: .allInSync).next().isKept)
+    let life = try #require(rig.controller.image.brokers[NodeID(2)]?.epoch)
+    func read(_ told: FetchItem.Told, offset: Int64) -> FetchResult {
+      var ask = KafkaProtocol.FetchRequest.Partition()
+      ask.fetchOffset = offset
+      ask.logStartOffset = 0
+      ask.partitionMaxBytes = 1 << 20
+      let item = FetchItem(key: FetchKey(topic: .id(ClusterRig.topic), partition: 0), ask: ask, told: told)
+      return FetchPlan(
+        items: [item], version: 17, maxBytes: 1 << 20, isolation: 0,
+        source: .follower(NodeID(2), BrokerEpoch(life))
+      ).read(from: node.storage.table)
+    }
+    let quiet = read(.these(highWatermark: 1, logStart: 0), offset: 1)
+    #expect(quiet.items.isEmpty)
+    #expect(quiet.quiet.map(\.seen) == [Offset(1)])
+    #expect(read(.these(highWatermark: 0, logStart: 0), offset: 1).items.count == 1)
+    #expect(read(.these(highWatermark: 1, logStart: 0), offset: 0).items.first?.fetched.records != nil)
+    #expect(read(.nothing, offset: 1).items.count == 1)
+  }
+
+  /// Leaders move and processes die while producers write: what was acknowledged is there once, in every copy.
+  @Test(arguments: [UInt64(1), 2, 3], ["1", "9223372036854775807"])
+  func nothingThatWasAcknowledgedIsLost(seed: UInt64, flushMessages: String) throws {
+    var random = SeededRandom(seed: seed)
+    // However slow the disk is, nobody leaves the set but the dead.
+    let rig = try ClusterRig(["replica.lag.time.max.ms": "60000"])
+    try rig.create(replicas: [1, 2, 3], ["min.insync.replicas": "2", "flush.messages": flushMessages])
+    var waiting: [(value: String, outcome: Events<AppendOutcome>)] = []
+    var acknowledged: [String] = []
+    for step in 0..<60 {
+      let leads = try #require(rig.controller.image.topics[ClusterRig.topic]?.partitions.first?.leader.value)
+      for write in 0..<Int.random(in: 0...4, using: &random) {
+        let value = "step \(step) write \(write)"
+        waiting.append((value, try rig.node(leads).partition().write([value], acks: .allInSync)))
+      }
+      let drawn = Int32.random(in: 1...3, using: &random)
+      switch Int.random(in: 0..<6, using: &random) {
+      case 0: try rig.elect(without: Set([1, 2, 3]).subtracting(rig.nodes.keys).first, preferring: drawn)
+      case 1 where rig.nodes.count == 3 && rig.inSync.count > 1:
+        rig.die(drawn)
+        try rig.elect(without: drawn, preferring: leads)
+        // Whom a dead process has not told is told nothing.
+        if drawn == leads {
+          for (value, outcome) in waiting where outcome.count > 0 {
+            if try outcome.next().isKept { acknowledged.append(value) }
+          }
+          waiting = []
+        }
+      case 2: for id: Int32 in [1, 2, 3] where rig.nodes[id] == nil { try rig.start(id) }
+      case 3:
+        for (value, outcome) in waiting { if try outcome.next().isKept { acknowledged.append(value) } }
+        waiting = []
+      default: break
+      }
+    }
+    for id: Int32 in [1, 2, 3] where rig.nodes[id] == nil { try rig.start(id) }
+    try rig.until { $0.inSync == [1, 2, 3] }
+    let state = try #require(rig.controller.image.topics[ClusterRig.topic]?.partitions.first)
+    let leader = try rig.node(state.leader.value).partition()
+    #expect(try leader.write(["the last"], acks: .allInSync).next().isKept)
+    let wanted = try leader.bytes()
+    for id: Int32 in [1, 2, 3] { #expect(try rig.node(id).partition().bytes() == wanted) }
+    let values = try Self.values(leader)
+    #expect(Set(values).count == values.count)
+    for (value, outcome) in waiting { if try outcome.next().isKept { acknowledged.append(value) } }
+    #expect(Set(acknowledged).subtracting(values).isEmpty)
+  }
+
+  private static func values(_ partition: Partition) throws -> [String] {
+    var values: [String] = []
+    try partition.log.replay(upTo: partition.log.endOffset) { record in
+      values.append(String(decoding: record.value ?? UnsafeRawBufferPointer(start: nil, count: 0), as: UTF8.self))
+    }
+    return values
   }
 }

@@ -82,12 +82,13 @@ final class QuorumNode {
   private(set) var recorder: QuorumRecorder
   private(set) var quorum: MetadataQuorum?
 
-  init(_ id: Int32, bell: Events<NodeID> = Events()) throws {
+  /// - Parameter other: the node that had this id and disk before.
+  init(_ id: Int32, bell: Events<NodeID> = Events(), insteadOf other: QuorumNode? = nil) throws {
     self.id = NodeID(id)
     self.bell = bell
     recorder = QuorumRecorder(NodeID(id), bell: bell)
     directory = UniqueID(high: 77, low: UInt64(id) + 1)
-    disk = SimulatedDisk(seed: UInt64(id) + 1)
+    disk = other?.disk ?? SimulatedDisk(seed: UInt64(id) + 1)
     try disk.createDirectory("data")
     loop = try EventLoop(name: "node-\(id)")
     try loop.start()

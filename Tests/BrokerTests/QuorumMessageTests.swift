@@ -154,23 +154,38 @@ import Vocabulary
     }
   }
 
-  /// Every byte of the batches counts, but for those that the checksum leaves out and the next check looks at.
+  /// What is taken is what was sent: of a batch only its place in the log is not under its checksum, and that is checked
+  /// when it is appended.
   @Test func damagedBatchesAreNotTaken() throws {
-    for place in stride(from: 17, to: Self.batches.count, by: 3) {
+    var starts: [Int] = []
+    try Self.batches.withUnsafeBytes { raw in
+      var cursor = RecordBatchCursor(raw)
+      var start = 0
+      while try cursor.next() != nil {
+        starts.append(start)
+        start = cursor.position
+      }
+    }
+    #expect(starts.count == 3)
+    var refused = 0
+    for place in Self.batches.indices {
       var bytes = Self.batches
       bytes[place] ^= 0x10
       let (answer, body) = try again(
         QuorumMessages.fetchResponse(
           Self.heads[0], highWatermark: .zero, .range(from: Offset(12), to: Offset(17)), records: bytes,
           logStart: .zero, nil))
+      let start = starts.last { $0 <= place } ?? 0
       do throws(MetadataBatchFault) {
-        let read = try QuorumMessages.read(answer, body: body)
-        #expect(Self.batches.starts(with: read?.bytes ?? []) || read?.bytes == bytes, "at byte \(place)")
-        #expect(read?.bytes.count ?? 0 <= bytes.count)
+        let taken = try QuorumMessages.read(answer, body: body)?.bytes ?? []
+        let isInPlace = place - start < 8 || 12..<16 ~= place - start
+        #expect(taken.count <= start || isInPlace, "the byte \(place) was not noticed")
+        #expect(bytes.starts(with: taken))
       } catch {
-        #expect("\(error)" != "")
+        refused += 1
       }
     }
+    #expect(refused > Self.batches.count / 2)
   }
 
   @Test func snapshotsComeInPieces() throws {

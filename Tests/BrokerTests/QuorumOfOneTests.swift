@@ -136,6 +136,7 @@ import Vocabulary
     let taken = Events<Offset>()
     node.pool.run { quorum.run { taken.add(quorum.setup.log.startOffset) } }
     #expect(try taken.next() > .zero)
+    #expect(quorum.setup.log.segmentCount <= 3, "segments that a snapshot holds are removed")
     node.stop()
     let files = try SnapshotFile(disk: node.disk, folder: QuorumNode.folder).list()
     #expect(files.count <= 2, "older ones are removed")

@@ -129,6 +129,27 @@ import Vocabulary
     #expect(first.quorum?.status.voters == VoterSet([first.voter]))
   }
 
+  @Test func aVoterThatComesBackElsewhereIsFound() throws {
+    let bell = Events<NodeID>()
+    let nodes = try (1...3).map { try QuorumNode($0, bell: bell) }
+    for node in nodes {
+      try QuorumBootstrap.write(
+        voters: VoterSet(nodes.map(\.voter)), folder: QuorumNode.folder, disk: node.disk,
+        now: Timestamp(milliseconds: 1))
+      try node.start()
+    }
+    while !nodes.allSatisfy({ $0.quorum?.leader != nil }) { _ = try bell.next() }
+    nodes[2].stop()
+    let moved = try QuorumNode(3, bell: bell, insteadOf: nodes[2])
+    #expect(moved.address != nodes[2].address)
+    try moved.start()
+    let running = [nodes[0], nodes[1], moved]
+    let set = VoterSet(running.map(\.voter))
+    while !running.allSatisfy({ $0.quorum?.status.voters == set }) { _ = try bell.next() }
+    #expect(nodes[0].quorum?.address(of: NodeID(3)) == moved.address)
+    #expect(nodes[1].quorum?.address(of: NodeID(3)) == moved.address)
+  }
+
   @Test func anotherClusterIsRefused() throws {
     let node = try QuorumNode(1)
     try node.start()

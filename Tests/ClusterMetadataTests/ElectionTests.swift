@@ -192,4 +192,36 @@ import Vocabulary
     cluster.apply(decision.records)
     #expect(cluster.eligible.isEmpty)
   }
+
+  /// Nobody can have committed anything without them.
+  @Test func withAnotherMinimumTheEligibleStaySoWhileNobodyLeads() throws {
+    var cluster = SmallCluster(["eu", "us"])
+    try cluster.topic(on: [1, 2], ["min.insync.replicas": "2"])
+    cluster.fence(2, 1)
+    #expect(cluster.leader == -1 && cluster.inSync == [1] && cluster.eligible == [2])
+    cluster.apply(
+      cluster.image.alter(
+        .topic("t"), [("min.insync.replicas", .set("1"))], inherited: ConfigResolution(fixed: [:])
+      ).records)
+    #expect(cluster.eligible == [2])
+    cluster.beat(2, .serve)
+    #expect(cluster.leader == 2 && cluster.eligible.isEmpty)
+  }
+
+  /// A leader that still goes by the old minimum would commit alone what the other, who leaves under the new one, lacks.
+  @Test func aLeaderMustReadOfAnotherMinimumBeforeItGetsAnotherInSyncSet() throws {
+    var cluster = SmallCluster(["eu", "us"])
+    try cluster.topic(on: [1, 2], ["min.insync.replicas": "1"])
+    let known = cluster.partition.partitionEpoch
+    for (resource, value) in [(ConfigResource.topic("t"), "2"), (.topic("t"), "2"), (.allBrokers, "1")] {
+      cluster.apply(
+        cluster.image.alter(
+          resource, [("min.insync.replicas", .set(value))], inherited: ConfigResolution(fixed: [:])
+        ).records)
+    }
+    #expect(cluster.partition.partitionEpoch == known + 1, "once, and only where the minimum is another one")
+    #expect(refusal(of: cluster.propose([1], partitionEpoch: known).answer) == .invalidUpdateVersion)
+    try cluster.agree([1])
+    #expect(cluster.eligible == [2])
+  }
 }

@@ -3,6 +3,7 @@ import re
 
 import pytest
 from broker import Broker, binary
+from cluster import Cluster
 
 _numbers = itertools.count()
 
@@ -39,6 +40,22 @@ def private(tmp_path, request):
     yield make
     for broker in made:
         broker.kill()
+
+
+@pytest.fixture
+def cluster(tmp_path, request):
+    """Makes clusters of the test's own, already started: `cluster(["eu", "us", "ap"])`. All are ended afterwards."""
+    made = []
+
+    def make(regions=("eu", "us", "ap"), overrides=None, brokers=(), start=True):
+        one = Cluster(tmp_path / f"cluster{len(made)}", regions, overrides, brokers)
+        made.append(one)
+        request.node.private_brokers = one.nodes
+        return one.start() if start else one
+
+    yield make
+    for one in made:
+        one.kill()
 
 
 @pytest.fixture

@@ -7,26 +7,6 @@ from broker import until
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from history import Writer, check, read_back
 
-THREE = ["eu", "us", "ap"]
-
-
-@pytest.fixture
-def cluster(tmp_path, request):
-    from cluster import Cluster
-
-    made = []
-
-    def make(regions=THREE, overrides=None, brokers=()):
-        one = Cluster(tmp_path / f"cluster{len(made)}", regions, overrides, brokers)
-        made.append(one)
-        request.node.private_brokers = one.nodes
-        return one.start()
-
-    yield make
-    for one in made:
-        one.kill()
-
-
 def test_what_was_acknowledged_is_on_every_replica(cluster, name):
     three = cluster()
     three.create(name, partitions=3, min_insync_replicas=2)

@@ -21,6 +21,19 @@ import Vocabulary
     #expect(stage.mark == 0)
   }
 
+  /// It comes with metadata that may say that this replica leads no more, or who is eligible no more.
+  @Test func aLowerMinimumCommitsNothingBeforeTheMetadataThatItCameWith() {
+    var stage = Stage(inSync: [NodeID(0)])
+    stage.elect(0, epoch: 1)
+    stage.write(upTo: 3, .leader)
+    #expect(stage.mark == 0)
+    var settings = stage.replica.settings
+    settings.minimum = Minimum(replicas: 1, regions: 1)
+    #expect(stage.feed(.settingsChanged(settings)).isEmpty && stage.mark == 0)
+    stage.change(inSync: [NodeID(0)])
+    #expect(stage.mark == 3)
+  }
+
   @Test func aWriteIsRefusedWhileTooFewAreInSync() throws {
     var stage = Stage(inSync: [NodeID(0)])
     stage.elect(0, epoch: 1)

@@ -28,7 +28,7 @@ import Vocabulary
     var stage = Stage(log: Stage.log(upTo: 8, highWatermark: 4, [(1, 0)]))
     #expect(stage.replica.read(from: .zero) == .refused(.notLeaderOrFollower))
     stage.elect(1, epoch: 2)
-    #expect(stage.replica.read(from: Offset(1)) == .readable(Readable(end: Offset(4), highWatermark: nil)))
+    #expect(stage.replica.read(from: Offset(1)) == .readable(Readable(end: Offset(4), highWatermark: Offset(4))))
     #expect(stage.replica.read(from: Offset(5)) == .refused(.offsetNotAvailable))
   }
 

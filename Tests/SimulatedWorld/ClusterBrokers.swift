@@ -58,7 +58,10 @@ extension ClusterSimulation {
       judge.agree(copy.log, id, upTo: Int(replica.log.highWatermark.value))
       guard case .readable(let answer) = replica.read(from: Offset(Int64(offset))) else { return }
       judge.checkRead(answer, from: offset, on: copy.log, id)
-      if let mark = answer.highWatermark { judge.show(Int(mark.value), by: replica.leaderEpoch) }
+      // A copy may be behind its leader, and shows that it is.
+      if case .leader = replica.role, let mark = answer.highWatermark {
+        judge.show(Int(mark.value), by: replica.leaderEpoch)
+      }
     }
   }
 
@@ -149,6 +152,11 @@ extension ClusterSimulation {
     let image = nodes[n].image
     let id = brokers[j].id
     guard let life = brokers[j].life, nodes[n].quorum != nil else { return }
+    if let epoch = image.brokers[id]?.epoch, epoch > life.value {
+      // A request of an earlier process has come late and taken the id away. Only another process gets it back.
+      note("\(id.value) ends: its id is registered with epoch \(epoch)")
+      return _ = crash([n], powerLoss: false)
+    }
     guard image.brokers[id]?.epoch == life.value || options.planted == .wiring(.actsOnAnEarlierLife) else { return }
     let incarnation = nodes[n].incarnation
     let statuses = ClusterPromises.statuses(image)
@@ -159,12 +167,12 @@ extension ClusterSimulation {
         present.insert(key)
         let minimum = ClusterPromises.minimum(of: topic, image)
         if brokers[j].copies[key]?.replica == nil { begin(key, newSettings(minimum), life, on: j) }
+        handle(.brokersChanged(statuses), key, on: j)
+        guard nodes[n].incarnation == incarnation, nodes[n].quorum != nil else { return }
         if brokers[j].copies[key]?.replica?.settings.minimum != minimum {
           // Before the partition's own state: what it says was decided by this minimum.
           handle(.settingsChanged(newSettings(minimum)), key, on: j)
         }
-        handle(.brokersChanged(statuses), key, on: j)
-        guard nodes[n].incarnation == incarnation, nodes[n].quorum != nil else { return }
         handle(.assigned(ClusterPromises.translated(state, image)), key, on: j)
         guard nodes[n].incarnation == incarnation, nodes[n].quorum != nil else { return }
       }

@@ -66,6 +66,8 @@ package final class ClusterSimulation {
   var cuts: [Int: Int] = [:]
   var lossPerMille = 10
   var troublePause: Int64 = 400
+  var oddsOfVoterChange = 12
+  var oddsOfMinimumChange = 10
   var isTroubled = true
   var healedAt: Int64 = 0
   /// Partitions that have taken a write since everything was mended.
@@ -92,7 +94,10 @@ package final class ClusterSimulation {
   }
 
   private func setUp() {
+    // Seeds differ in what they have much of: a mistake often needs a lot of one thing and little of another.
     troublePause = [150, 400, 900][draw(3)]
+    oddsOfVoterChange = [4, 12, 1000][draw(3)]
+    oddsOfMinimumChange = [2, 10, 1000][draw(3)]
     regions = (0..<(1 + draw(3))).map { "r\($0)" }
     let count = 3 + draw(3)
     let voters = VoterSet((0..<Self.controllerCount).map { Voter(ReplicaKey(controllerID($0), directory(of: $0))) })

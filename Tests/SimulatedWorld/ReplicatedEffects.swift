@@ -24,7 +24,10 @@ extension ReplicatedSimulation {
     let offset = Int.random(in: broker.log.base...broker.log.end, using: &random)
     guard case .readable(let answer) = replica.read(from: Offset(Int64(offset))) else { return }
     promises.checkRead(answer, from: offset, on: broker.log, node(index))
-    if let mark = answer.highWatermark { promises.show(Int(mark.value), by: replica.leaderEpoch) }
+    // A copy may be behind its leader, and shows that it is.
+    if case .leader = replica.role, let mark = answer.highWatermark {
+      promises.show(Int(mark.value), by: replica.leaderEpoch)
+    }
   }
 
   private func removeOldRecords(on index: Int) {

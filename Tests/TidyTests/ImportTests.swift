@@ -6,6 +6,7 @@ import Testing
   static let pure: [String: Set<String>] = [
     "Vocabulary": [],
     "Wire": ["Vocabulary"],
+    "JSONValue": [],
     "KafkaProtocol": ["Vocabulary", "Wire", "CChecksum", "CCRC32C"],
     "ClusterMetadata": ["Vocabulary"],
     "Coordination": ["Vocabulary"],

@@ -123,6 +123,8 @@ public enum Input: Sendable {
   case proposalAnswered(ProposalID, ProposalAnswer)
   /// Retention or DeleteRecords moved the start of the leader's log; never above the high watermark.
   case logStartMoved(Offset)
+  /// Comes right before the `.assigned` of the same metadata, and decides nothing by itself: by a lower minimum too much
+  /// would be committed before the replica hears that it does not lead any more, or who is eligible no more.
   case settingsChanged(ReplicationSettings)
   /// Some time has passed; comes several times within the shortest of the settings' spans.
   case tick

@@ -32,18 +32,22 @@ extension Replica {
   /// yet whether it is committed; NOT_LEADER_OR_FOLLOWER where nobody is known to lead.
   public func read(from offset: Offset, epoch: LeaderEpoch = .none) -> ReadAnswer {
     if let code = refusal(forEpoch: epoch) { return .refused(code) }
-    let isKnown: Bool
+    // A copy knows that everything below its mark is committed, and nothing of what is above. It shows the mark, since
+    // readers take a position there for the end (KIP-392).
+    let (isKnown, showsMark): (Bool, Bool)
     switch role {
     case .waiting: return .refused(.notLeaderOrFollower)
-    case .leader(let lead): isKnown = lead.isSettled(log)
-    case .follower, .observer: isKnown = false
+    case .leader(let lead):
+      isKnown = lead.isSettled(log)
+      showsMark = isKnown
+    case .follower, .observer: (isKnown, showsMark) = (false, true)
     }
     guard offset >= log.start, offset <= log.end else { return .refused(.offsetOutOfRange) }
     let mark = settings.planted == .readsAboveHighWatermark ? log.end : log.highWatermark
     if offset > mark {
       return isKnown ? .readable(Readable(end: offset, highWatermark: mark)) : .refused(.offsetNotAvailable)
     }
-    return .readable(Readable(end: mark, highWatermark: isKnown ? mark : nil))
+    return .readable(Readable(end: mark, highWatermark: showsMark ? mark : nil))
   }
 
   /// Where a consumer in that Region had better read (KIP-392): a copy there that has caught up and has the offset

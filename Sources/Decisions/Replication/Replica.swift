@@ -49,9 +49,7 @@ public struct Replica: Sendable {
     case .fetchAnswered(let id, let outcome): fetchAnswered(id, outcome, at: now, into: &effects)
     case .proposalAnswered(let id, let answer): proposalAnswered(id, answer, at: now, into: &effects)
     case .logStartMoved(let start): logStartMoved(to: start)
-    case .settingsChanged(let settings):
-      self.settings = settings
-      whileLeading(at: now, into: &effects) { lead, scene in lead.reconsider(&scene) }
+    case .settingsChanged(let settings): self.settings = settings
     case .tick:
       whileLeading(at: now, into: &effects) { lead, scene in lead.tick(&scene) }
       whileFollowing { copy, replica in replica.tick(&copy, at: now, into: &effects) }

@@ -37,6 +37,14 @@ extension PartitionLog {
     }
   }
 
+  /// Starts a new segment unless the active one is empty, so that what is there now can go as a whole.
+  public func rollNow(now: Timestamp) throws(StorageError) {
+    try writing { state throws(StorageError) in
+      guard state.active.size > 0 else { return }
+      try roll(&state, at: state.endOffset, now: now)
+    }
+  }
+
   /// The active segment's index and the producers go to disk, and a new, empty segment follows.
   func roll(_ state: inout LogState, at base: Offset, now: Timestamp) throws(StorageError) {
     // After a truncation the log may grow anew below a recovery point that is written down already.

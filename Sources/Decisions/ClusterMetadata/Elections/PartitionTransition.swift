@@ -61,8 +61,7 @@ struct PartitionTransition {
   mutating func settle(_ election: Election) -> PartitionChange? {
     completeReassignment()
     let eligible = elect(image.planted == .electsWhoeverIsAlive ? .unclean : election, eligibleNow())
-    let forgets = image.canCommit(after.inSync, of: after, rules) && image.planted != .neverForgetsTheEligible
-    after.eligible = forgets ? [] : ordered(eligible)
+    after.eligible = mayCommit(under: after.leader) ? [] : ordered(eligible)
     let losesReplicas = before.replicas.contains { !after.replicas.contains($0) }
     return before.change(to: after, namingLeader: mustRaiseEpoch || losesReplicas)
   }
@@ -107,9 +106,15 @@ struct PartitionTransition {
     return rest
   }
 
+  /// Whether records can be committed that only those in sync have. While nobody leads nothing is committed, also where
+  /// the set is large enough by now, because another minimum was set.
+  private func mayCommit(under leader: NodeID) -> Bool {
+    leader != .none && image.canCommit(after.inSync, of: after, rules) && image.planted != .neverForgetsTheEligible
+  }
+
   /// Those that have every committed record although they are not in sync.
   private func eligibleNow() -> [NodeID] {
-    if image.canCommit(after.inSync, of: after, rules), image.planted != .neverForgetsTheEligible { return [] }
+    if mayCommit(under: before.leader) { return [] }
     return (after.eligible + before.inSync).filter {
       !after.inSync.contains($0) && !crashed.contains($0) && after.replicas.contains($0)
     }

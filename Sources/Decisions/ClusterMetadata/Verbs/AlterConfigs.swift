@@ -30,7 +30,7 @@ extension MetadataImage {
           records.append(.configChanged(resource, key: key, value: value))
         }
       }
-      records += try consequences(of: records, on: resource)
+      records += try consequences(of: records, on: resource, inherited)
       return Decision(records: records, answer: .success(()))
     } catch {
       return Decision(records: [], answer: .failure(error))
@@ -122,26 +122,37 @@ extension MetadataImage {
 
 extension MetadataImage {
   /// What has to follow from a change of configs, and whether the partitions that are there allow it.
-  private func consequences(of changes: [MetadataRecord], on resource: ConfigResource) throws(Refusal)
-    -> [MetadataRecord]
-  {
+  private func consequences(
+    of changes: [MetadataRecord], on resource: ConfigResource, _ inherited: ConfigResolution
+  ) throws(Refusal) -> [MetadataRecord] {
     let keys = Set(
       changes.compactMap { if case .configChanged(_, let key, _) = $0 { key } else { nil } })
     if case .topic(let name) = resource, !keys.isDisjoint(with: PlacementRules.keys) {
       try after(changes).checkPlacement(of: try topic(.name(name)).get(), changing: keys)
     }
     guard !keys.isDisjoint(with: ["min.insync.replicas", "min.insync.regions"]) else { return [] }
-    // With another minimum other records may have been committed than those that were waited for until now, so that
-    // nobody outside of the in-sync set is known to have them all.
+    let image = after(changes)
     return topicsByName.filter { topic in
-      if case .topic(let name) = resource { topic.name.text == name } else { true }
+      let old = rules(of: topic, inherited: inherited)
+      let new = image.rules(of: topic, inherited: inherited)
+      return old.inSyncMin != new.inSyncMin || old.regionsMin != new.regionsMin
     }.flatMap { topic in
-      topic.partitions.enumerated().filter { !$0.element.eligible.isEmpty }.map { index, _ in
-        var change = PartitionChange()
-        change.eligible = []
-        return MetadataRecord.partitionChanged(topic: topic.id, PartitionIndex(Int32(index)), change)
+      topic.partitions.enumerated().filter { $0.element.leader != .none }.map { index, partition in
+        .partitionChanged(topic: topic.id, PartitionIndex(Int32(index)), afterAnotherMinimum(partition))
       }
     }
+  }
+
+  /// With another minimum other records may have been committed than those that were waited for until now, so that
+  /// nobody outside of the in-sync set is known to have them all. While nobody leads nothing is committed, and those
+  /// who are eligible stay so.
+  ///
+  /// The partition epoch rises in any case: a leader that has not read of the new minimum yet gets no other in-sync set
+  /// until it has. Or it would commit by the old minimum what those do not have who leave under the new one.
+  private func afterAnotherMinimum(_ partition: PartitionState) -> PartitionChange {
+    var change = PartitionChange(inSync: partition.inSync)
+    if !partition.eligible.isEmpty { change.eligible = [] }
+    return change
   }
 
   /// Rules of placement can be set on partitions that already are as they say; others are reassigned first. Observers

@@ -202,6 +202,10 @@ final class BrokerLifecycle: Sendable {
     if isNew { beat() }
   }
 
+  /// Another node is the controller: it hears at once that this broker lives, since it gives brokers less time than a
+  /// whole session to say so.
+  func controllerChanged() { beat() }
+
   /// Asks the controller to move leaders away; `done` is called when the broker may stop, or never.
   func leaveOrderly(_ done: @escaping @Sendable () -> Void) {
     let isServing = state.withLock { state in

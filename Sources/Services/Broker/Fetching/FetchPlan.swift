@@ -25,6 +25,12 @@ struct FetchItem: Sendable {
     case nothing
     case these(highWatermark: Int64, logStart: Int64)
   }
+
+  /// Whether an answer without an error says nothing that the session has not told.
+  func knows(_ fetched: FetchedPartition) -> Bool {
+    fetched.records == nil
+      && told == .these(highWatermark: fetched.answer.highWatermark, logStart: fetched.answer.logStartOffset)
+  }
 }
 
 /// What reading one partition gave.
@@ -39,6 +45,8 @@ struct FetchedPartition: Sendable {
 /// What reading all of them gave.
 struct FetchResult: Sendable {
   var items: [(item: FetchItem, fetched: FetchedPartition)] = []
+  /// Partitions of a follower's session of which it knows all there is: with thousands of them most are.
+  var quiet: [(partition: Partition, seen: Offset)] = []
   var bytes = 0
   /// Something that the client must hear of at once, such as an error.
   var isUrgent = false
@@ -88,7 +96,11 @@ struct FetchPlan: Sendable {
       {
         result.isUrgent = true
       }
-      result.items.append((item, fetched))
+      if case .follower = source, let partition = fetched.partition, item.knows(fetched) {
+        result.quiet.append((partition, fetched.seen))
+      } else {
+        result.items.append((item, fetched))
+      }
     }
     return result
   }

@@ -105,10 +105,13 @@ private struct FetchInProgress: Sendable {
   let isIncremental: Bool
   let deadline: Instant
 
+  /// More partitions than these are looked through elsewhere, so that the other clients of a loop do not wait for it.
+  private static let itemsOnLoopMax = 64
+
   /// Readers at the end of a log are served at once; finding the place of the others may wait for the disk, which
   /// no loop does.
   func proceed(canWait: Bool, isNew: Bool) {
-    if plan.staysInMemory(server.table) {
+    if plan.items.count <= Self.itemsOnLoopMax, plan.staysInMemory(server.table) {
       decide(canWait: canWait, isNew: isNew)
     } else {
       server.pool.run { decide(canWait: canWait, isNew: isNew) }
@@ -134,8 +137,8 @@ private struct FetchInProgress: Sendable {
   }
 
   private func wait(for result: FetchResult) {
-    var partitions: [Partition] = []
-    var seen: [Offset] = []
+    var partitions = result.quiet.map(\.partition)
+    var seen = result.quiet.map(\.seen)
     for (_, fetched) in result.items {
       guard let partition = fetched.partition else { continue }
       partitions.append(partition)

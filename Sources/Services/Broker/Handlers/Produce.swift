@@ -15,7 +15,7 @@ extension Broker {
   func produce(_ call: Call<ProduceRequest>, _ body: UnsafeMutableRawBufferPointer) {
     let request = call.request
     metrics.produceRequests.add(1)
-    let answer = ProduceAnswer(call, time: metrics.produceTime) { self.image }
+    let answer = ProduceAnswer(call, of: self)
     let now = wallClockNow()
     let acks: Acks = request.acks == -1 ? .allInSync : .leader
     let timeout = TimeSpan.milliseconds(Int64(max(0, request.timeoutMs)))
@@ -37,7 +37,7 @@ extension Broker {
         }
         let records = UnsafeMutableRawBufferPointer(rebasing: body[range])
         partition.append(records, origin: .client, acks: acks, timeout: timeout, now: now) { outcome in
-          answer.complete(slot, outcome, bytes: range.count, self)
+          answer.complete(slot, outcome, bytes: range.count)
         }
       }
     }
@@ -70,8 +70,7 @@ private final class ProduceAnswer: Sendable {
   }
 
   private let call: Call<ProduceRequest>
-  private let time: Summary
-  private let image: @Sendable () -> MetadataImage
+  private let broker: Broker
   private let began = monotonicNow()
   private let state: Mutex<State>
 
@@ -82,9 +81,8 @@ private final class ProduceAnswer: Sendable {
     var firstError: ErrorCode?
   }
 
-  init(_ call: Call<ProduceRequest>, time: Summary, image: @escaping @Sendable () -> MetadataImage) {
-    self.time = time
-    self.image = image
+  init(_ call: Call<ProduceRequest>, of broker: Broker) {
+    self.broker = broker
     self.call = call
     var response = ProduceResponse()
     var count = 1
@@ -111,7 +109,7 @@ private final class ProduceAnswer: Sendable {
     }
   }
 
-  func complete(_ slot: Slot, _ outcome: AppendOutcome, bytes: Int, _ broker: Broker) {
+  func complete(_ slot: Slot, _ outcome: AppendOutcome, bytes: Int) {
     switch outcome {
     case .kept(let appended):
       broker.metrics.bytesIn.add(bytes)
@@ -153,7 +151,7 @@ private final class ProduceAnswer: Sendable {
       return state.undecided == 0 ? (state.response, state.firstError) : nil
     }
     guard let (response, error) = finished else { return }
-    time.observe(Int((monotonicNow() - began).nanoseconds / 1000))
+    broker.metrics.produceTime.observe(Int((monotonicNow() - began).nanoseconds / 1000))
     if call.request.acks != 0 {
       call.answer(error == nil ? response : hinted(response))
     } else if let error {
@@ -167,7 +165,8 @@ private final class ProduceAnswer: Sendable {
   private func hinted(_ response: ProduceResponse) -> ProduceResponse {
     guard call.context.version >= 10 else { return response }
     var response = response
-    var hints = LeaderHints(image: image, listener: call.context.listener)
+    let broker = broker
+    var hints = LeaderHints(image: { broker.image }, listener: call.context.listener)
     for topic in response.responses.indices {
       let named: LeaderHints.Topic =
         call.context.version >= 13

@@ -30,9 +30,8 @@ extension Partition {
   /// What a consumer may read from an offset: see `Replica.read`.
   func plan(from offset: Offset, for reader: Reader, now: Instant) -> ReadPlan {
     state.withLock { state in
-      let replica = state.replica
-      if let code = replica.refusal(forEpoch: LeaderEpoch(max(-1, reader.epoch))) { return .refused(code) }
-      switch replica.role {
+      if let code = state.replica.refusal(forEpoch: LeaderEpoch(max(-1, reader.epoch))) { return .refused(code) }
+      switch state.replica.role {
       case .waiting: return .refused(.notLeaderOrFollower)
       case .follower, .observer: if reader.leaderOnly { return .refused(.notLeaderOrFollower) }
       case .leader: break
@@ -41,10 +40,10 @@ extension Partition {
         let (epoch, end) = state.end(of: LeaderEpoch(reader.lastEpoch))
         if epoch.value >= 0, epoch.value < reader.lastEpoch || end < offset { return .diverging(epoch, end) }
       }
-      switch replica.read(from: offset) {
+      switch state.replica.read(from: offset) {
       case .refused(let code): return .refused(code)
       case .readable(let readable):
-        if let region = reader.region, let node = replica.preferredReader(in: region, from: offset, at: now) {
+        if let region = reader.region, let node = state.replica.preferredReader(in: region, from: offset, at: now) {
           return .elsewhere(node, highWatermark: readable.highWatermark)
         }
         return .records(end: readable.end, highWatermark: readable.highWatermark)

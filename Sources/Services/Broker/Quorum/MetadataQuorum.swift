@@ -105,17 +105,20 @@ final class MetadataQuorum: Sendable {
     }
   }
 
-  /// Hands the leadership over, if this node leads.
-  func resign() { run { self.handle(.resign) } }
+  /// Hands the leadership over, if this node leads and there is somebody to take it.
+  func resign() { run { self.resignNow() } }
+
+  private func resignNow() {
+    let others = state.withLock { $0.quorum.log.voters.voters.contains { $0.key.id != setup.local.key.id } }
+    if others { handle(.resign) }
+  }
 
   /// Ends after what is under way. A leader says goodbye first. The loop must still run; not to be called on the quorum's
   /// thread.
   func stop() {
     guard let told = try? Semaphore() else { return thread.stop() }
     run { [self] in
-      // Alone, there is nobody to take over: what was appended may still be committed.
-      let others = state.withLock { $0.quorum.log.voters.voters.contains { $0.key.id != setup.local.key.id } }
-      if others { handle(.resign) }
+      resignNow()
       let isAlone = state.withLock { state in
         if state.goodbyes.isEmpty { return true }
         state.whenTold = { told.signal() }

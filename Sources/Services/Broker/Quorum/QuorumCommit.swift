@@ -8,8 +8,9 @@ import Vocabulary
 
 /// From committed to applied: the image, and whoever lives by it.
 extension MetadataQuorum {
-  /// How much is read and applied at a time.
-  private static let chunkBytes = 1 << 20
+  /// How much is read and applied at a time. Each time the image is copied as far as it changes, since others may look
+  /// at it meanwhile.
+  private static let chunkBytes = 8 << 20
 
   func apply(upTo end: Offset) throws {
     while true {
@@ -29,7 +30,7 @@ extension MetadataQuorum {
       observer.withLock { $0 }?.committed(step.records, now, upTo: step.end)
     }
     announce()
-    takeSnapshotIfDue()
+    try takeSnapshotIfDue()
   }
 
   private struct Applied {

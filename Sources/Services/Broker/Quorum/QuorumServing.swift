@@ -53,15 +53,22 @@ extension MetadataQuorum {
     }
     guard isOurs(request.clusterID) else { return refuse(.inconsistentClusterId) }
     guard let begin = QuorumMessages.read(request, local: setup.local.key) else { return refuse(.invalidRequest) }
-    if let address = QuorumMessages.address(
-      QuorumMessages.endpoints(request), listener: setup.controllerListener)
-    {
-      run { self.learn(QuorumMessages.LeaderPlace(id: begin.leader, address: address)) }
+    // Before anybody hears of the new leader, who may want to reach it at once.
+    if let address = QuorumMessages.address(QuorumMessages.endpoints(request), listener: setup.controllerListener) {
+      run { self.meet(begin, at: address) }
     }
     submit(.beginQuorumEpoch(begin)) { [self] given in
       guard let head = given?.head else { return refuse(.brokerNotAvailable) }
       answer(QuorumMessages.beginResponse(head, place(of: head.leader)))
     }
+  }
+
+  private func meet(_ begin: BeginQuorumEpoch, at address: BrokerAddress) {
+    let canLead = state.withLock { state in
+      begin.epoch >= state.quorum.epoch
+        && state.quorum.log.voters.voters.contains { $0.key.id == begin.leader }
+    }
+    if canLead { learn(QuorumMessages.LeaderPlace(id: begin.leader, address: address)) }
   }
 
   func endQuorumEpoch(
@@ -80,6 +87,9 @@ extension MetadataQuorum {
     }
   }
 
+  /// Nobody is kept waiting for longer, whatever was asked for.
+  private static let fetchWaitMax = TimeSpan.seconds(30)
+
   /// Fetch of `__cluster_metadata`, v12 and later. Whether it is meant, the request's topic says: `isMeant`.
   func fetch(
     _ request: KafkaProtocol.FetchRequest, answer: @escaping @Sendable (FetchResponse) -> Void
@@ -90,9 +100,10 @@ extension MetadataQuorum {
       answer(response)
     }
     guard isOurs(request.clusterID) else { return refuse(.inconsistentClusterId) }
-    guard let fetch = QuorumMessages.read(request), let partition = QuorumMessages.partition(request) else {
+    guard var fetch = QuorumMessages.read(request), let partition = QuorumMessages.partition(request) else {
       return refuse(.invalidRequest)
     }
+    fetch.maxWait = min(fetch.maxWait, Self.fetchWaitMax)
     let bytesMax = min(
       request.maxBytes, partition.partitionMaxBytes > 0 ? partition.partitionMaxBytes : .max,
       QuorumMessages.fetchBytesMax)

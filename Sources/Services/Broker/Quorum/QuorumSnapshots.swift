@@ -7,15 +7,15 @@ import Vocabulary
 
 /// Snapshots: taken of what is applied, fetched by who is behind, and what they make superfluous (KIP-630).
 extension MetadataQuorum {
-  func takeSnapshotIfDue() {
+  func takeSnapshotIfDue() throws {
     let isDue = state.withLock { state in
       state.bytesSinceSnapshot >= setup.snapshotInterval.value && !state.isTakingSnapshot
     }
-    if isDue { takeSnapshot() }
+    if isDue { try takeSnapshot() }
   }
 
   /// Writes what is applied now on the pool, and drops the log before it. On the thread.
-  func takeSnapshot() {
+  func takeSnapshot() throws {
     let (image, applied) = published.withLock { ($0.image, $0.applied) }
     let work = state.withLock { state -> (SnapshotID, VoterSet)? in
       guard applied > state.quorum.log.start, !state.isTakingSnapshot else { return nil }
@@ -25,6 +25,8 @@ extension MetadataQuorum {
       return (SnapshotID(end: applied, epoch: log.epoch(before: applied)), log.voters(before: applied))
     }
     guard let (id, voters) = work else { return }
+    // Space comes back by segments: the next snapshot frees this one.
+    try setup.log.rollNow(now: wallClockNow())
     let content = SnapshotFile.Content(image: image, voters: voters)
     setup.pool.run { [self] in
       let now = wallClockNow()

@@ -7,7 +7,7 @@ import Vocabulary
 /// The answer to a Fetch with its bytes: ranges of records count from `bodyStart`.
 struct FetchedFrame: Sendable {
   let response: FetchResponse
-  var frame: [UInt8]
+  let frame: [UInt8]
   let bodyStart: Int
 }
 
@@ -123,10 +123,10 @@ final class ReplicaFetcher: Sendable {
   private var isAsking: Bool { state.withLock { if case .asking = $0.phase { true } else { false } } }
 
   private func take(_ answer: FetchedFrame) {
-    var answer = answer
-    let start = answer.bodyStart
-    answer.frame.withUnsafeMutableBytes { raw in
-      let body = UnsafeMutableRawBufferPointer(rebasing: raw[start...])
+    answer.frame.withUnsafeBytes { raw in
+      // A log takes what may be changed in place; what a leader has sent it only reads, so that nothing is copied.
+      let body = UnsafeMutableRawBufferPointer(
+        mutating: UnsafeRawBufferPointer(rebasing: raw[answer.bodyStart...]))
       for topic in answer.response.responses {
         for partition in topic.partitions {
           guard let order = takeOrder(CopyKey(topic: topic.topicID, partition: partition.partitionIndex)) else {
