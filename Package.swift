@@ -43,6 +43,7 @@ let foundations: [Target] = [
   module("Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
   module("Foundations", "JSONValue"),
   module("Foundations", "YAML", uses: ["JSONValue", "CYAML"]),
+  module("Foundations", "KubernetesResources", uses: ["Vocabulary", "JSONValue"]),
 ]
 
 let decisions: [Target] = [
@@ -50,6 +51,7 @@ let decisions: [Target] = [
   module("Decisions", "Coordination", uses: ["Vocabulary"]),
   module("Decisions", "Consensus", uses: ["Vocabulary"]),
   module("Decisions", "Replication", uses: ["Vocabulary"]),
+  module("Decisions", "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
 ]
 
 let effects: [Target] = [
@@ -58,7 +60,7 @@ let effects: [Target] = [
   library("Effects", "CCurl", apt: "libcurl4-openssl-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
-  module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
+  module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CLinux", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
   module("Effects", "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   module(
@@ -73,6 +75,9 @@ let services: [Target] = [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
       "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "CPCRE2",
     ]),
+  module(
+    "Services", "LocalKubernetes",
+    uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "HTTP", "KubernetesAPI", "CLinux", "CPCRE2"]),
   module(
     "Services", "CommandLine",
     uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker"]),
@@ -102,12 +107,15 @@ let testing: [Target] = [
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "JSONValue"),
   tests(of: "YAML", uses: ["JSONValue"]),
+  tests(of: "KubernetesResources", uses: ["JSONValue", "YAML"]),
+  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
   tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
+  tests(of: "LocalKubernetes", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "KubernetesAPI", "HTTP"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),
