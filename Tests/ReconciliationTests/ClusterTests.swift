@@ -125,7 +125,7 @@ import Vocabulary
 
   @Test func aBrokerLeavesOnlyAfterItsPartitionsAndItsVoteHaveMoved() {
     var world = World([
-      RegionShare("a", brokers: 2, controllers: 1), RegionShare("b", brokers: 2, controllers: 1),
+      RegionShare("a", brokers: 2, controllers: 2), RegionShare("b", brokers: 2, controllers: 2),
       RegionShare("c", brokers: 2, controllers: 2),
     ])
     world.converge()

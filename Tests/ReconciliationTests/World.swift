@@ -107,6 +107,11 @@ extension World {
     case .restart(let pod, let uid, let node, let member): restart(pod, uid, node, member)
     case .writeStatus(_, let json, let member):
       guard members[member]?.isReachable == true else { return broken.append("a status was written to \(member), which is unknown") }
+      if members.values.allSatisfy({ $0.copy?.status.clusterID == nil }), json["clusterID"].string != nil,
+        let missing = members.first(where: { !$0.value.isReachable })
+      {
+        broken.append("an id was given out while \(missing.key) is unknown")
+      }
       var mistakes: [Mistake] = []
       members[member]?.copy?.status = KafkaClusterStatus(reading: json, at: "status", mistakes: &mistakes)
       broken += mistakes.map(\.description)

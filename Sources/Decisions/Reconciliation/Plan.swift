@@ -79,6 +79,10 @@ public struct TopicAlteration: Hashable, Sendable {
   public let topic: String
   /// By key; nil takes the topic's own setting away.
   public let changes: [String: String?]
+  public init(topic: String, changes: [String: String?]) {
+    self.topic = topic
+    self.changes = changes
+  }
 }
 
 public struct TopicDeletion: Hashable, Sendable {

@@ -30,8 +30,9 @@ public enum CommandLineTool {
   public static var help: String {
     let commands =
       [
-        ("broker", "Runs a broker."),
-        ("operator", "Brings clusters and topics into the state that Kubernetes objects ask for."), ("storage", "Formats a data folder, or says whose it is."),
+        ("broker", "Runs a broker, a controller, or both."),
+        ("operator", "Brings clusters and topics into the state that Kubernetes objects ask for."),
+        ("storage", "Formats a data folder, or says whose it is."),
       ]
       + allCommands.map { ($0.name, $0.summary) }
     let width = commands.map(\.0.count).max() ?? 0

@@ -6,19 +6,15 @@ extension ClusterDesign {
   /// Applies what is missing or differs, Region by Region. A Region that cannot be seen is left alone, and holds up
   /// nobody.
   func applyObjects(into plan: inout Plan) {
-    var done: Set<String> = []
-    for share in cluster.spec.regions.sorted(by: { $0.name < $1.name }) {
-      guard let member = member(of: share.name), let objects = situation.members[member]?.content else {
-        plan.waits.append("The Region \(share.name) cannot be seen, and is left as it is.")
-        continue
-      }
-      for object in render(share) + wanted.filter({ $0.region == share.name }).flatMap(render) {
-        guard let id = ObjectID(object), done.insert("\(member) \(id)").inserted else { continue }
-        if let object = applied(object, over: objects.objects[id]) { plan.steps.append(.apply(object, member: member)) }
-      }
-      for node in wanted where node.region == share.name && !canStart(node) {
-        plan.waits.append("\(node.name) starts once its Service has an address.")
-      }
+    for share in cluster.spec.regions.sorted(by: { $0.name < $1.name }) where isUnknown(share.name) {
+      plan.waits.append("The Region \(share.name) cannot be seen, and is left as it is.")
+    }
+    for wanted in rendered {
+      let present = situation.members[wanted.member]?.content?.objects[wanted.id]
+      if let object = applied(wanted.object, over: present) { plan.steps.append(.apply(object, member: wanted.member)) }
+    }
+    for node in wanted where !isUnknown(node.region) && !canStart(node) {
+      plan.waits.append("\(node.name) starts once its Service has an address.")
     }
   }
 

@@ -33,6 +33,30 @@ struct ClusterDesign {
   /// Nodes that exist and are no longer wanted, by id: they are emptied before they go.
   let leaving: [Node]
   let durability: DurabilityNumbers
+  /// Everything that is wanted now, in the order in which it is applied; empty until `renderAll`.
+  private(set) var rendered: [Rendered] = []
+
+  struct Rendered {
+    let id: ObjectID
+    let member: String
+    /// Nil for what a Region has besides its nodes.
+    let node: NodeID?
+    let object: JSON
+  }
+
+  /// Renders every Region that can be seen, once for each object of a member.
+  mutating func renderAll() {
+    var done: Set<String> = []
+    for share in cluster.spec.regions.sorted(by: { $0.name < $1.name }) {
+      guard let member = member(of: share.name), situation.members[member]?.content != nil else { continue }
+      var objects = render(share).map { (NodeID?.none, $0) }
+      for node in wanted where node.region == share.name { objects += render(node).map { (node.id, $0) } }
+      for (node, object) in objects {
+        guard let id = ObjectID(object), done.insert("\(member) \(id)").inserted else { continue }
+        rendered.append(Rendered(id: id, member: member, node: node, object: object))
+      }
+    }
+  }
 
   init(_ situation: ClusterSituation) {
     self.situation = situation

@@ -8,7 +8,7 @@ public import Vocabulary
 /// without steps. The order of what is done is the order of the calls below.
 public enum ClusterReconciliation {
   public static func plan(_ situation: ClusterSituation) -> Plan {
-    let design = ClusterDesign(situation)
+    var design = ClusterDesign(situation)
     var plan = Plan()
     if design.cluster.metadata.isBeingDeleted {
       design.takeDown(into: &plan)
@@ -23,6 +23,7 @@ public enum ClusterReconciliation {
       design.report([], into: &plan)
       return plan
     }
+    design.renderAll()
     design.applyObjects(into: &plan)
     if design.isPaused {
       plan.waits.append("The annotation \(Marks.pause) is true: nothing restarts, moves or shrinks.")

@@ -37,7 +37,7 @@ extension ClusterDesign {
       let revision = set["spec"]["template"]["metadata"]["annotations"][Marks.revision].string
     else { return false }
     // The template has to be the wanted one first, or the pod would come back as it was.
-    let wanted = render(node).first { $0["kind"].string == "StatefulSet" }
+    let wanted = rendered.first { $0.node == node.id && $0.id.kind == .statefulSet }?.object
     guard wanted?["spec"]["template"]["metadata"]["annotations"][Marks.revision].string == revision else {
       return false
     }

@@ -44,12 +44,8 @@ extension ClusterDesign {
 
   /// Everything that is rendered for the member now.
   private func namesInUse(in member: String) -> Set<ObjectID> {
-    var kept: Set<ObjectID> = []
-    for share in cluster.spec.regions where self.member(of: share.name) == member {
-      for object in render(share) { if let id = ObjectID(object) { kept.insert(id) } }
-    }
+    var kept = Set(rendered.filter { $0.member == member }.map(\.id))
     for node in wanted where self.member(of: node.region) == member {
-      for object in render(node) { if let id = ObjectID(object) { kept.insert(id) } }
       // A node whose address is not known for a moment keeps what it has.
       for kind in [ObjectKind.statefulSet, .configMap] { kept.insert(ObjectID(kind, namespace, node.name)) }
       kept.insert(ObjectID(.claim, namespace, claimName(node)))

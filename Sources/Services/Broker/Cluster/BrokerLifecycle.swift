@@ -161,7 +161,7 @@ final class BrokerLifecycle: Sendable {
       return end(
         "broker \(registration.brokerID) was registered anew by another process, or unregistered: this one must not go on"
       )
-    default: return again { self.beat() }
+    default: return unheard()
     }
     enum Next { case wait(TimeSpan), stopped(@Sendable () -> Void), serves }
     let next: Next = state.withLock { state in
