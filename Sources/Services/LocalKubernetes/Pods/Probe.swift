@@ -68,7 +68,8 @@ struct Probe: Sendable {
     if let failure { return failure }
     defer { close(descriptor) }
     let path = target["path"].string ?? "/"
-    let words = Array("GET \(path) HTTP/1.1\r\nHost: \(address)\r\nUser-Agent: kube-probe\r\nConnection: close\r\n\r\n".utf8)
+    let words = Array(
+      "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nUser-Agent: kube-probe\r\nConnection: close\r\n\r\n".utf8)
     guard linux_send(descriptor, words, words.count, 0) == words.count else { return "cannot send the probe" }
     var bytes: [UInt8] = []
     var part = [UInt8](repeating: 0, count: 256)

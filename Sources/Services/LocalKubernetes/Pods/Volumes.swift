@@ -10,7 +10,9 @@ struct Volumes: Sendable {
   let claimsFolder: String
 
   func folder(of volume: JSON, in namespace: String) -> String {
-    if let claim = volume["persistentVolumeClaim"]["claimName"].string { return "\(claimsFolder)/\(namespace)_\(claim)" }
+    if let claim = volume["persistentVolumeClaim"]["claimName"].string {
+      return "\(claimsFolder)/\(namespace)_\(claim)"
+    }
     if let path = volume["hostPath"]["path"].string { return path }
     return "\(podFolder)/volumes/\(volume["name"].string ?? "")"
   }
@@ -79,7 +81,8 @@ struct Volumes: Sendable {
       if let cut = name.lastIndex(of: "/") { File.makeFolder("\(folder)/\(name[..<cut])") }
       if File.read(path) != content { File.replace(path, with: content, mode: 0o644) }
     }
-    for name in File.names(in: folder) where files[name] == nil && !files.keys.contains(where: { $0.hasPrefix(name + "/") }) {
+    for name in File.names(in: folder)
+    where files[name] == nil && !files.keys.contains(where: { $0.hasPrefix(name + "/") }) {
       unlink("\(folder)/\(name)")
     }
   }

@@ -12,7 +12,8 @@ struct Validation {
 
   private mutating func invalid(_ path: String, _ value: JSON, _ words: String) {
     causes.append(
-      .init(reason: "FieldValueInvalid", message: "Invalid value: \(shown(value)): \(path) in body \(words)", field: path))
+      .init(
+        reason: "FieldValueInvalid", message: "Invalid value: \(shown(value)): \(path) in body \(words)", field: path))
   }
 
   /// As messages show values: large ones by their type.
@@ -122,7 +123,8 @@ struct Validation {
     if let most = schema["maxItems"].int, items.count > most {
       causes.append(
         .init(
-          reason: "FieldValueTooMany", message: "Too many: \(items.count): must have at most \(most) items", field: path))
+          reason: "FieldValueTooMany", message: "Too many: \(items.count): must have at most \(most) items", field: path
+        ))
     }
     for (place, item) in items.enumerated() { check(item, schema["items"], "\(path)[\(place)]") }
     let keys = schema["x-kubernetes-list-map-keys"].strings
