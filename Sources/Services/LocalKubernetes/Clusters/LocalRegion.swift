@@ -1,3 +1,4 @@
+import Processes
 public import EventLoop
 import Glibc
 import KubernetesAPI

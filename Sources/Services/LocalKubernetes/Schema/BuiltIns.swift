@@ -151,11 +151,11 @@ enum BuiltInChecks {
   }
 
   private static func required(_ field: String) -> APIFailure.Cause {
-    .init(reason: "FieldValueRequired", message: "Required value", field: field)
+    APIFailure.Cause(reason: "FieldValueRequired", message: "Required value", field: field)
   }
 
   private static func forbidden(_ field: String, _ words: String) -> APIFailure.Cause {
-    .init(reason: "FieldValueForbidden", message: "Forbidden: \(words)", field: field)
+    APIFailure.Cause(reason: "FieldValueForbidden", message: "Forbidden: \(words)", field: field)
   }
 
   private static func statefulSet(_ object: JSON, _ current: JSON) -> [APIFailure.Cause] {
@@ -167,7 +167,7 @@ enum BuiltInChecks {
     }
     if !LabelSelector(object: spec["selector"]).matches(spec["template"]["metadata"]["labels"]) {
       causes.append(
-        .init(
+        APIFailure.Cause(
           reason: "FieldValueInvalid",
           message: "Invalid value: \(spec["template"]["metadata"]["labels"].text()): "
             + "`selector` does not match template `labels`", field: "spec.template.metadata.labels"))
@@ -245,7 +245,7 @@ enum BuiltInChecks {
     let name = "\(spec["names"]["plural"].string ?? "").\(spec["group"].string ?? "")"
     if causes.isEmpty && object.name != name {
       causes.append(
-        .init(
+        APIFailure.Cause(
           reason: "FieldValueInvalid",
           message: "Invalid value: \(JSON(object.name).text()): must be spec.names.plural+\".\"+spec.group",
           field: "metadata.name"))
