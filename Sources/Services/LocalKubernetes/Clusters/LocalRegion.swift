@@ -1,3 +1,4 @@
+import Processes
 public import EventLoop
 import Glibc
 import KubernetesAPI
@@ -75,7 +76,8 @@ public final class LocalRegion: Sendable {
         server,
         .init(
           region: name, folder: settings.folder, network: settings.network, program: program, environment: environment,
-          backoff: .init(first: .milliseconds(settings.backoff.first), longest: .milliseconds(settings.backoff.longest))))
+          backoff: .init(first: .milliseconds(settings.backoff.first), longest: .milliseconds(settings.backoff.longest))
+        ))
     }
     let started = controllers
     running.withLock { $0 = Running(server: server, controllers: started) }

@@ -28,7 +28,9 @@ struct Housekeeping {
       var bound = claim
       bound["spec"]["volumeName"] = JSON("pvc-\(claim.uid)")
       if bound["spec"]["storageClassName"].isNull { bound["spec"]["storageClassName"] = "standard" }
-      bound["status"] = ["phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": ["storage": wanted]]
+      bound["status"] = [
+        "phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": ["storage": wanted],
+      ]
       store.put(.claims, key(claim), bound)
     }
   }
