@@ -124,6 +124,12 @@ let testing: [Target] = [
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
   tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
+  tests(
+    of: "Operator",
+    uses: [
+      "Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "KubernetesResources", "Reconciliation",
+      "KubernetesAPI", "KafkaClient", "KafkaProtocol", "LocalKubernetes",
+    ]),
   tests(of: "LocalKubernetes", uses: ["Vocabulary", "JSONValue", "EventLoop", "Processes", "KubernetesAPI"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),

@@ -17,6 +17,7 @@ final class Membership: Sendable {
     var refused: [DoorKey: (since: String, why: String)] = [:]
     var secrets: [ObjectKey: SecretWatch] = [:]
     var isClosed = false
+    var namelessSince: Instant?
   }
   private struct SecretWatch {
     let informer: Informer<JSON>
@@ -69,12 +70,31 @@ final class Membership: Sendable {
     for door in doors { door.close() }
   }
 
-  /// A Region that was applied here and has no kubeconfig of its own names the home; else whoever was told to.
+  /// How long the home waits for a Region that leads to it before it takes a name of its own.
+  private static let namelessMax = TimeSpan.seconds(10)
+
+  /// A Region that was applied here and has no kubeconfig of its own names the home; else whoever was told to. Where
+  /// nothing leads here, as in a cluster that only manages others, the home makes up a name.
   private var proposalForHome: String? {
     if let homeName { return homeName }
-    let regions = home.caches?.all(Kinds.regions) ?? [:]
-    return regions.values.map { Region.read($0).resource }
-      .filter { $0.spec.access == nil && $0.metadata.labels[Marks.origin] == nil }.map(\.metadata.name).min()
+    guard let caches = home.caches, caches.isSynced else { return nil }
+    let regions = caches.all(Kinds.regions).values.map { Region.read($0).resource }
+    let local = regions.filter { $0.spec.access == nil && $0.metadata.labels[Marks.origin] == nil }
+    if let name = local.map(\.metadata.name).min() { return name }
+    guard !regions.isEmpty || !caches.all(Kinds.clusters).isEmpty else { return nil }
+    let now = monotonicNow()
+    let since = state.withLock { state in
+      let since = state.namelessSince ?? now
+      state.namelessSince = since
+      return since
+    }
+    let isLed = regions.contains { region in
+      let key = DoorKey.region(namespace: region.metadata.namespace, name: region.metadata.name)
+      return door(key)?.member == nil
+    }
+    // A Region that does not answer may be the one that leads here.
+    guard !isLed, now - since > Self.namelessMax else { return nil }
+    return "home-" + String(UInt32.random(in: 0...UInt32.max), radix: 36)
   }
 
   // MARK: Regions come and go
