@@ -80,7 +80,8 @@ public final class OperatorService: Sendable {
     var pauses = Reconciler.Pauses()
     pauses.whenDone = settings.resync
     let performer = Performer(leadership, identity: settings.identity, log: log, metrics: metrics)
-    reconciler = Reconciler(membership, performer, pauses, loop: loop, pool: pool, log: log)
+    reconciler = Reconciler(
+      membership, performer, pauses, loop: loop, pool: pool, log: log, news: { router.news(of: $0) })
     router.membership.withLock { $0 = membership }
     addMetrics()
   }
@@ -162,8 +163,9 @@ public final class OperatorService: Sendable {
     }
     for task in tasks { task.cancel() }
     queue.close()
-    await leadership.resign()
+    await leadership.end()
     for task in tasks { await task.value }
+    await leadership.resign()
     abandon()
   }
 
@@ -184,6 +186,8 @@ private final class Router: Sendable {
   let membership = Mutex<Membership?>(nil)
   private let queue: WorkQueue<WorkKey>
   private let debounce: TimeSpan
+  /// How often something changed that the topics of a cluster depend on; nil is for what concerns every cluster.
+  private let counts = Mutex<[ObjectKey?: Int]>([:])
 
   init(queue: WorkQueue<WorkKey>, debounce: TimeSpan) {
     self.queue = queue
@@ -213,9 +217,15 @@ private final class Router: Sendable {
     }
   }
 
-  private func add(_ key: WorkKey) { queue.add(key, after: debounce) }
+  private func add(_ key: WorkKey) {
+    if case .topics(let cluster) = key { counts.withLock { $0[cluster, default: 0] += 1 } }
+    queue.add(key, after: debounce)
+  }
+
+  func news(of cluster: ObjectKey) -> Int { counts.withLock { ($0[cluster] ?? 0) + ($0[nil] ?? 0) } }
 
   func everything() {
+    counts.withLock { $0[nil, default: 0] += 1 }
     guard let membership = membership.withLock({ $0 }) else { return }
     let sights = membership.members.values.compactMap(\.caches) + [membership.home.caches].compactMap { $0 }
     for caches in sights {

@@ -34,6 +34,7 @@ actor Leadership {
   private let log: Log
   private var leases: [String: Held] = [:]
   private var highestEpoch: Int64 = 0
+  private var isOver = false
   private nonisolated let shared = Mutex(Mandate())
   private nonisolated let onChange: @Sendable (Bool) -> Void
 
@@ -66,6 +67,7 @@ actor Leadership {
 
   /// One look at all Leases. `count` is how many members there are, those that cannot be reached too.
   func attend(_ members: [String: APIServer], of count: Int) async {
+    guard !isOver else { return }
     for (name, held) in leases where members[name] !== held.server { leases[name] = nil }
     for (name, server) in members where leases[name] == nil {
       leases[name] = Held(
@@ -107,7 +109,7 @@ actor Leadership {
       guard let lease = leases[name]?.lease, await lease.isHeld() else { continue }
       if (try? await lease.attempt(annotations: [Self.epochMark: "\(epoch)"])) == true { stamped += 1 }
     }
-    guard stamped >= needed else { return }
+    guard stamped >= needed, !isOver else { return }
     highestEpoch = epoch
     await settle(needed, epoch)
     log.info("leads the operators", ["epoch": epoch, "leases": stamped, "needed": needed])
@@ -151,6 +153,7 @@ actor Leadership {
     }
     ends.sort(by: >)
     let until = ends.count >= needed ? ends[needed - 1] : nil
+    guard !isOver else { return }
     // Once stood down, only a campaign makes a leader again.
     shared.withLock { mandate in
       if mandate.until == nil && mandate.epoch == epoch && epoch != 0 { return }
@@ -158,9 +161,15 @@ actor Leadership {
     }
   }
 
+  /// Nothing is written from here on, and no Lease is taken.
+  func end() {
+    isOver = true
+    standDown()
+  }
+
   /// Gives everything back, so that another one need not wait.
   func resign() async {
-    standDown()
+    end()
     let leases = self.leases.values.map(\.lease)
     await withTaskGroup(of: Void.self) { group in
       for lease in leases { group.addTask { try? await lease.release() } }

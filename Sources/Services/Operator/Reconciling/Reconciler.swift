@@ -26,10 +26,20 @@ final class Reconciler: Sendable {
   private let pool: BlockingPool
   private let log: Log
   private let state = Mutex<[ObjectKey: Conversation]>([:])
+  /// What the topics of a cluster were found to be in order with: with the same, nothing has to be looked at.
+  private struct Calm: Equatable {
+    let news: Int
+    let brokers: View<BrokerFacts>
+  }
+  private let calm = Mutex<[ObjectKey: Calm]>([:])
+  /// Rises with every change that the topics of a cluster depend on.
+  private let news: @Sendable (ObjectKey) -> Int
 
   init(
-    _ membership: Membership, _ performer: Performer, _ pauses: Pauses, loop: EventLoop, pool: BlockingPool, log: Log
+    _ membership: Membership, _ performer: Performer, _ pauses: Pauses, loop: EventLoop, pool: BlockingPool, log: Log,
+    news: @escaping @Sendable (ObjectKey) -> Int
   ) {
+    self.news = news
     self.membership = membership
     self.performer = performer
     self.pauses = pauses
@@ -199,25 +209,48 @@ final class Reconciler: Sendable {
   // MARK: Topics
 
   private func topics(of name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
-    let clusterID = ObjectID(.kafkaCluster, name.namespace, name.name)
+    let id = ObjectID(.kafkaCluster, name.namespace, name.name)
+    let news = news(name)
+    var situation: ClusterSituation?
+    if let truth = sights.copies(of: id, mayGo: false).truth {
+      var found = self.situation(name, truth, sights)
+      await addBrokers(to: &found, name)
+      situation = found
+    }
+    let now = situation.map { Calm(news: news, brokers: $0.brokers) }
+    if let now, calm.withLock({ $0[name] }) == now { return pause([], [], isDone: true) }
+    let wanted = wantedTopics(of: name, sights)
+    guard !wanted.isEmpty else { return nil }
+    let plan = plan(wanted, of: name, situation, sights)
+    let conversation = conversation(name)
+    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
+      try await conversation.perform(request) { _ in nil }
+    }
+    calm.withLock { $0[name] = plan.steps.isEmpty && plan.waits.isEmpty ? now : nil }
+    return pause(plan.steps, plan.waits, isDone: isDone)
+  }
+
+  private func wantedTopics(of cluster: ObjectKey, _ sights: Sights) -> [WantedTopic] {
     var wanted: [WantedTopic] = []
     for topic in sights.keys(Kinds.topics).sorted() {
       let id = ObjectID(.kafkaTopic, topic.namespace, topic.name)
       let copies = sights.copies(of: id, mayGo: false)
-      guard let truth = copies.truth, Self.cluster(of: truth) == name else { continue }
+      guard let truth = copies.truth, Self.cluster(of: truth) == cluster else { continue }
       let (resource, mistakes) = KafkaTopic.read(truth)
       wanted.append(
         WantedTopic(
           resource, mistakes: mistakes, created: copies.created ?? "",
           copies: sights.records(of: id, as: KafkaTopic.self)))
     }
-    guard !wanted.isEmpty else { return nil }
+    return wanted
+  }
+
+  private func plan(
+    _ wanted: [WantedTopic], of cluster: ObjectKey, _ situation: ClusterSituation?, _ sights: Sights
+  ) -> Plan {
     var plan = Plan()
     var gone = Set(wanted.map(\.id))
-    let conversation = conversation(name)
-    if let truth = sights.copies(of: clusterID, mayGo: false).truth {
-      var situation = situation(name, truth, sights)
-      await addBrokers(to: &situation, name)
+    if let situation {
       var topics = TopicSituation(
         cluster: situation.cluster, regions: situation.regions, brokers: situation.brokers, now: now)
       topics.topics = wanted
@@ -226,16 +259,32 @@ final class Reconciler: Sendable {
       gone = result.gone
       // What the brokers say of topics shows on no watch.
       if case .unknown(_, let why) = situation.brokers { plan.waits.append(why) }
+    } else {
+      for topic in wanted { plan.steps += orphaned(topic, cluster) }
     }
+    var copied: [Step] = []
     for topic in wanted {
       let copies = sights.copies(of: topic.id, mayGo: gone.contains(topic.id)).plan
-      plan.steps = copies.steps + plan.steps
+      copied += copies.steps
       plan.waits += copies.waits
     }
-    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
-      try await conversation.perform(request) { _ in nil }
+    plan.steps = copied + plan.steps
+    return plan
+  }
+
+  /// A topic of a cluster that is not there says so.
+  private func orphaned(_ wanted: WantedTopic, _ cluster: ObjectKey) -> [Step] {
+    let words = "spec.cluster names the KafkaCluster \(cluster), and there is none; apply it, or correct the name."
+    return wanted.copies.keys.sorted().compactMap { member in
+      guard let copy = wanted.copies[member]?.content, !wanted.topic.metadata.isBeingDeleted else { return nil }
+      var status = copy.status
+      status.observedGeneration = copy.generation
+      status.conditions = [
+        Condition("Ready", .no, "NoSuchCluster", words), Condition("Stalled", .yes, "NoSuchCluster", words),
+        Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
+      ].settled(after: copy.status.conditions, generation: copy.generation, now: now)
+      return status == copy.status ? nil : .writeStatus(wanted.id, status.json, member: member)
     }
-    return pause(plan.steps, plan.waits, isDone: isDone)
   }
 
   static func cluster(of topic: JSON) -> ObjectKey {
