@@ -105,7 +105,7 @@ let testing: [Target] = [
   tests(of: "JSONValue"),
   tests(of: "YAML", uses: ["JSONValue"]),
   tests(of: "KubernetesResources", uses: ["JSONValue", "YAML"]),
-  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
+  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "YAML", "KubernetesResources"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
