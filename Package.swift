@@ -43,6 +43,7 @@ let foundations: [Target] = [
   module("Foundations", "RecordCompression", uses: ["Vocabulary", "CZlib", "CLZ4", "CZstd", "CSnappy"]),
   module("Foundations", "JSONValue"),
   module("Foundations", "YAML", uses: ["JSONValue", "CYAML"]),
+  module("Foundations", "KubernetesResources", uses: ["Vocabulary", "JSONValue"]),
 ]
 
 let decisions: [Target] = [
@@ -50,6 +51,7 @@ let decisions: [Target] = [
   module("Decisions", "Coordination", uses: ["Vocabulary"]),
   module("Decisions", "Consensus", uses: ["Vocabulary"]),
   module("Decisions", "Replication", uses: ["Vocabulary"]),
+  module("Decisions", "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
 ]
 
 let effects: [Target] = [
@@ -102,6 +104,8 @@ let testing: [Target] = [
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
   tests(of: "JSONValue"),
   tests(of: "YAML", uses: ["JSONValue"]),
+  tests(of: "KubernetesResources", uses: ["JSONValue", "YAML"]),
+  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),

@@ -124,13 +124,16 @@ final class CurlLoop {
 
   func run() {
     while true {
+      var isStopping = false
       for letter in mailbox.take() {
         switch letter {
         case .start(let id, let request, let sink): waiting.append((id, request, sink))
         case .cancel(let id): cancel(id)
-        case .stop: return stop()
+        // What was asked for after it lies behind it, and is answered too.
+        case .stop: isStopping = true
         }
       }
+      if isStopping { return stop() }
       startWaiting()
       var running: Int32 = 0
       curl_multi_perform(multi, &running)

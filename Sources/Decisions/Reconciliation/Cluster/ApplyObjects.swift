@@ -1,0 +1,63 @@
+import JSONValue
+import KubernetesResources
+import Vocabulary
+
+extension ClusterDesign {
+  /// Applies what is missing or differs, Region by Region. A Region that cannot be seen is left alone, and holds up
+  /// nobody.
+  func applyObjects(into plan: inout Plan) {
+    for share in cluster.spec.regions.sorted(by: { $0.name < $1.name }) where isUnknown(share.name) {
+      plan.waits.append("The Region \(share.name) cannot be seen, and is left as it is.")
+    }
+    for wanted in rendered {
+      let present = situation.members[wanted.member]?.content?.objects[wanted.id]
+      if let object = applied(wanted.object, over: present) { plan.steps.append(.apply(object, member: wanted.member)) }
+    }
+    for node in wanted where !isUnknown(node.region) && !canStart(node) {
+      plan.waits.append("\(node.name) starts once its Service has an address.")
+    }
+  }
+
+  /// The object with its mark, or nil where all of it stands there already.
+  private func applied(_ object: JSON, over present: JSON?) -> JSON? {
+    var object = object
+    if let present, object["kind"].string == "PersistentVolumeClaim" {
+      // Nothing of a claim can change but its size.
+      let name = present["spec"]["storageClassName"]
+      var spec = object["spec"]
+      if name.isNull { spec.remove("storageClassName") } else { spec["storageClassName"] = name }
+      object["spec"] = spec
+    }
+    let mark = object.fingerprint
+    object["metadata"]["annotations"] = (object["metadata"]["annotations"].object.map(JSON.object) ?? [:])
+    object["metadata"]["annotations"][Marks.applied] = .string(mark)
+    guard let present, present.holds(object) else { return object }
+    return nil
+  }
+
+  /// Whether an object is deleted with the cluster: everything but the volumes that are to stay.
+  func goesWithTheCluster(_ object: JSON) -> Bool {
+    guard object["kind"].string == "PersistentVolumeClaim" else { return true }
+    let region = object["metadata"]["labels"][Marks.region].string ?? ""
+    return deletesVolumes(in: region)
+  }
+
+  func deletesVolumes(in region: String) -> Bool {
+    PlantedMistake.planted == .deletesVolumes || share(region)?.storage.deletionPolicy == .delete
+  }
+
+  /// The cluster's object is being deleted: what it consists of goes, wherever it can be seen.
+  func takeDown(into plan: inout Plan) {
+    for member in memberNames {
+      guard let objects = situation.members[member]?.content else {
+        plan.waits.append("\(member) cannot be seen; what it has of the cluster is deleted when it answers again.")
+        continue
+      }
+      for id in objects.objects.keys.sorted() {
+        guard let object = objects.objects[id], goesWithTheCluster(object) else { continue }
+        let meta = ObjectMeta(object)
+        if !meta.isBeingDeleted { plan.steps.append(.delete(id, uid: meta.uid, member: member)) }
+      }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import KubernetesResources
+import JSONValue
+import Vocabulary
+
+/// What to do next about one KafkaCluster.
+///
+/// Pure: the same situation always gives the same plan, and a situation in which everything is done gives a plan
+/// without steps. The order of what is done is the order of the calls below.
+public enum ClusterReconciliation {
+  public static func plan(_ situation: ClusterSituation) -> Plan {
+    var design = ClusterDesign(situation)
+    var plan = Plan()
+    if design.cluster.metadata.isBeingDeleted {
+      design.takeDown(into: &plan)
+      return plan
+    }
+    let mistakes = design.mistakes
+    guard mistakes.isEmpty else {
+      design.report(mistakes, into: &plan)
+      return plan
+    }
+    guard design.recordIdentity(into: &plan) else {
+      design.report([], into: &plan)
+      return plan
+    }
+    design.renderAll()
+    design.applyObjects(into: &plan)
+    if design.isPaused {
+      plan.waits.append("The annotation \(Marks.pause) is true: nothing restarts, moves or shrinks.")
+    } else {
+      design.changeVoters(into: &plan)
+      design.emptyNodes(into: &plan)
+      design.collectGarbage(into: &plan)
+      design.rollNodes(into: &plan)
+    }
+    design.report([], into: &plan)
+    return plan
+  }
+
+  /// Whether a cluster that is being deleted has nothing left in any member; an unknown member may have something.
+  public static func isGone(_ situation: ClusterSituation) -> Bool {
+    let design = ClusterDesign(situation)
+    return design.memberNames.allSatisfy { member in
+      guard let objects = situation.members[member]?.content else { return false }
+      return objects.objects.values.allSatisfy { !design.goesWithTheCluster($0) } && objects.pods.isEmpty
+    }
+  }
+
+  /// Identity and numbers that others need to talk to the cluster's brokers, as far as they are known.
+  public static func bootstrapServers(_ situation: ClusterSituation) -> [String] {
+    ClusterDesign(situation).bootstrapServers
+  }
+}

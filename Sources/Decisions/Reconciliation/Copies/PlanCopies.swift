@@ -1,0 +1,196 @@
+public import JSONValue
+public import KubernetesResources
+
+/// One resource as every member has it.
+public struct CopySituation: Sendable {
+  public var id: ObjectID
+  /// The object in each member; nil where the member was seen and has none.
+  public var members: [String: View<JSON?>]
+  /// Whether everything that has to go before an object that is being deleted is gone.
+  public var mayGo: Bool
+  public init(_ id: ObjectID, members: [String: View<JSON?>], mayGo: Bool) {
+    self.id = id
+    self.members = members
+    self.mayGo = mayGo
+  }
+}
+
+/// What is wanted, and what has to be copied for it.
+public struct CopyPlan: Hashable, Sendable {
+  /// The original, or where it cannot be seen the newest copy of it. Nil where no member that was seen has the object.
+  public var truth: JSON?
+  /// The member in which people edit it.
+  public var origin: String?
+  public var plan = Plan()
+  /// When the original was created, known also where only copies are seen: the older of two wins.
+  public var created: String?
+}
+
+/// Every resource has a copy in every member, so that no member is the one whose loss stops management.
+///
+/// The original is the object without the label `Marks.origin`; a copy's label names the original's member. An original
+/// carries a finalizer: it is gone on purpose only after somebody was seen to delete it. One that is missing without
+/// that was lost with its member's data, and comes back from the copies.
+public enum CopyReconciliation {
+  public static func plan(_ situation: CopySituation) -> CopyPlan {
+    var result = CopyPlan()
+    let seen = situation.members.keys.sorted().compactMap { member -> Held? in
+      guard case .seen(let object?) = situation.members[member] else { return nil }
+      return Held(member: member, object: object)
+    }
+    guard let origin = origin(among: seen, situation) else { return result }
+    result.origin = origin.member
+    result.truth = origin.truth
+    result.created = origin.created
+    if let original = origin.original, original.meta.isBeingDeleted {
+      remove(original, seen, situation, into: &result.plan)
+      return result
+    }
+    for member in situation.members.keys.sorted() {
+      guard case .seen(let present) = situation.members[member] else { continue }
+      write(origin, present, to: member, situation, into: &result.plan)
+    }
+    return result
+  }
+
+  struct Held {
+    let member: String
+    let object: JSON
+    var meta: ObjectMeta { ObjectMeta(object) }
+    /// The member that a copy names; nil for an original.
+    var origin: String? { meta.labels[Marks.origin].flatMap { $0 == member ? nil : $0 } }
+  }
+
+  struct Origin {
+    let member: String
+    /// Nil where it cannot be seen, or was lost.
+    let original: Held?
+    let truth: JSON
+    let created: String
+    let generation: String
+  }
+
+  /// Who is the original. Copies that name one decide; else it is the oldest object without the label.
+  private static func origin(among seen: [Held], _ situation: CopySituation) -> Origin? {
+    let copies = seen.filter { $0.origin != nil }
+    let originals = seen.filter { $0.origin == nil }
+    let named = Set(copies.compactMap(\.origin))
+    let byAge = originals.sorted { ($0.meta.creationTimestamp ?? "", $0.member) < ($1.meta.creationTimestamp ?? "", $1.member) }
+    if let original = byAge.first(where: { named.contains($0.member) }) ?? (named.isEmpty ? byAge.first : nil) {
+      return Origin(
+        member: original.member, original: original, truth: original.object,
+        created: original.meta.creationTimestamp ?? "", generation: "\(original.meta.generation)")
+    }
+    let newest = copies.max { (generation($0), $1.member) < (generation($1), $0.member) }
+    guard let newest, let member = newest.origin else { return nil }
+    return Origin(
+      member: member, original: nil, truth: newest.object,
+      created: newest.meta.annotations[Marks.originCreated] ?? newest.meta.creationTimestamp ?? "",
+      generation: newest.meta.annotations[Marks.originGeneration] ?? "0")
+  }
+
+  private static func generation(_ held: Held) -> Int {
+    held.meta.annotations[Marks.originGeneration].flatMap { Int($0) } ?? 0
+  }
+
+  private static func write(
+    _ origin: Origin, _ present: JSON?, to member: String, _ situation: CopySituation, into plan: inout Plan
+  ) {
+    guard member != origin.member else {
+      keep(origin, present, situation, into: &plan)
+      return
+    }
+    let copy = copy(of: origin, in: member, situation.id)
+    guard let present else {
+      plan.steps.append(.apply(copy, member: member))
+      return
+    }
+    let held = Held(member: member, object: present)
+    guard !held.meta.isBeingDeleted else { return }
+    let isSame = present["spec"] == copy["spec"]
+    if held.origin == nil, !isSame {
+      // Somebody applied another object with the same name here. It is theirs to take away.
+      plan.waits.append(
+        "\(situation.id) in \(member) differs from the one in \(origin.member) that was there first; edit that one, and delete this one.")
+      plan.steps += conflict(held, origin, situation.id)
+      return
+    }
+    guard !isSame || !present.holds(copy) else { return }
+    if !isSame, held.meta.annotations[Marks.originGeneration] == origin.generation {
+      plan.steps.append(
+        .event(
+          situation.id, .warning, reason: "CopyPutBack",
+          message: "The copy in \(member) was edited and is put back; edit the original in \(origin.member)."))
+    }
+    plan.steps.append(.apply(copy, member: member))
+  }
+
+  /// The original itself: given its finalizer, or made again where it was lost.
+  private static func keep(_ origin: Origin, _ present: JSON?, _ situation: CopySituation, into plan: inout Plan) {
+    if let original = origin.original {
+      if !original.meta.finalizers.contains(Marks.finalizer) {
+        plan.steps.append(
+          .setFinalizers(situation.id, original.meta.finalizers + [Marks.finalizer], member: origin.member))
+      }
+      return
+    }
+    guard present == nil else { return }
+    var meta = ObjectMeta(origin.truth)
+    meta.labels[Marks.origin] = nil
+    meta.annotations[Marks.originCreated] = nil
+    meta.annotations[Marks.originGeneration] = nil
+    meta.finalizers = [Marks.finalizer]
+    let again = Build.object(situation.id.kind, meta, [("spec", origin.truth["spec"])])
+    plan.steps.append(.apply(again, member: origin.member))
+    plan.steps.append(
+      .event(
+        situation.id, .warning, reason: "MadeAgain",
+        message: "The original in \(origin.member) was missing without having been deleted, and is made again from a copy."))
+  }
+
+  private static func copy(of origin: Origin, in member: String, _ id: ObjectID) -> JSON {
+    let truth = ObjectMeta(origin.truth)
+    var meta = ObjectMeta(name: id.name, namespace: id.namespace)
+    meta.labels = truth.labels
+    meta.labels[Marks.origin] = origin.member
+    meta.annotations = truth.annotations.filter { $0.key == Marks.pause }
+    meta.annotations[Marks.originCreated] = origin.created
+    meta.annotations[Marks.originGeneration] = origin.generation
+    return Build.object(id.kind, meta, [("spec", origin.truth["spec"])])
+  }
+
+  private static func conflict(_ held: Held, _ origin: Origin, _ id: ObjectID) -> [Step] {
+    let before = held.object["status"]["conditions"].elements
+    guard !before.contains(where: { $0["type"].string == "Stalled" && $0["reason"].string == "AppliedTwice" }) else {
+      return []
+    }
+    return [
+      .event(
+        id, .warning, reason: "AppliedTwice",
+        message: "\(id) was applied in \(held.member) and in \(origin.member) with different specs; the one in \(origin.member) counts.")
+    ]
+  }
+
+  /// Copies go first, in every member; the original keeps its finalizer until nobody can have one any more.
+  private static func remove(
+    _ original: Held, _ seen: [Held], _ situation: CopySituation, into plan: inout Plan
+  ) {
+    guard original.meta.finalizers.contains(Marks.finalizer) else { return }
+    guard situation.mayGo else {
+      plan.waits.append("\(situation.id) goes once what belongs to it is gone.")
+      return
+    }
+    let unknown = situation.members.keys.sorted().filter { situation.members[$0]?.content == nil }
+    for held in seen where held.member != original.member && !held.meta.isBeingDeleted {
+      plan.steps.append(.delete(situation.id, uid: held.meta.uid, member: held.member))
+    }
+    let copies = seen.count { $0.member != original.member }
+    if copies == 0, unknown.isEmpty || PlantedMistake.planted == .unknownIsAbsent {
+      plan.steps.append(
+        .setFinalizers(
+          situation.id, original.meta.finalizers.filter { $0 != Marks.finalizer }, member: original.member))
+    } else if !unknown.isEmpty {
+      plan.waits.append("\(situation.id) goes once \(listed(unknown)) can be seen: a copy there would bring it back.")
+    }
+  }
+}

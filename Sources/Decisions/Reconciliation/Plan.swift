@@ -1,0 +1,122 @@
+public import JSONValue
+public import KubernetesResources
+public import Vocabulary
+
+/// What to do, in order, until the next look at the world.
+///
+/// Steps are performed in their order. One that fails ends the rest for its member alone, or for the brokers alone:
+/// other members go on. After a crash between two steps the next plan begins with what is left.
+public struct Plan: Hashable, Sendable {
+  public var steps: [Step] = []
+  /// What is waited for, one sentence each. Nothing has to be done for these; the next change of the world brings the
+  /// next plan.
+  public var waits: [String] = []
+  public init() {}
+}
+
+public enum Step: Hashable, Sendable {
+  /// Server-side apply under `Marks.fieldManager`, with force: it is the operator's own object.
+  case apply(JSON, member: String)
+  /// With the uid as a precondition, in the background.
+  case delete(ObjectID, uid: String?, member: String)
+  /// Deletes a pod that its StatefulSet makes again, with the uid as a precondition.
+  case restart(pod: ObjectID, uid: String, node: NodeID, member: String)
+  /// Replaces the whole status.
+  case writeStatus(ObjectID, JSON, member: String)
+  /// Replaces the finalizers of an original.
+  case setFinalizers(ObjectID, [String], member: String)
+  case event(ObjectID, Severity, reason: String, message: String)
+  case ask(BrokerRequest)
+
+  public enum Severity: String, Sendable { case normal = "Normal", warning = "Warning" }
+}
+
+/// What is asked of the brokers. Lists are sorted, and as long as they have to be: the operator splits them.
+public enum BrokerRequest: Hashable, Sendable {
+  /// AddRaftVoter (KIP-853), for a controller that follows already.
+  case addVoter(NodeID)
+  /// RemoveRaftVoter (KIP-853).
+  case removeVoter(NodeID)
+  /// UnregisterBroker: it holds nothing any more.
+  case unregister(NodeID)
+  /// AlterPartitionReassignments.
+  case reassign([Reassignment])
+  /// CreateTopics.
+  case createTopics([TopicCreation])
+  /// CreatePartitions: the topic and how many it shall have.
+  case addPartitions([PartitionIncrease])
+  /// IncrementalAlterConfigs of topics; nil takes a setting away.
+  case alterTopics([TopicAlteration])
+  /// DeleteTopics, by name and only while the id is this one.
+  case deleteTopics([TopicDeletion])
+}
+
+public struct Reassignment: Hashable, Sendable {
+  public let topic: String
+  public let partition: Int
+  public let replicas: [NodeID]
+  public init(topic: String, partition: Int, replicas: [NodeID]) {
+    self.topic = topic
+    self.partition = partition
+    self.replicas = replicas
+  }
+}
+
+public struct TopicCreation: Hashable, Sendable {
+  public let name: String
+  public let partitions: Int
+  /// Nil where `placement.replicas.per.region` among the settings says it.
+  public let replicationFactor: Int?
+  public let config: [String: String]
+}
+
+public struct PartitionIncrease: Hashable, Sendable {
+  public let topic: String
+  public let partitions: Int
+}
+
+public struct TopicAlteration: Hashable, Sendable {
+  public let topic: String
+  /// By key; nil takes the topic's own setting away.
+  public let changes: [String: String?]
+  public init(topic: String, changes: [String: String?]) {
+    self.topic = topic
+    self.changes = changes
+  }
+}
+
+public struct TopicDeletion: Hashable, Sendable {
+  public let topic: String
+  public let id: String
+}
+
+/// How much is done at once.
+public enum ReconciliationLimits {
+  /// Partitions that are moved at one time, over all Regions: the throttle of moves.
+  public static let partitionsMovingMax = 20
+  /// Names in a sentence; the others are counted.
+  public static let namesInSentenceMax = 5
+}
+
+/// Mistakes that tests plant, to show that other tests would see them.
+public enum PlantedMistake: Sendable, CaseIterable {
+  case unknownIsAbsent
+  case secondClusterFromPartialView
+  case rollWithoutGate
+  case drainWithoutWaiting
+  case conditionsWithoutOrder
+  case deletesVolumes
+  case voterRemovedTooEarly
+  /// Set by tests alone, for one task and what it calls.
+  @TaskLocal public static var planted: PlantedMistake?
+}
+
+func listed(_ names: [String]) -> String {
+  let shown = names.prefix(ReconciliationLimits.namesInSentenceMax).joined(separator: ", ")
+  let rest = names.count - ReconciliationLimits.namesInSentenceMax
+  return rest > 0 ? "\(shown) and \(rest) more" : shown
+}
+
+extension ObjectKind {
+  func id(_ metadata: ObjectMeta) -> ObjectID { ObjectID(self, metadata.namespace, metadata.name) }
+}

@@ -1,0 +1,163 @@
+import KubernetesResources
+import Vocabulary
+
+extension TopicPlanning {
+  /// Brings an existing topic to its target: replicas first, then settings that depend on them, then partitions.
+  mutating func change(_ wanted: WantedTopic, _ target: TopicTarget, _ present: TopicFacts) {
+    let recorded = wanted.copies.keys.sorted().compactMap { wanted.copies[$0]?.content?.status.topicID }.first
+    if recorded == nil {
+      events.append(.event(wanted.id, .normal, reason: "Adopted", message: "The topic '\(present.name)' exists, and is taken over."))
+    }
+    if isPaused(wanted) {
+      report(wanted, [Condition("Ready", .yes, "Paused", "The annotation \(Marks.pause) is true: nothing changes.")], present)
+      return
+    }
+    let misplaced = present.partitions.indices.filter { !isPlaced(present.partitions[$0], target) }
+    let moving = present.partitions.contains { $0.isMoving }
+    var doing: [String] = []
+    if !misplaced.isEmpty {
+      doing.append(move(misplaced, of: present, to: target))
+    } else if moving {
+      doing.append("Replicas are being moved.")
+    }
+    let changes = settings(target, present, isPlaced: misplaced.isEmpty && !moving)
+    if !changes.isEmpty {
+      alterations.append(TopicAlteration(topic: present.name, changes: changes))
+      doing.append("Settings are being changed: \(listed(changes.keys.sorted())).")
+    }
+    if wanted.topic.spec.partitions > present.partitions.count, misplaced.isEmpty, !moving, changes.isEmpty {
+      increases.append(PartitionIncrease(topic: present.name, partitions: wanted.topic.spec.partitions))
+      doing.append("Partitions are being added.")
+    } else if wanted.topic.spec.partitions > present.partitions.count {
+      doing.append("Partitions are added after that.")
+    }
+    guard doing.isEmpty else {
+      report(wanted, [Condition("Ready", .no, "Changing", doing.joined(separator: " "))], present)
+      return
+    }
+    report(wanted, [Condition("Ready", .yes, "AsWanted", "The topic is as it should be.")], present)
+  }
+
+  /// The changes of settings that the brokers accept now. Those that speak of placement follow the replicas; the
+  /// Regions that are allowed are first widened to let new replicas in.
+  private func settings(_ target: TopicTarget, _ present: TopicFacts, isPlaced: Bool) -> [String: String?] {
+    var changes: [String: String?] = [:]
+    let late: Set<String> = ["placement.allowed.regions", "placement.replicas.per.region", "min.insync.regions"]
+    for (key, value) in target.config where present.config[key] != value {
+      if isPlaced || !late.contains(key) { changes[key] = value }
+    }
+    for key in present.config.keys where target.config[key] == nil {
+      if isPlaced || !late.contains(key) || key == "placement.allowed.regions" { changes.updateValue(nil, forKey: key) }
+    }
+    if !isPlaced, let old = present.config["placement.allowed.regions"], let new = target.allowed {
+      let wide = Set(old.split(separator: ",").map(String.init)).union(new).sorted().joined(separator: ",")
+      if wide != old { changes["placement.allowed.regions"] = wide }
+    }
+    return changes
+  }
+
+  private func region(_ id: NodeID) -> String { regionsByBroker[id] ?? "" }
+
+  /// Whether a partition's replicas, as they will be, are where the target wants them.
+  private func isPlaced(_ partition: PartitionFacts, _ target: TopicTarget) -> Bool {
+    let staying = partition.replicas.filter { !partition.removing.contains($0) }
+    // A broker that is not registered is one of whom nothing is known; it is no reason to move anything.
+    guard staying.allSatisfy({ regionsByBroker[$0] != nil }) else { return true }
+    if let allowed = target.allowed, !staying.allSatisfy({ allowed.contains(region($0)) }) { return false }
+    let voters = partition.voters
+    if target.replicas.isEmpty {
+      let span = Set(voters.map(region)).count
+      return voters.count == target.replicationFactor && span >= target.minRegions
+    }
+    var counts: [String: Int] = [:]
+    for voter in voters { counts[region(voter), default: 0] += 1 }
+    var observing: [String: Int] = [:]
+    for observer in partition.observers where !partition.removing.contains(observer) {
+      observing[region(observer), default: 0] += 1
+    }
+    return counts == target.replicas && observing == target.observers
+  }
+
+  private mutating func move(_ places: [Int], of present: TopicFacts, to target: TopicTarget) -> String {
+    if let missing = target.missingBrokers(brokersByRegion) { return missing }
+    // New replicas would be refused while the Regions that are allowed do not have them.
+    if let old = present.config["placement.allowed.regions"] {
+      let open = Set(old.split(separator: ",").map(String.init))
+      let needed = target.replicas.isEmpty ? target.allowed ?? [] : Array(target.replicas.keys)
+      if !needed.allSatisfy(open.contains) || target.allowed == nil { return "Regions are being allowed before replicas move." }
+    }
+    for place in places where room > 0 && !present.partitions[place].isMoving {
+      guard let replicas = assign(present.partitions[place], target) else { continue }
+      moves.append(Reassignment(topic: present.name, partition: place, replicas: replicas))
+      room -= 1
+    }
+    return "\(places.count) of \(present.partitions.count) partitions are being moved."
+  }
+
+  /// The replicas that a partition shall have: those that fit stay, others come from whoever has least to do.
+  private mutating func assign(_ partition: PartitionFacts, _ target: TopicTarget) -> [NodeID]? {
+    var load = self.load ?? situation.brokers.content.map(ReplicaLoad.init)
+    defer { self.load = load }
+    let candidates = alive.filter { target.allowed?.contains($0.region) ?? true }
+    var taken: Set<NodeID> = []
+    func pick(_ region: String?, avoiding crowded: [String]) -> NodeID? {
+      let fitting = candidates.filter { !taken.contains($0.id) && (region == nil || $0.region == region) }
+      let best = fitting.min { a, b in
+        let (crowdA, crowdB) = (crowded.count { $0 == a.region }, crowded.count { $0 == b.region })
+        return (crowdA, load?[a.id] ?? 0, a.id) < (crowdB, load?[b.id] ?? 0, b.id)
+      }
+      if let best { load?.add(best.id) }
+      return best?.id
+    }
+    let quotas: [String?] =
+      target.replicas.isEmpty
+      ? Array(repeating: nil, count: target.replicationFactor)
+      : ordered(target.replicas, target.leaders).flatMap { Array(repeating: Optional($0.0), count: $0.1) }
+    var voters: [NodeID?] = Array(repeating: nil, count: quotas.count)
+    keep(partition, quotas, &voters, &taken, target)
+    for place in voters.indices where voters[place] == nil {
+      let crowded = voters.compactMap { $0.map(region) }
+      guard let id = pick(quotas[place], avoiding: crowded) else { return nil }
+      taken.insert(id)
+      voters[place] = id
+    }
+    var observers: [NodeID] = []
+    for (region, count) in target.observers.sorted(by: { $0.key < $1.key }) {
+      let staying = partition.observers.filter { self.region($0) == region && !taken.contains($0) }.prefix(count)
+      observers += staying
+      taken.formUnion(staying)
+      for _ in staying.count..<count {
+        guard let id = pick(region, avoiding: []) else { return nil }
+        taken.insert(id)
+        observers.append(id)
+      }
+    }
+    return voters.compactMap { $0 } + observers
+  }
+
+  /// Puts replicas that may stay into the places that fit them; of too many in one Region the last ones go.
+  private func keep(
+    _ partition: PartitionFacts, _ quotas: [String?], _ voters: inout [NodeID?], _ taken: inout Set<NodeID>,
+    _ target: TopicTarget
+  ) {
+    let span = min(target.minRegions, quotas.count)
+    for id in partition.voters where target.allowed?.contains(region(id)) ?? true {
+      let regions = Set(voters.compactMap { $0.map(region) })
+      let free = voters.count { $0 == nil }
+      // Enough places stay free for the Regions that are missing.
+      if target.replicas.isEmpty, regions.contains(region(id)), free <= span - regions.count { continue }
+      guard let place = voters.indices.first(where: { voters[$0] == nil && (quotas[$0] == nil || quotas[$0] == region(id)) })
+      else { continue }
+      voters[place] = id
+      taken.insert(id)
+    }
+  }
+
+  /// Regions with the wanted leaders' first, so that the first replica is in the most wanted one.
+  private func ordered(_ counts: [String: Int], _ leaders: [String]) -> [(String, Int)] {
+    counts.sorted { a, b in
+      let (placeA, placeB) = (leaders.firstIndex(of: a.key) ?? .max, leaders.firstIndex(of: b.key) ?? .max)
+      return (placeA, a.key) < (placeB, b.key)
+    }.map { ($0.key, $0.value) }
+  }
+}

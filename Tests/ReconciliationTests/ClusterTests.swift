@@ -1,0 +1,171 @@
+import JSONValue
+import KubernetesResources
+import Reconciliation
+import Testing
+import Vocabulary
+
+@Suite struct ClusterTests {
+  @Test func threeRegionsComeUpAndThenNothingMoreIsWritten() {
+    var world = World.three
+    let rounds = world.converge() ?? .max
+    #expect(world.broken == [])
+    #expect(rounds < 12)
+    #expect(world.facts.voters.count == 3)
+    #expect(world.members["west"]?.copy?.status.conditions["Ready"]?.status == .yes)
+    #expect(world.members["west"]?.copy?.status.conditions["SurvivesRegionLoss"]?.status == .yes)
+    #expect(world.plan.steps == [])
+  }
+
+  @Test func aPartialViewMakesNoCluster() {
+    var world = World.three
+    world.members["north"]?.isReachable = false
+    world.converge()
+    #expect(world.members["west"]?.copy?.status.clusterID == nil)
+    #expect(world.members["west"]?.objects.isEmpty == true)
+    #expect(world.broken == [])
+  }
+
+  @Test func nothingStartsBeforeTheIdIsEverywhere() {
+    let world = World.three
+    let first = world.plan.steps
+    #expect(!first.isEmpty)
+    #expect(first.allSatisfy { if case .apply = $0 { false } else { true } })
+  }
+
+  @Test func votersFindEachOtherOnceTheyAllHaveAddresses() throws {
+    var world = World.three
+    world.converge()
+    let map = try #require(world.members["west"]?.objects[ObjectID(.configMap, "kafka", "orders-west-0")])
+    let text = try #require(map["data"]["server.properties"].string)
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("controller.quorum.voters=") })
+    #expect(line.split(separator: ",").count == 3)
+    #expect(text.contains("node.id=300\n") && text.contains("broker.rack=west\n"))
+    #expect(text.contains("process.roles=broker,controller\n"))
+  }
+
+  @Test func anUnreachableRegionIsLeftAsItIsAndShownWithItsTime() {
+    var world = World.three
+    world.converge()
+    world.members["north"]?.isReachable = false
+    world.steps = []
+    world.converge()
+    #expect(world.broken == [])
+    let status = world.members["west"]?.copy?.status
+    #expect(status?.conditions["RegionsReachable"]?.status == .no)
+    #expect(status?.regions.first { $0.name == "north" }?.unknownSince == "2026-01-01T00:00:00Z")
+    #expect(status?.conditions["Ready"]?.status == .yes, "its brokers still serve")
+    #expect(world.plan.steps == [])
+  }
+
+  @Test func theSurvivorsRollWhileOneApiServerIsGone() {
+    var world = World.three
+    world.converge()
+    world.members["north"]?.isReachable = false
+    world.cluster.spec.image = "new"
+    world.converge()
+    #expect(world.broken == [])
+    #expect(restarts(world) == ["orders-central-0-0", "orders-west-0-0"].sorted())
+  }
+
+  @Test func aNewImageRestartsOneNodeAfterTheOtherAndTheActiveControllerLast() {
+    var world = World.three
+    world.converge()
+    world.addTopic("t", [100, 200, 300])
+    world.facts.leader = NodeID(100)
+    world.steps = []
+    world.cluster.spec.image = "new"
+    let rounds = world.converge()
+    #expect(rounds != nil)
+    #expect(world.broken == [])
+    #expect(restartOrder(world) == ["orders-north-0-0", "orders-west-0-0", "orders-central-0-0"])
+  }
+
+  @Test func aRollWaitsForAPartitionThatIsAtItsMinimum() {
+    var world = World.three
+    world.converge()
+    world.addTopic("t", [100, 200, 300])
+    world.facts.topics[0].partitions[0].inSync = [NodeID(100), NodeID(200)]
+    world.cluster.spec.image = "new"
+    var plan = world.plan
+    for step in plan.steps { world.perform(step) }
+    plan = world.plan
+    #expect(restarts(world) == [])
+    #expect(plan.waits.contains { $0.contains("broker 300 is not yet in sync for t-0") })
+  }
+
+  @Test func pauseStopsRestarts() {
+    var world = World.three
+    world.converge()
+    world.steps = []
+    world.cluster.metadata.annotations[Marks.pause] = "true"
+    world.cluster.spec.image = "new"
+    world.converge()
+    #expect(restarts(world) == [])
+  }
+
+  @Test func aPodThatCrashesWithANewRevisionStopsTheRoll() {
+    var world = World.three
+    world.converge()
+    world.facts.leader = NodeID(300)
+    world.members["central"]?.isHealthy = false
+    world.steps = []
+    world.cluster.spec.image = "broken"
+    world.converge()
+    #expect(restarts(world) == ["orders-central-0-0"])
+    let stalled = world.members["west"]?.copy?.status.conditions["Stalled"]
+    #expect(stalled?.status == .yes)
+    #expect(stalled?.message.contains("orders-central-0-0") == true)
+    world.members["central"]?.isHealthy = true
+    world.cluster.spec.image = "fixed"
+    let rounds = world.converge()
+    #expect(rounds != nil)
+    #expect(world.broken == [])
+    #expect(world.members["west"]?.copy?.status.conditions["Ready"]?.status == .yes)
+  }
+
+  @Test func aBrokerLeavesOnlyAfterItsPartitionsAndItsVoteHaveMoved() {
+    var world = World([
+      RegionShare("a", brokers: 2, controllers: 2), RegionShare("b", brokers: 2, controllers: 2),
+      RegionShare("c", brokers: 2, controllers: 2),
+    ])
+    world.converge()
+    world.addTopic("t", [100, 201, 301])
+    world.addTopic("u", [301, 200, 101])
+    world.cluster.spec.regions[2].brokers = 1
+    world.cluster.spec.regions[2].controllers = 1
+    world.steps = []
+    let rounds = world.converge()
+    #expect(rounds != nil)
+    #expect(world.broken == [])
+    #expect(!world.facts.brokers.contains { $0.id == NodeID(301) })
+    #expect(!world.facts.voters.contains { $0.id == NodeID(301) })
+    #expect(world.facts.topics[0].partitions[0].replicas == [100, 201, 300].map { NodeID($0) })
+    let claim = ObjectID(.claim, "kafka", "data-orders-c-1")
+    #expect(world.members["c"]?.objects[claim] != nil, "volumes stay")
+  }
+
+  @Test func aRegionThatIsAddedGetsIdsBehindAllOthersAndOneThatComesBackItsOwn() {
+    var world = World.three
+    world.converge()
+    world.cluster.spec.regions.removeAll { $0.name == "north" }
+    world.cluster.spec.durability.survive = .broker
+    world.cluster.spec.regions.append(RegionShare("aa", brokers: 1, controllers: 0))
+    var region = Region()
+    region.metadata = ObjectMeta(name: "aa", namespace: "kafka")
+    world.regions.append(region)
+    world.members["aa"] = World.Member()
+    let rounds = world.converge()
+    #expect(rounds != nil)
+    #expect(world.facts.brokers.map(\.id).sorted() == [100, 300, 400].map { NodeID($0) })
+    world.cluster.spec.regions.append(RegionShare("north", brokers: 1, controllers: 1))
+    let again = world.converge()
+    #expect(again != nil)
+    #expect(world.facts.brokers.map(\.id).sorted() == [100, 200, 300, 400].map { NodeID($0) })
+    #expect(world.broken == [])
+  }
+
+  func restarts(_ world: World) -> [String] { restartOrder(world).sorted() }
+  func restartOrder(_ world: World) -> [String] {
+    world.steps.compactMap { if case .restart(let pod, _, _, _) = $0 { pod.name } else { nil } }
+  }
+}

@@ -1,0 +1,115 @@
+import JSONValue
+import KubernetesResources
+import Reconciliation
+import Testing
+
+@Suite struct CopyTests {
+  static let id = ObjectID(.kafkaTopic, "kafka", "payments")
+
+  static func topic(partitions: Int = 3, created: String = "2026-01-01T00:00:00Z", finalizer: Bool = true) -> JSON {
+    var topic: JSON = [
+      "apiVersion": .string(Marks.apiVersion), "kind": "KafkaTopic",
+      "metadata": [
+        "name": "payments", "namespace": "kafka", "uid": "u1", "generation": 4, "creationTimestamp": .string(created),
+      ],
+      "spec": ["partitions": JSON(partitions)],
+    ]
+    if finalizer { topic["metadata"]["finalizers"] = [.string(Marks.finalizer)] }
+    return topic
+  }
+
+  /// What has been applied, with a uid.
+  static func stored(_ object: JSON) -> JSON {
+    var object = object
+    object["metadata"]["uid"] = "u2"
+    object["metadata"]["creationTimestamp"] = "2026-02-01T00:00:00Z"
+    return object
+  }
+
+  static func plan(_ members: [String: View<JSON?>], mayGo: Bool = true) -> CopyPlan {
+    CopyReconciliation.plan(CopySituation(id, members: members, mayGo: mayGo))
+  }
+
+  static func copy(of original: JSON) -> JSON {
+    for case .apply(let object, "b") in plan(["a": .seen(original), "b": .seen(nil)]).plan.steps { return stored(object) }
+    return .null
+  }
+
+  static let unknown = View<JSON?>.unknown(since: "t", why: "no answer")
+
+  @Test func anObjectIsCopiedToEveryMemberAndThenNothingIsWritten() {
+    let original = Self.topic()
+    let copy = Self.copy(of: original)
+    #expect(copy["metadata"]["labels"][Marks.origin].string == "a")
+    #expect(copy["spec"] == original["spec"])
+    let plan = Self.plan(["a": .seen(original), "b": .seen(copy)])
+    #expect(plan.plan.steps == [])
+    #expect(plan.origin == "a")
+  }
+
+  @Test func anOriginalGetsItsFinalizerFirst() {
+    let plan = Self.plan(["a": .seen(Self.topic(finalizer: false))])
+    #expect(plan.plan.steps == [.setFinalizers(Self.id, [Marks.finalizer], member: "a")])
+  }
+
+  @Test func anEditOfACopyIsPutBackAndReported() {
+    var copy = Self.copy(of: Self.topic())
+    copy["spec"]["partitions"] = 9
+    let plan = Self.plan(["a": .seen(Self.topic()), "b": .seen(copy)])
+    #expect(plan.plan.steps.count == 2)
+    #expect(plan.truth?["spec"]["partitions"].int == 3)
+  }
+
+  @Test func aCopyThatWasDeletedComesBack() {
+    let plan = Self.plan(["a": .seen(Self.topic()), "b": .seen(nil)])
+    #expect(plan.plan.steps.count == 1)
+  }
+
+  @Test func survivorsWorkFromTheirCopyWhileTheOriginIsUnknown() {
+    let copy = Self.copy(of: Self.topic())
+    let plan = Self.plan(["a": Self.unknown, "b": .seen(copy), "c": .seen(nil)])
+    #expect(plan.truth?["spec"]["partitions"].int == 3)
+    #expect(plan.origin == "a")
+    #expect(plan.created == "2026-01-01T00:00:00Z")
+    #expect(plan.plan.steps.count == 1, "the third member gets a copy too")
+  }
+
+  @Test func anOriginalThatWasLostIsMadeAgain() {
+    let copy = Self.copy(of: Self.topic())
+    let plan = Self.plan(["a": .seen(nil), "b": .seen(copy)])
+    guard case .apply(let object, member: "a") = plan.plan.steps.first else {
+      Issue.record("nothing is applied to the origin")
+      return
+    }
+    #expect(object["metadata"]["labels"][Marks.origin].isNull)
+    #expect(!plan.plan.steps.contains { if case .delete = $0 { true } else { false } })
+  }
+
+  @Test func aDeletionIsDoneOnceEveryMemberHasLostItsCopy() {
+    var original = Self.topic()
+    original["metadata"]["deletionTimestamp"] = "t"
+    let copy = Self.copy(of: Self.topic())
+    let all: [String: View<JSON?>] = ["a": .seen(original), "b": .seen(copy)]
+    #expect(Self.plan(all, mayGo: false).plan.steps == [])
+    #expect(Self.plan(all).plan.steps == [.delete(Self.id, uid: "u2", member: "b")])
+    #expect(Self.plan(["a": .seen(original), "b": .seen(nil)]).plan.steps == [.setFinalizers(Self.id, [], member: "a")])
+  }
+
+  @Test func anUnknownMemberKeepsADeletionWaiting() {
+    var original = Self.topic()
+    original["metadata"]["deletionTimestamp"] = "t"
+    let members: [String: View<JSON?>] = ["a": .seen(original), "b": Self.unknown]
+    #expect(Self.plan(members).plan.steps == [])
+    let planted = PlantedMistake.$planted.withValue(.unknownIsAbsent) { Self.plan(members).plan.steps }
+    #expect(planted != [], "the planted mistake is seen here")
+  }
+
+  @Test func theOlderOfTwoOriginalsCountsAndTheOtherIsLeftAlone() {
+    let older = Self.topic(partitions: 3)
+    let younger = Self.topic(partitions: 5, created: "2026-03-01T00:00:00Z")
+    let plan = Self.plan(["a": .seen(younger), "b": .seen(older)])
+    #expect(plan.origin == "b")
+    #expect(plan.plan.steps.allSatisfy { if case .apply = $0 { false } else { true } })
+    #expect(plan.plan.waits.count == 1)
+  }
+}
