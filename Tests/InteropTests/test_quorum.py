@@ -321,7 +321,11 @@ def test_brokers_are_listed_fenced_and_forgotten_and_partitions_move(dynamic, na
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    listed = json.loads(cli("brokers", "list", "-o", "json"))
+    def all_active():
+        listed = json.loads(cli("brokers", "list", "-o", "json"))
+        return listed if not any(one["fenced"] for one in listed) else None
+
+    listed = until(all_active, "the broker has heard that all of them serve")
     assert [(one["id"], one["rack"], one["port"], one["fenced"]) for one in listed] == [
         (n.id, n.region, n.port, False) for n in three.nodes
     ]
