@@ -77,7 +77,7 @@ let services: [Target] = [
     ]),
   module(
     "Services", "CommandLine",
-    uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient"]),
+    uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker"]),
 ]
 
 let programs: [Target] = [
