@@ -1,4 +1,5 @@
 import JSONValue
+import Telemetry
 import Testing
 import Vocabulary
 
@@ -213,6 +214,51 @@ import Vocabulary
     }
     let version = try await server.client().version()
     #expect(version == .init(major: 1, minor: 33, text: "v1.33.1-gke"))
+  }
+
+  @Test func requestsAreCountedByVerbAndStatus() async throws {
+    let server = try ScriptedServer { _, number in
+      number == 1 ? .answer(200, Said.pod("b", 1)) : .answer(404, Said.status(404, "NotFound"))
+    }
+    let metrics = MetricRegistry()
+    let client = try APIServer(
+      name: "east", target: ServerTarget(origin: "the test", url: server.url), metrics: metrics)
+    _ = try await client.get(Said.pods, key)
+    _ = try await client.find(Said.pods, key)
+    let text = String(decoding: metrics.exposition(), as: UTF8.self)
+    for code in ["200", "404"] {
+      #expect(
+        text.split(separator: "\n").contains { line in
+          line.hasPrefix("kubernetes_requests_total{") && line.contains("code=\"\(code)\"")
+            && line.contains("verb=\"get\"") && line.hasSuffix(" 1")
+        })
+    }
+  }
+
+  @Test func whatIsToldAgainCountsTheEventUpAndANewOneIsMadeWhenItIsGone() async throws {
+    let server = try ScriptedServer { request, number in
+      switch (number, request.method) {
+      case (3, "PATCH"): .answer(404, Said.status(404, "NotFound"))
+      default: .answer(200, request.json)
+      }
+    }
+    let recorder = EventRecorder(try server.client(), component: "operator", instance: "pod")
+    let about: JSON = [
+      "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "b", "namespace": "a", "uid": "u"],
+    ]
+    for _ in 0..<4 { #expect(await recorder.tell(.warning, "Stuck", "It is stuck.", about: about) == nil) }
+    #expect(server.requests.map(\.method) == ["POST", "PATCH", "PATCH", "POST", "PATCH"])
+    #expect(server.requests.map { $0.json["count"].int } == [1, 2, 3, 1, 2])
+    let first = server.requests[0].json
+    #expect(first["involvedObject"] == ["apiVersion": "v1", "kind": "Pod", "name": "b", "namespace": "a", "uid": "u"])
+    #expect(first["type"] == "Warning" && first["reason"] == "Stuck" && first["metadata"]["namespace"] == "a")
+  }
+
+  @Test func anEventThatCannotBeWrittenIsDropped() async throws {
+    let server = try ScriptedServer { _, _ in .answer(403, Said.status(403, "Forbidden")) }
+    let recorder = EventRecorder(try server.client(), component: "operator", instance: "pod")
+    let error = await recorder.tell(.normal, "Moved", "It was moved.", about: Said.pod("b", 1))
+    #expect(error?.isForbidden == true)
   }
 
   @Test func aClosedClientFailsAtOnce() async throws {

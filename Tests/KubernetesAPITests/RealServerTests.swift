@@ -187,6 +187,20 @@ import Vocabulary
     }
   }
 
+  @Test func theServerIsKnownByTheNameInItsCertificate() async throws {
+    let path = try #require(RealServer.kubeconfig)
+    var target = try Kubeconfig(files: [path]).target()
+    target.serverName = "kubernetes.default.svc"
+    #expect(try await APIServer(name: "real", target: target).version().major == 1)
+    target.serverName = "another.example"
+    let refused = await error { _ = try await APIServer(name: "real", target: target).version() }
+    guard case .notConnected(let why)? = refused?.cause else {
+      Issue.record("\(String(describing: refused))")
+      return
+    }
+    #expect(why.contains("another.example"))
+  }
+
   private func error(_ body: () async throws -> Void) async -> APIError? {
     do {
       try await body()

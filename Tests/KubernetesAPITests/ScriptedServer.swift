@@ -34,6 +34,7 @@ final class ScriptedServer: Sendable {
   let port: Int
   private let listener: Int32
   private let open = Mutex<Set<Int32>>([])
+  private let isStopped = Atomic(false)
   private let seen = Mutex<[Request]>([])
   private let react: @Sendable (Request, Int) -> Reaction
 
@@ -62,15 +63,22 @@ final class ScriptedServer: Sendable {
     guard bound == 0, listen(listener, 64) == 0 else { throw SetUp.failed(errno) }
     self.port = Int(in_port_t(bigEndian: address.sin_port))
     try startDetachedThread(name: "scripted") { [weak self] in
+      // Closed here and nowhere else, so that the number is not another one's while somebody still uses it.
+      defer { close(listener) }
       while true {
         let connection = accept(listener, nil, nil)
         guard connection >= 0 else { return }
-        guard let server = self else {
+        guard let server = self, server.admit(connection) else {
           close(connection)
           return
         }
-        server.open.withLock { _ = $0.insert(connection) }
-        try? startDetachedThread(name: "scripted") { [weak server] in server?.serve(connection) }
+        try? startDetachedThread(name: "scripted") { [weak server] in
+          guard let server else {
+            close(connection)
+            return
+          }
+          server.serve(connection)
+        }
       }
     }
   }
@@ -80,15 +88,25 @@ final class ScriptedServer: Sendable {
 
   /// Nobody is accepted any more, and everybody is cut off.
   func stop() {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
-    for connection in open.withLock({ $0 }) { shutdown(connection, Int32(SHUT_RDWR)) }
+    open.withLock { open in
+      for connection in open { shutdown(connection, Int32(SHUT_RDWR)) }
+      if !isStopped.exchange(true, ordering: .relaxed) { shutdown(listener, Int32(SHUT_RDWR)) }
+    }
+  }
+
+  private func admit(_ connection: Int32) -> Bool {
+    open.withLock { open in
+      if isStopped.load(ordering: .relaxed) { return false }
+      return open.insert(connection).inserted
+    }
   }
 
   private func serve(_ connection: Int32) {
     defer {
-      open.withLock { _ = $0.remove(connection) }
-      close(connection)
+      open.withLock { open in
+        open.remove(connection)
+        close(connection)
+      }
     }
     var buffer: [UInt8] = []
     while let request = read(connection, &buffer) {

@@ -15,11 +15,14 @@ actor Credentials {
     static let filesFreshFor = TimeSpan.seconds(30)
     /// What a program gave is renewed so long before it expires.
     static let renewBefore = TimeSpan.seconds(30)
+    /// A program that failed is not run again before that.
+    static let pauseAfterFailure = TimeSpan.seconds(5)
   }
   private let target: ServerTarget
   private let now: @Sendable () -> Instant
   private let wallNow: @Sendable () -> Timestamp
   private var access: (value: Access, until: Instant)?
+  private var refusal: (error: KubeconfigError, until: Instant)?
   private var asking: Task<Result<ExecCredential, KubeconfigError>, Never>?
 
   init(
@@ -86,10 +89,12 @@ actor Credentials {
   }
 
   private func ask(_ plugin: ExecPlugin) async throws(KubeconfigError) -> ExecCredential {
+    if let refusal, now() < refusal.until { throw refusal.error }
     if asking == nil { asking = Task { [target] in await plugin.run(for: target) } }
     guard let running = asking else { throw KubeconfigError("\(target.origin): no program was started") }
     let result = await running.value
     asking = nil
+    if case .failure(let error) = result { refusal = (error, now() + Limits.pauseAfterFailure) }
     return try result.get()
   }
 }

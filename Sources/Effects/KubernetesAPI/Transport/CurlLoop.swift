@@ -65,7 +65,9 @@ final class CurlMailbox: Sendable {
   }
 
   func put(_ letter: Letter) {
-    state.withLock { $0.letters.append(letter) }
+    state.withLock { state in
+      if !state.isClosed { state.letters.append(letter) }
+    }
     wake()
   }
 

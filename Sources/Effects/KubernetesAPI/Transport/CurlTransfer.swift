@@ -66,7 +66,8 @@ final class CurlTransfer {
     curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https")
     curl_set_number(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
     curl_set_number(easy, CURLOPT_PIPEWAIT, 1)
-    curl_set_text(easy, CURLOPT_ACCEPT_ENCODING, "gzip")
+    // What is packed comes in pieces as large as the packer likes; events should come as they happen.
+    if !request.isStream { curl_set_text(easy, CURLOPT_ACCEPT_ENCODING, "gzip") }
     if let body = request.body { send(body, isRepeatable: request.isRepeatable) }
     curl_set_text(easy, CURLOPT_CUSTOMREQUEST, request.method)
     let milliseconds = max(1, (request.deadline - now).milliseconds)
