@@ -59,8 +59,9 @@ let effects: [Target] = [
   library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
   library("Effects", "CCurl", apt: "libcurl4-openssl-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  module("Effects", "Processes", uses: ["Vocabulary", "EventLoop", "CLinux"]),
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
-  module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CMicroHTTPD"]),
+  module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CLinux", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
   module("Effects", "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   module(
@@ -74,6 +75,11 @@ let services: [Target] = [
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
       "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "CPCRE2",
+    ]),
+  module(
+    "Services", "LocalKubernetes",
+    uses: [
+      "Vocabulary", "JSONValue", "YAML", "EventLoop", "Processes", "HTTP", "KubernetesAPI", "CLinux", "CPCRE2",
     ]),
   module(
     "Services", "CommandLine",
@@ -112,6 +118,7 @@ let testing: [Target] = [
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
   tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
+  tests(of: "LocalKubernetes", uses: ["Vocabulary", "JSONValue", "EventLoop", "Processes", "KubernetesAPI"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),

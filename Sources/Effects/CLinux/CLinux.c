@@ -3,16 +3,22 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 _Static_assert(LINUX_EVENT_READ == EPOLLIN, "EPOLLIN");
@@ -152,4 +158,65 @@ void linux_name_thread(const char *name) {
   char cut[16] = {0};
   strncpy(cut, name, 15);
   pthread_setname_np(pthread_self(), cut);
+}
+
+int linux_is_hung_up(int descriptor) {
+  struct pollfd entry = {.fd = descriptor, .events = POLLRDHUP};
+  return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+uint32_t linux_peer_ipv4(int descriptor) {
+  struct sockaddr_in address;
+  socklen_t size = sizeof(address);
+  if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0 || address.sin_family != AF_INET) return 0;
+  return ntohl(address.sin_addr.s_addr);
+}
+
+// In the child only functions that are safe after fork are called; what fails is told through the pipe, which a
+// program that runs closes.
+static void run_child(pid_t parent, int failure, const char *path, char *const arguments[], char *const environment[],
+                      const char *folder, int output) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  setpgid(0, 0);
+  int ok = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+  int input = open("/dev/null", O_RDONLY);
+  ok = ok && input >= 0 && dup2(input, 0) >= 0 && dup2(output, 1) >= 0 && dup2(output, 2) >= 0;
+  ok = ok && (folder == NULL || chdir(folder) == 0);
+  if (ok) execve(path, arguments, environment);
+  int code = errno ? errno : ECHILD;
+  ssize_t written = write(failure, &code, sizeof(code));
+  _exit(written == sizeof(code) ? 127 : 126);
+}
+
+int linux_spawn(const char *path, char *const arguments[], char *const environment[], const char *folder, int output) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+  pid_t parent = getpid();
+  pid_t child = fork();
+  if (child == 0) run_child(parent, ends[1], path, arguments, environment, folder, output);
+  int code = child < 0 ? errno : 0;
+  close(ends[1]);
+  ssize_t count = 0;
+  if (child > 0) {
+    do count = read(ends[0], &code, sizeof(code));
+    while (count < 0 && errno == EINTR);
+  }
+  close(ends[0]);
+  if (child < 0) return -code;
+  if (count == sizeof(code)) {
+    waitpid(child, NULL, 0);
+    return -code;
+  }
+  return (int)child;
+}
+
+int linux_process_descriptor(int process) { return (int)result(syscall(SYS_pidfd_open, process, 0)); }
+
+int linux_poll_two(int first, int second, int timeout_milliseconds) {
+  struct pollfd entries[2] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
+  if (poll(entries, 2, timeout_milliseconds) <= 0) return 0;
+  return (entries[0].revents ? 1 : 0) | (entries[1].revents ? 2 : 0);
 }

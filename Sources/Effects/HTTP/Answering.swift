@@ -30,7 +30,7 @@ func answer(
   return send(handler(asked), on: connection)
 }
 
-private func send(_ response: HTTPResponse, on connection: OpaquePointer) -> MHD_Result {
+func send(_ response: HTTPResponse, on connection: OpaquePointer) -> MHD_Result {
   let made = response.body.withUnsafeBytes { body in
     // The library copies the bytes, although their type here lacks the const.
     MHD_create_response_from_buffer(
@@ -44,7 +44,7 @@ private func send(_ response: HTTPResponse, on connection: OpaquePointer) -> MHD
 }
 
 /// The arguments of the query or the headers.
-private func values(of connection: OpaquePointer, kind: MHD_ValueKind) -> [(name: String, value: String)] {
+func values(of connection: OpaquePointer, kind: MHD_ValueKind) -> [(name: String, value: String)] {
   var found: [(name: String, value: String)] = []
   withUnsafeMutablePointer(to: &found) { list in
     _ = MHD_get_connection_values(

@@ -58,3 +58,16 @@ long linux_read_resident(int file, void *bytes, size_t count, int64_t position);
 long linux_read_at(int file, void *bytes, size_t count, int64_t position);
 
 void linux_name_thread(const char *name);
+
+// 1 when the other side of a connection has closed it.
+int linux_is_hung_up(int descriptor);
+// The IPv4 address of the other side, in host order; 0 for other families.
+uint32_t linux_peer_ipv4(int descriptor);
+
+// Starts a program in a process group of its own, with no input and with the descriptor as both outputs. It is killed
+// when the thread that started it ends. The process id, or -errno, also where the program cannot be run.
+int linux_spawn(const char *path, char *const arguments[], char *const environment[], const char *folder, int output);
+// A descriptor that can be read once the process has ended.
+int linux_process_descriptor(int process);
+// Waits until one of two descriptors can be read: bit 0 for the first, bit 1 for the second (which may be -1).
+int linux_poll_two(int first, int second, int timeout_milliseconds);
