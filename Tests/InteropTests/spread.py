@@ -68,6 +68,9 @@ class Spread(Cluster):
         return self._admin
 
     def writer(self, topic, partitions=1, **settings):
+        # librdkafka waits for socket.timeout.ms, a minute, before it gives up what it has sent over a silent link, and
+        # an idempotent producer sends nothing to another leader before.
+        settings = {"socket_timeout_ms": 2000, **settings}
         with self.network.inside():
             return Writer(self.bootstrap, topic, partitions, **settings)
 

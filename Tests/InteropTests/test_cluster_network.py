@@ -161,8 +161,10 @@ def test_a_cut_loses_nothing_that_was_acknowledged(spread, name, what):
 def until_each_is_written(writer, more, within=45):
     """Every partition takes records, not only those that are well."""
     want = {p: len(found) + more for p, found in writer.acknowledged.items()}
-    lacking = lambda: {p: len(writer.acknowledged[p]) for p in want if len(writer.acknowledged[p]) < want[p]}
-    until(lambda: not lacking(), f"every partition has {more} more of {want}, now {lacking()}", within)
+    deadline = time.monotonic() + within
+    while lacking := {p: len(writer.acknowledged[p]) for p in want if len(writer.acknowledged[p]) < want[p]}:
+        assert time.monotonic() < deadline, f"acknowledged within {within} s: {lacking}, wanted: {want}"
+        time.sleep(0.05)
 
 
 def test_leadership_comes_to_rest_while_two_regions_do_not_see_each_other(spread, name):
