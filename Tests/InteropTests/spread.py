@@ -61,11 +61,15 @@ class Spread(Cluster):
     @property
     def admin(self):
         if self._admin is None:
-            with self.network.inside():
-                self._admin = AdminClient({
-                    "bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 3000,
-                    "socket.connection.setup.timeout.ms": 1000, "reconnect.backoff.max.ms": 200})
+            self._admin = self.admin_of(self.brokers)
         return self._admin
+
+    def admin_of(self, nodes):
+        """A client that begins with these: the metadata of one that is cut off may be old."""
+        with self.network.inside():
+            return AdminClient({
+                "bootstrap.servers": ",".join(node.bootstrap for node in nodes), "log_level": 0,
+                "socket.timeout.ms": 3000, "socket.connection.setup.timeout.ms": 1000, "reconnect.backoff.max.ms": 200})
 
     def writer(self, topic, partitions=1, **settings):
         # librdkafka waits for socket.timeout.ms, a minute, before it gives up what it has sent over a silent link, and
@@ -80,13 +84,14 @@ class Spread(Cluster):
 
     # What changes when somebody takes over
 
-    def leader_epochs(self, topic, partitions=1):
+    def leader_epochs(self, topic, partitions=1, admin=None):
         """{partition: the epoch of its leader}."""
+        admin = admin or self.admin
         asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}
 
         def answers():
             try:
-                return {part.partition: future.result(10).leader_epoch for part, future in self.admin.list_offsets(asked).items()}
+                return {part.partition: future.result(10).leader_epoch for part, future in admin.list_offsets(asked).items()}
             except Exception:
                 return None
 
