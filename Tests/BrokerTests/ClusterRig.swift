@@ -117,19 +117,22 @@ final class RigNode {
     follower.attach(groups: groups, catalogue: catalogue)
     controller.attach(self.id, follower)
     let epoch = controller.image.lastBrokerEpoch + 1
-    try controller.apply([
-      .brokerRegistered(
-        BrokerRegistration(
-          id: self.id, epoch: epoch, incarnation: .random(),
-          endpoints: [Endpoint(name: "PLAINTEXT", host: "127.0.0.1", port: port)], rack: rack, isFenced: false,
-          logDirectories: [directory.identity.directoryID]))
-    ])
+    let registered = BrokerRegistration(
+      id: self.id, epoch: epoch, incarnation: .random(),
+      endpoints: [Endpoint(name: "PLAINTEXT", host: "127.0.0.1", port: port)], rack: rack, isFenced: false,
+      logDirectories: [directory.identity.directoryID])
+    // A leader that comes back leads in a new epoch.
+    try controller.decide { image in
+      [.brokerRegistered(registered)]
+        + image.topics.values.filter { $0.partitions.first?.leader == registered.id }.map {
+          .partitionChanged(topic: $0.id, PartitionIndex(0), PartitionChange(leader: registered.id))
+        }
+    }
     replication = BrokerReplication(
       node: self.id, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool, listener: nil,
       metrics: BrokerMetrics(), image: { controller.image }, propose: { controller.propose($0, $1) },
       storageFailed: { _, _ in })
-    let image = controller.image
-    try storage.open(image, as: replication.world) { follower.settings(of: $0, in: image) }
+    try storage.open({ controller.image }, as: replication.world) { follower.settings(of: $0, in: $1) }
     service.server.withLock {
       [pool] in
       $0 = FetchServer(

@@ -51,9 +51,10 @@ import Vocabulary
       .producerIDsAllocated(NodeID(1), next: ProducerID(1000)), .featureChanged(name: "metadata.version", level: 30),
     ]
 
+  /// Broker 4 observes and is in sync: it was promoted.
   private static var everythingSet: PartitionState {
     var state = PartitionState(
-      replicas: [NodeID(1), NodeID(2), NodeID(3), NodeID(4)], inSync: [NodeID(2)], leader: NodeID(2),
+      replicas: [NodeID(1), NodeID(2), NodeID(3), NodeID(4)], inSync: [NodeID(2), NodeID(4)], leader: NodeID(2),
       leaderEpoch: LeaderEpoch(8), partitionEpoch: 20, directories: [])
     state.adding = [NodeID(1)]
     state.removing = [NodeID(2)]

@@ -128,7 +128,8 @@ def check(writer, found):
             at[value] = offset
         missing = [value for value in acknowledged if value not in at]
         assert not missing, f"partition {partition}: {len(missing)} acknowledged records are missing: {missing[:5]}"
-        moved = [(v, o, at[v]) for v, o in acknowledged.items() if o >= 0 and at[v] != o]
+        # Of a batch that was sent twice librdkafka may not say where it is.
+        moved = [(v, o, at[v]) for v, o in acknowledged.items() if o is not None and o >= 0 and at[v] != o]
         assert not moved, f"partition {partition}: acknowledged at another offset than stored: {moved[:5]}"
         own = [int(v.rsplit(b"-", 1)[1]) for _, v in records if v.startswith(writer.name.encode() + b"-")]
         assert own == sorted(own), f"partition {partition}: records of one producer are out of order"

@@ -152,6 +152,11 @@ extension ClusterSimulation {
     let image = nodes[n].image
     let id = brokers[j].id
     guard let life = brokers[j].life, nodes[n].quorum != nil else { return }
+    if let epoch = image.brokers[id]?.epoch, epoch > life.value {
+      // A request of an earlier process has come late and taken the id away. Only another process gets it back.
+      note("\(id.value) ends: its id is registered with epoch \(epoch)")
+      return _ = crash([n], powerLoss: false)
+    }
     guard image.brokers[id]?.epoch == life.value || options.planted == .wiring(.actsOnAnEarlierLife) else { return }
     let incarnation = nodes[n].incarnation
     let statuses = ClusterPromises.statuses(image)

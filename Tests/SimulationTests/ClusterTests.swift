@@ -50,7 +50,7 @@ import Testing
     // What needs snapshots, or luck in the quorum, the quorum's own simulation finds.
     + [(.quorum(.epochNotBumped), 0), (.quorum(.skippedTruncation), 0)]
 
-  static let shows: [ClusterMetadata.PlantedBug: UInt64] = [.ignoresThePartitionEpoch: 500]
+  static let shows: [ClusterMetadata.PlantedBug: UInt64] = [:]
   /// Rules that back up what leaders obey by themselves: leaving them out was not noticed. Sentences hold them
   /// (`InSyncTests`, `PromotionTests`).
   static let backedUp: Set<ClusterMetadata.PlantedBug> = [.takesAnEarlierLife, .promotesAtAnyTime]

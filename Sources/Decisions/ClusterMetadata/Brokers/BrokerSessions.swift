@@ -4,7 +4,7 @@ public import Vocabulary
 /// afresh. Only the controller that leads has one.
 public struct BrokerSessions: Sendable {
   /// broker.session.timeout.ms
-  public static let timeoutDefault = TimeSpan.milliseconds(9000)
+  public static let timeoutDefault = TimeSpan.milliseconds(2000)
 
   private struct Session: Sendable {
     var heardAt: Instant
@@ -20,13 +20,15 @@ public struct BrokerSessions: Sendable {
 
   public init(timeout: TimeSpan = timeoutDefault) { self.timeout = timeout }
 
-  /// A controller that has just been elected knows nobody's last heartbeat: every broker gets one full timeout. Nor
+  /// A controller that has just been elected knows nobody's last heartbeat: every broker gets half a timeout, which is
+  /// enough for those who live, since they come as soon as they know of it. Nor
   /// does it know since when a broker stops: others know of it when they have read all that the controller began with,
   /// which ends at `end`.
   public init(_ image: MetadataImage, upTo end: Offset, timeout: TimeSpan = timeoutDefault, at now: Instant) {
     self.timeout = timeout
     for broker in image.liveBrokers {
       touch(broker.id, metadata: .none, at: now)
+      sessions[broker.id]?.heardAt = Instant(nanoseconds: now.nanoseconds - timeout.nanoseconds / 2)
       if broker.isShuttingDown { shutdownBegan(broker.id, at: end) }
     }
   }

@@ -68,10 +68,11 @@ public enum BrokerConfigs {
 
   private static let cluster: [BrokerConfigDefinition] = [
     key(
-      "broker.session.timeout.ms", .int(positive), "9000",
-      "A broker of which the controller hears nothing for so long is fenced."),
+      "broker.session.timeout.ms", .int(positive), "2000",
+      "A broker of which the controller hears nothing for so long is fenced. Kafka's is 9000."),
     key(
-      "broker.heartbeat.interval.ms", .int(positive), "2000", "How often a broker tells the controller that it lives."),
+      "broker.heartbeat.interval.ms", .int(positive), "400",
+      "How often a broker tells the controller that it lives. Kafka's is 2000."),
     key("controlled.shutdown.enable", .boolean, "true", "Whether leaders are moved away before a broker stops."),
     key(
       "auto.leader.rebalance.enable", .boolean, "true",
@@ -80,15 +81,17 @@ public enum BrokerConfigs {
       "leader.imbalance.check.interval.seconds", .int(positive), "300",
       "How often leadership is given back to the preferred leaders."),
     key(
-      "controller.quorum.election.timeout.ms", .int(positive), "1000",
-      "How long a controller waits before it asks for votes again; a random part is added."),
+      "controller.quorum.election.timeout.ms", .int(positive), "500",
+      "How long a controller waits before it asks for votes again; a random part is added. Kafka's is 1000."),
     key(
-      "controller.quorum.fetch.timeout.ms", .int(positive), "2000",
-      "How long a controller hears nothing from the leader before it wants to be elected."),
+      "controller.quorum.fetch.timeout.ms", .int(positive), "1000",
+      "How long a controller hears nothing from the leader before it wants to be elected. Kafka's is 2000."),
     key(
       "controller.quorum.election.backoff.max.ms", .int(positive), "1000",
       "The longest pause after an election that nobody won."),
-    key("controller.quorum.request.timeout.ms", .int(positive), "2000", "How long a request to a controller may take."),
+    key(
+      "controller.quorum.request.timeout.ms", .int(positive), "1000",
+      "How long a request to a controller may take. Kafka's is 2000."),
     key("controller.quorum.retry.backoff.ms", .int(int32), "20", "The pause before a controller is asked again."),
     key(
       "metadata.log.max.record.bytes.between.snapshots", .long(1...Int64.max), "20971520",

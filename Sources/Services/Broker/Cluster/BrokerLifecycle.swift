@@ -34,6 +34,8 @@ final class BrokerLifecycle: Sendable {
     var timer: Timer?
     var isUnfenced = false
     var failedDirectories: [UniqueID] = []
+    /// When a controller answered last.
+    var heardAt = monotonicNow()
   }
 
   private let channel: ControllerChannel
@@ -136,9 +138,20 @@ final class BrokerLifecycle: Sendable {
     channel.ask(request, within: span, here: Broker.brokerHeartbeat) { result in
       switch result {
       case .success(let response): self.heard(response)
-      case .failure: self.again { self.beat() }
+      case .failure: self.unheard()
       }
     }
+  }
+
+  /// Whoever stops last finds no controller that could lead it out: it waits no longer than a session.
+  private func unheard() {
+    let times = times
+    let stopped: (@Sendable () -> Void)? = state.withLock { state in
+      guard case .stopping(_, let done) = state.phase, monotonicNow() - state.heardAt > times.session else { return nil }
+      state.phase = .ended
+      return done
+    }
+    if let stopped { stopped() } else { again { self.beat() } }
   }
 
   private func heard(_ response: BrokerHeartbeatResponse) {
@@ -152,6 +165,7 @@ final class BrokerLifecycle: Sendable {
     }
     enum Next { case wait(TimeSpan), stopped(@Sendable () -> Void), serves }
     let next: Next = state.withLock { state in
+      state.heardAt = monotonicNow()
       switch state.phase {
       case .stopping(_, let done) where response.shouldShutDown:
         state.phase = .ended
@@ -201,6 +215,10 @@ final class BrokerLifecycle: Sendable {
     }
     if isNew { beat() }
   }
+
+  /// Another node is the controller: it hears at once that this broker lives, since it gives brokers less time than a
+  /// whole session to say so.
+  func controllerChanged() { if epoch != nil { beat() } }
 
   /// Asks the controller to move leaders away; `done` is called when the broker may stop, or never.
   func leaveOrderly(_ done: @escaping @Sendable () -> Void) {

@@ -54,15 +54,19 @@ final class MetadataFollower: Sendable {
 
   func follow(_ records: [MetadataRecord], _ image: MetadataImage) {
     let changes = changes(records, image)
-    if storage.world != nil {
-      if !changes.removed.isEmpty { remove(changes.removed) }
-      if !changes.brokers.isEmpty { tellOfBrokers(changes.brokers, image) }
-      for id in changes.topics { follow(id, changes.partitions[id], image) }
-      for id in changes.reconfigured.sorted() {
-        if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
-      }
-    }
+    storage.exclusively { perform(changes, image) }
     attached.withLock { $0 }?.catalogue.topicsChanged()
+  }
+
+  private func perform(_ changes: Changes, _ image: MetadataImage) {
+    guard storage.world != nil else { return }
+    if !changes.removed.isEmpty { remove(changes.removed) }
+    if !changes.brokers.isEmpty { tellOfBrokers(changes.brokers, image) }
+    // Before the partitions: a changed minimum counts before what was decided by it.
+    for id in changes.reconfigured.sorted() {
+      if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
+    }
+    for id in changes.topics { follow(id, changes.partitions[id], image) }
   }
 
   private func changes(_ records: [MetadataRecord], _ image: MetadataImage) -> Changes {
@@ -94,7 +98,7 @@ final class MetadataFollower: Sendable {
       let isLacking = topic.partitions.indices.contains { index in
         topic.partitions[index].replicas.contains(world.node) && held?.partition(Int32(index)) == nil
       }
-      if isLacking { follow(topic.id, nil, image) }
+      if isLacking { storage.exclusively { follow(topic.id, nil, image) } }
     }
   }
 

@@ -203,15 +203,15 @@ final class Partition: Sendable {
   /// Called when the partition goes away: whoever waits for it is told.
   func retire() {
     let error = StorageError(.append, "\(name)", .invalid("the partition was deleted"))
-    var after = state.withLock { state in
+    let after = state.withLock { state in
       var after = PartitionAftermath()
       after.wake(&state.consumers)
       after.wake(&state.followers)
       failWriters(error, &state, &after)
       state.condition = .retired
+      after.fetch = .stops(.next())
       return after
     }
-    after.fetch = .stops
     finish(after)
   }
 }

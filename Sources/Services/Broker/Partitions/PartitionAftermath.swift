@@ -7,7 +7,7 @@ struct PartitionAftermath: Sendable {
   enum Fetching: Sendable {
     case asBefore
     case order(FetchOrder)
-    case stops
+    case stops(FetchTurn)
   }
   /// The write that is being told of, until it is known whether it waits.
   var current: (id: WriteID, appended: Appended)?
@@ -43,7 +43,7 @@ extension Partition {
     switch after.fetch {
     case .asBefore: break
     case .order(let order): world.fetch(order)
-    case .stops: world.stopFetching(self)
+    case .stops(let turn): world.stopFetching(self, turn)
     }
     if let change = after.inSyncChange { world.inSyncChanged(change) }
     if after.mustSync { requestSync() }

@@ -128,7 +128,7 @@ extension Partition {
     state.replica = Replica(
       id: world.node, brokerEpoch: world.brokerEpoch, recovered: LogSummary(of: log, highWatermark: mark),
       settings: state.replica.settings)
-    after.fetch = .stops
+    after.fetch = .stops(.next())
     state.lastTick = now
   }
 
@@ -147,12 +147,13 @@ extension Partition {
           settleBeforeChange(now, &state, &after)
         }
         state.assigned = (next, brokers)
-        takeMinimum(now, &state, &after)
+        // A leader that counts by a new minimum knows who is alive, and has it before what was decided by it.
         take(.brokersChanged(brokers), now, &state, &after)
+        takeMinimum(now, &state, &after)
         take(.assigned(next), now, &state, &after)
         after.noteInSync(from: inSync, to: state.inSync)
         switch state.replica.role {
-        case .leader, .waiting: after.fetch = .stops
+        case .leader, .waiting: after.fetch = .stops(.next())
         case .follower, .observer: break
         }
         if state.replica.leaderEpoch != before {

@@ -127,7 +127,8 @@ extension Partition {
         state.withLock { state in
           var after = PartitionAftermath()
           switch result {
-          case .success(let offset): synced(upTo: offset, now, &state, &after)
+          // The log may have been cut since, and may hold other records there by now.
+          case .success(let offset): synced(upTo: min(offset, log.syncedOffset), now, &state, &after)
           case .failure(let error):
             if log.failure != nil { fail(error, &state, &after) } else { failWriters(error, &state, &after) }
           }
@@ -191,7 +192,7 @@ extension Partition {
     after.wake(&state.consumers)
     after.wake(&state.followers)
     after.failure = error
-    after.fetch = .stops
+    after.fetch = .stops(.next())
   }
 
   func failWriters(_ error: StorageError, _ state: inout State, _ after: inout PartitionAftermath) {

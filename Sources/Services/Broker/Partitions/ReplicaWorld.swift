@@ -1,5 +1,6 @@
 import LogStorage
 import Replication
+import Synchronization
 import Vocabulary
 
 /// What all copies of a broker have in common: who the broker is in this life, and where what a copy decides goes.
@@ -18,7 +19,7 @@ struct ReplicaWorld: Sendable {
   /// Asks a leader for records. The answer comes back by `Partition.copied`.
   var fetch: @Sendable (FetchOrder) -> Void = { _ in }
   /// The partition copies from nobody any more.
-  var stopFetching: @Sendable (Partition) -> Void = { _ in }
+  var stopFetching: @Sendable (Partition, FetchTurn) -> Void = { _, _ in }
   /// Called once for a partition whose log takes no more writes.
   var storageFailed: @Sendable (StorageError, Partition) -> Void = { _, _ in }
   /// The in-sync set of a partition that is led here has changed within a term.
@@ -34,6 +35,16 @@ struct ReplicaWorld: Sendable {
 
 enum InSyncChange: Sendable { case shrunk, expanded }
 
+/// When it was decided from whom a partition is copied: decisions leave the lock and may arrive in another order.
+struct FetchTurn: Comparable, Sendable {
+  private static let last = Atomic<UInt64>(0)
+  private let number: UInt64
+
+  /// To be taken under the partition's lock.
+  static func next() -> FetchTurn { FetchTurn(number: last.add(1, ordering: .relaxed).newValue) }
+  static func < (a: Self, b: Self) -> Bool { a.number < b.number }
+}
+
 /// A fetch that a copy wants to be sent.
 struct FetchOrder: Sendable {
   let partition: Partition
@@ -41,11 +52,10 @@ struct FetchOrder: Sendable {
   let ask: Replication.FetchRequest
   /// Which beginning of the copy asks: an answer to an earlier one is none.
   let generation: UInt64
+  let turn = FetchTurn.next()
 
   /// Of two orders for one partition the later one counts, whichever arrives first.
-  func isLater(than other: FetchOrder) -> Bool {
-    (generation, ask.id.value) > (other.generation, other.ask.id.value)
-  }
+  func isLater(than other: FetchOrder) -> Bool { turn > other.turn }
 }
 
 /// How an order ended, with the bytes of the records where there are any.

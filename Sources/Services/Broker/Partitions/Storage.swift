@@ -14,6 +14,9 @@ final class Storage: Sendable {
   let pool: BlockingPool
   let report: @Sendable (String, String) -> Void
   private let phase = Mutex(Phase.closed)
+  /// Held while partitions are opened and while a change of the metadata is followed, so that no folder is opened
+  /// twice, and no change falls between the image that is opened and what is followed after it.
+  private let following = Mutex<Void>(())
 
   private enum Phase {
     case closed
@@ -61,8 +64,21 @@ final class Storage: Sendable {
   ///
   /// The high watermarks are written down as recovery has left them before any copy is told what it is: the old ones
   /// would vouch for records that are not committed.
+  ///
+  /// `image` is asked for when changes that come are held back: it must hold every change that was followed before.
   func open(
-    _ image: MetadataImage, as world: ReplicaWorld, settings: @escaping @Sendable (TopicState) -> TopicSettings
+    _ image: () -> MetadataImage, as world: ReplicaWorld,
+    settings: @escaping @Sendable (TopicState, MetadataImage) -> TopicSettings
+  ) throws {
+    try following.withLock { _ in try open(image(), world, settings) }
+  }
+
+  /// Runs a change while nobody else opens or closes partitions.
+  func exclusively(_ body: () -> Void) { following.withLock { _ in body() } }
+
+  private func open(
+    _ image: MetadataImage, _ world: ReplicaWorld,
+    _ settings: @escaping @Sendable (TopicState, MetadataImage) -> TopicSettings
   ) throws {
     var world = world
     let checkpoints = checkpoints
@@ -73,7 +89,7 @@ final class Storage: Sendable {
     let waiting = try Semaphore()
     for topic in topics {
       pool.run { [world] in
-        self.place(topic, settings(topic), world)
+        self.place(topic, settings(topic, image), world)
         waiting.signal()
       }
     }

@@ -41,7 +41,7 @@ struct BrokerReplication: Sendable {
     world.tellsFollowersOfHighWatermarks = !(settings.values["replica.selector.class"] ?? "").isEmpty
     world.propose = propose
     world.fetch = { fetchers.fetch($0) }
-    world.stopFetching = { fetchers.stopFetching($0) }
+    world.stopFetching = { fetchers.stopFetching($0, $1) }
     world.storageFailed = storageFailed
     world.inSyncChanged = { change in
       switch change {

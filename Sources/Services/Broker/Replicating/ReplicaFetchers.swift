@@ -20,8 +20,8 @@ final class ReplicaFetchers: Sendable {
 
   private struct State {
     var fetchers: [NodeID: ReplicaFetcher] = [:]
-    /// From whom each partition is copied.
-    var sources: [CopyKey: NodeID] = [:]
+    /// From whom each partition is copied, and when that was decided; nobody for one that is led here or gone.
+    var sources: [CopyKey: (leader: NodeID?, turn: FetchTurn)] = [:]
     var isStopped = false
   }
 
@@ -31,9 +31,10 @@ final class ReplicaFetchers: Sendable {
     let key = CopyKey(order.partition)
     let (fetcher, former): (ReplicaFetcher?, ReplicaFetcher?) = state.withLock { state in
       guard !state.isStopped else { return (nil, nil) }
-      let former = state.sources.updateValue(order.leader, forKey: key).flatMap {
-        $0 == order.leader ? nil : state.fetchers[$0]
-      }
+      let source = state.sources[key]
+      if let source, source.turn > order.turn { return (nil, nil) }
+      state.sources[key] = (order.leader, order.turn)
+      let former = source?.leader.flatMap { $0 == order.leader ? nil : state.fetchers[$0] }
       if let known = state.fetchers[order.leader] { return (known, former) }
       let new = ReplicaFetcher(leader: order.leader, world: world)
       state.fetchers[order.leader] = new
@@ -43,9 +44,13 @@ final class ReplicaFetchers: Sendable {
     fetcher?.want(order)
   }
 
-  func stopFetching(_ partition: Partition) {
+  func stopFetching(_ partition: Partition, _ turn: FetchTurn) {
     let key = CopyKey(partition)
-    let former = state.withLock { state in state.sources.removeValue(forKey: key).flatMap { state.fetchers[$0] } }
+    let former: ReplicaFetcher? = state.withLock { state in
+      guard let source = state.sources[key], source.turn < turn else { return nil }
+      state.sources[key] = (nil, turn)
+      return source.leader.flatMap { state.fetchers[$0] }
+    }
     former?.drop(key)
   }
 

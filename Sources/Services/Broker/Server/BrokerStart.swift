@@ -139,7 +139,7 @@ extension Broker {
     self.replication.withLock { $0 = replication }
     publisher.begin { image in
       do {
-        try self.storage.open(image, as: replication.world) { self.follower.settings(of: $0, in: image) }
+        try self.storage.open({ image }, as: replication.world) { self.follower.settings(of: $0, in: $1) }
         if let offsets = self.storage.table.topic(.consumerOffsets) { self.groups.follow(offsets) }
         self.assignReplicas(in: image)
         done(.success(()))
@@ -202,6 +202,7 @@ private final class QuorumFollower: MetadataQuorumObserver {
   func lostLeadership(_ epoch: LeaderEpoch) { broker.controller?.end() }
 
   func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
+    if leader != nil { broker.lifecycle.withLock { $0 }?.controllerChanged() }
     guard broker.settings.quorum != .alone else { return }
     broker.log.info("quorum leader", ["leader": leader.map { "\($0.value)" } ?? "none", "epoch": epoch.value])
   }

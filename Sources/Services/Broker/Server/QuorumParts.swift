@@ -31,6 +31,8 @@ extension BrokerParts {
     settings.fetchTimeout = reader.milliseconds("controller.quorum.fetch.timeout.ms")
     settings.electionBackoffMax = reader.milliseconds("controller.quorum.election.backoff.max.ms")
     settings.requestTimeout = reader.milliseconds("controller.quorum.request.timeout.ms")
+    // A follower hears from its leader several times before it would give it up.
+    settings.fetchMaxWait = min(settings.fetchMaxWait, TimeSpan(nanoseconds: settings.fetchTimeout.nanoseconds / 4))
     settings.retryBackoff = reader.milliseconds("controller.quorum.retry.backoff.ms")
     return settings
   }

@@ -12,9 +12,9 @@ extension Broker {
     let id = NodeID(request.brokerID)
     let wish: BrokerHeartbeat.Wish = request.wantShutDown ? .stop : request.wantFence ? .beFenced : .serve
     changeKnowingSessions(
-      { draft, sessions, now -> (answer: Result<HeartbeatAnswer, Refusal>, beginsToStop: Bool) in
+      { draft, sessions, now -> (answer: Result<HeartbeatAnswer, Refusal>, movesLeaders: Bool) in
         let inherited = self.inherited(draft.image)
-        let wasStopping = draft.image.brokers[id]?.isShuttingDown == true
+        let before = draft.records.count
         if !request.offlineLogDirs.isEmpty {
           let lost = draft.image.failDirectories(
             request.offlineLogDirs, of: id, epoch: request.brokerEpoch, inherited: inherited)
@@ -27,10 +27,10 @@ extension Broker {
         if case .success = answer {
           sessions.touch(id, metadata: Offset(request.currentMetadataOffset), at: now)
         }
-        return (answer, wish == .stop && !wasStopping)
+        return (answer, wish == .stop && draft.records.count > before)
       },
       recorded: { decided, sessions, end in
-        if case .success = decided.answer, decided.beginsToStop { sessions.shutdownBegan(id, at: end) }
+        if case .success = decided.answer, decided.movesLeaders { sessions.shutdownBegan(id, at: end) }
       }
     ) { result in
       var response = BrokerHeartbeatResponse()
