@@ -2,11 +2,11 @@
 
 import pathlib
 import re
+import time
 import uuid
 
-from broker import until
 from cluster import QUICK, Cluster, Node
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from history import Writer, read_back
 
@@ -64,12 +64,12 @@ class Spread(Cluster):
             self._admin = self.admin_of(self.brokers)
         return self._admin
 
-    def admin_of(self, nodes):
-        """A client that begins with these: the metadata of one that is cut off may be old."""
+    def admin_of(self, nodes, patience=3000):
+        """A client that begins with these: the metadata of one that is cut off may be old. Milliseconds of patience."""
         with self.network.inside():
             return AdminClient({
                 "bootstrap.servers": ",".join(node.bootstrap for node in nodes), "log_level": 0,
-                "socket.timeout.ms": 3000, "socket.connection.setup.timeout.ms": 1000, "reconnect.backoff.max.ms": 200})
+                "socket.timeout.ms": patience, "socket.connection.setup.timeout.ms": 1000, "reconnect.backoff.max.ms": 200})
 
     def writer(self, topic, partitions=1, **settings):
         # librdkafka waits for socket.timeout.ms, a minute, before it gives up what it has sent over a silent link, and
@@ -88,14 +88,13 @@ class Spread(Cluster):
         """{partition: the epoch of its leader}."""
         admin = admin or self.admin
         asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}
-
-        def answers():
+        deadline = time.monotonic() + 30
+        while True:
             try:
                 return {part.partition: future.result(10).leader_epoch for part, future in admin.list_offsets(asked).items()}
-            except Exception:
-                return None
-
-        return until(answers, f"the leaders of {topic} say their epochs", 30, every=0.2)
+            except KafkaException as error:
+                assert time.monotonic() < deadline, f"the leaders of {topic} do not say their epochs: {error}"
+                time.sleep(0.2)
 
     def controllers(self):
         """Who became the active controller, in order, as often as it happened: [(time, node)]."""

@@ -9,12 +9,15 @@ import time
 
 import pytest
 from broker import until
+from confluent_kafka.admin import NewTopic
 from history import check
 from network import CLIENTS, Network, NotAllowed
 from spread import Spread
 
 EVERYWHERE = "broker,controller"
 THREE = [("eu", EVERYWHERE), ("us", EVERYWHERE), ("ap", EVERYWHERE)]
+# Controllers apart, so that brokers can lose them and keep each other.
+APART = [("c1", "controller"), ("c2", "controller"), ("c3", "controller"), ("eu", "broker"), ("us", "broker"), ("ap", "broker")]
 # How long a cluster with 100 ms between Regions must stay calm; 600 shows more.
 CALM_SECONDS = float(os.environ.get("SWIFTWATER_CALM_SECONDS", "60"))
 pytestmark = pytest.mark.timeout(180)
@@ -187,8 +190,7 @@ def test_leadership_comes_to_rest_while_two_regions_do_not_see_each_other(spread
 
 
 def test_a_leader_without_controllers_acknowledges_nothing_that_is_lost(spread, name):
-    # Controllers apart, so that the leader can lose them and keep its followers and its clients.
-    six = spread([("c1", "controller"), ("c2", "controller"), ("c3", "controller"), ("eu", "broker"), ("us", "broker"), ("ap", "broker")])
+    six = spread(APART)
     writer = written(six, name, partitions=1)
     leader = six.leader(name)
     epoch = six.leader_epochs(name)[0]
@@ -204,7 +206,23 @@ def test_a_leader_without_controllers_acknowledges_nothing_that_is_lost(spread, 
         six.network.cut(leader.region, node.region)
     until_each_is_written(writer, 100)
     heal_and_check(six, name, writer, 1)
-    assert six.leader_epochs(name)[0] > epoch
+    # With a client that has no memory of the old epoch: librdkafka goes on asking with it.
+    assert six.leader_epochs(name, admin=six.admin_of(six.brokers))[0] > epoch
+
+
+def test_what_a_stopped_controller_does_not_answer_is_asked_of_the_next(spread, name):
+    # Sessions that do not end meanwhile: nothing but a new controller can help.
+    six = spread(APART, overrides={"broker.session.timeout.ms": "60000"})
+    stopped = six.nodes[six.controllers()[-1][1] - 1]
+    stopped.pause()
+    # The request goes to the stopped controller, since nobody knows yet, and so do the heartbeats.
+    patient = six.admin_of(six.brokers, patience=20_000)
+    (future,) = patient.create_topics([NewTopic(name, 1, 3)]).values()
+    future.result(25)
+    assert six.controllers()[-1][1] != stopped.id
+    # A broker may stop when all others have told the new controller how far they have read.
+    assert six.brokers[0].stop() == 0
+    stopped.resume()
 
 
 @pytest.mark.timeout(CALM_SECONDS + 120)
