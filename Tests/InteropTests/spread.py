@@ -2,13 +2,15 @@
 
 import pathlib
 import re
-import time
+import socket
+import struct
 import uuid
 
+from broker import until
 from cluster import QUICK, Cluster, Node
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 from history import Writer, read_back
+from wire import METADATA, request, string
 
 PORT, CONTROL = 9092, 9093
 
@@ -82,19 +84,30 @@ class Spread(Cluster):
         with self.network.inside():
             return read_back(self.bootstrap, topic, partitions, **settings)
 
-    # What changes when somebody takes over
+    # What the brokers themselves say: a client may have asked one that was cut off, and remember what it said.
 
-    def leader_epochs(self, topic, partitions=1, admin=None):
-        """{partition: the epoch of its leader}."""
-        admin = admin or self.admin
-        asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)}
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                return {part.partition: future.result(10).leader_epoch for part, future in admin.list_offsets(asked).items()}
-            except KafkaException as error:
-                assert time.monotonic() < deadline, f"the leaders of {topic} do not say their epochs: {error}"
-                time.sleep(0.2)
+    def seen_by(self, node, topic):
+        """{partition: (leader, leader epoch, in-sync replicas)} in a broker's metadata; empty if it cannot be asked."""
+        try:
+            with self.network.inside(), socket.create_connection((node.host, PORT), timeout=2) as asked:
+                asked.sendall(request(METADATA, 7, struct.pack(">i", 1) + string(topic) + b"\0"))
+                return Answer(read_frame(asked)).partitions()
+        except OSError:
+            return {}
+
+    def until_in_sync(self, topic, nodes, partition=0, within=30):
+        want = sorted(nodes)
+        until(
+            lambda: all(sorted(self.seen_by(n, topic).get(partition, (0, 0, []))[2]) == want for n in self.brokers if n.is_alive()),
+            f"every broker says that {topic}-{partition} is in sync on {want}", within, every=0.1)
+
+    def leader_epochs(self, topic):
+        """{partition: the epoch of its leader}, as those say who know most."""
+        found = {}
+        for node in self.brokers:
+            for partition, (_, epoch, _) in self.seen_by(node, topic).items():
+                found[partition] = max(epoch, found.get(partition, -1))
+        return found
 
     def controllers(self):
         """Who became the active controller, in order, as often as it happened: [(time, node)]."""
@@ -104,3 +117,52 @@ class Spread(Cluster):
                 if '"active controller"' in line:
                     said.append((re.search(r'"time":"([^"]*)"', line)[1], node.id))
         return sorted(said)
+
+
+def read_frame(connection):
+    def take(count):
+        found = b""
+        while len(found) < count:
+            more = connection.recv(count - len(found))
+            if not more:
+                raise ConnectionError("the broker closed the connection")
+            found += more
+        return found
+
+    return take(struct.unpack(">i", take(4))[0])
+
+
+class Answer:
+    """The answer to Metadata, version 7."""
+
+    def __init__(self, frame):
+        self.frame, self.at = frame, 8  # after the correlation id and the throttle time
+
+    def number(self, form):
+        (found,) = struct.unpack_from(form, self.frame, self.at)
+        self.at += struct.calcsize(form)
+        return found
+
+    def string(self):
+        length = max(0, self.number(">h"))
+        self.at += length
+        return self.frame[self.at - length : self.at].decode()
+
+    def list(self, one):
+        return [one() for _ in range(self.number(">i"))]
+
+    def node(self):
+        return self.number(">i")
+
+    def partitions(self):
+        """Of the one topic that was asked for."""
+        self.list(lambda: (self.node(), self.string(), self.number(">i"), self.string()))
+        self.string()
+        self.node()
+        topics = self.list(lambda: (self.number(">h"), self.string(), self.number(">b"), self.list(self.partition)))
+        return {index: found for _, _, _, partitions in topics for index, found in partitions}
+
+    def partition(self):
+        _, index, leader, epoch = self.number(">h"), self.number(">i"), self.node(), self.number(">i")
+        _, in_sync, _ = (self.list(self.node) for _ in range(3))
+        return index, (leader, epoch, in_sync)
