@@ -196,7 +196,7 @@ class Bench:
         found = []
         for _ in range(trials):
             topic, leader = self.topic_with_leader(nodes, apart)
-            writer = Writer(nodes.bootstrap, topic, socket_timeout_ms=1000).start()
+            writer = Writer(nodes.bootstrap, topic, socket_timeout_ms=1000, topic_metadata_refresh_interval_ms=200).start()
             writer.await_more(100)
             began = time.monotonic()
             gone = victims(leader)
@@ -352,7 +352,8 @@ Written by `hack/bench --cluster --write` on {datetime.date.today()}, with {mach
   delays is counted. linger.ms is 5.
 - Gaps: the longest time without an acknowledged record, from one partition of three replicas, over {trials} trials of each,
   with the brokers' timeouts as they are by default. The client gives up a silent connection after a second
-  (socket.timeout.ms, a minute by default in librdkafka). Leader and controller are on different nodes, but where a
+  (socket.timeout.ms, a minute by default in librdkafka) and asks five times a second who leads; one that waits until a
+  request fails learns it up to one and a half seconds later. Leader and controller are on different nodes, but where a
   Region is lost: that has both, and two of six nodes.
 - Traffic is counted on the links between network namespaces, with TCP's and IP's headers; every broker is in a Region
   of its own, so that two copies of each byte have to travel.

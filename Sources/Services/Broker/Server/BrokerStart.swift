@@ -202,13 +202,12 @@ private final class QuorumFollower: MetadataQuorumObserver {
   func lostLeadership(_ epoch: LeaderEpoch) { broker.controller?.end() }
 
   func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
-    // A heartbeat that waits for a controller which has stopped is one that the new controller misses.
+    // What waits for a controller that has stopped would wait for all of its time.
     if let leader {
-      broker.lifeline.leaderChanged(to: leader)
+      broker.lifecycle.withLock { $0 }?.controllerChanged()
       broker.proposals.leaderChanged(to: leader)
       broker.forwarding.leaderChanged(to: leader)
     }
-    if leader != nil { broker.lifecycle.withLock { $0 }?.controllerChanged() }
     guard broker.settings.quorum != .alone else { return }
     broker.log.info("quorum leader", ["leader": leader.map { "\($0.value)" } ?? "none", "epoch": epoch.value])
   }
