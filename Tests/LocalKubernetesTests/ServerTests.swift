@@ -187,6 +187,14 @@ private func refusal(_ body: () async throws(APIError) -> Void) async -> APIErro
     _ = try await served.client.list(maps)
   }
 
+  @Test func oneRequestCanHangWhileOthersAreAnswered() async throws {
+    let served = try Served()
+    served.server.inject(Fault(.hang, verb: "list", times: 1))
+    let hasty = try Served.client(of: served.server, token: "people", patience: .milliseconds(300))
+    #expect(await refusal { () async throws(APIError) in _ = try await hasty.list(maps) }?.isUnreachable == true)
+    _ = try await served.client.list(maps)
+  }
+
   @Test func aCrashLosesTheAnswerAndNotTheWrite() async throws {
     let served = try Served()
     served.server.crash(afterWrites: 2)
