@@ -222,3 +222,52 @@ private final class Watcher: Sendable {
     return false
   }
 }
+
+// What people and accidents do.
+extension Stage {
+  /// The example's cluster and topics over the example's Regions, with an operator in each.
+  static func withExamples() async throws -> Stage {
+    let stage = try await Stage(["eu-west", "eu-central", "eu-north"])
+    for region in stage.cluster.regions { try stage.startOperator(in: region.name) }
+    try await stage.apply(example: "laptop/regions.yaml", in: "eu-west")
+    try await stage.applyCluster { _ in }
+    try await stage.apply(example: "laptop/topics.yaml", in: "eu-west")
+    try await stage.waitUntilReady(Kinds.clusters, "orders", in: "eu-west")
+    try await stage.waitUntilReady(Kinds.topics, "payments", in: "eu-north")
+    try await stage.waitUntilReady(Kinds.topics, "audit", in: "eu-central")
+    return stage
+  }
+
+  func applyCluster(in region: String = "eu-west", _ change: @escaping (inout JSON) -> Void) async throws {
+    try await apply(example: "laptop/cluster.yaml", in: region, change)
+  }
+
+  /// Ends an operator as if its process had been killed.
+  func kill(_ name: String) {
+    operators.removeValue(forKey: name)?.abandon()
+  }
+
+  /// The one operator that leads, once there is one.
+  func leader(upTo span: TimeSpan = .seconds(20)) async throws -> String {
+    let deadline = monotonicNow() + span
+    while monotonicNow() < deadline {
+      if let leader = leaders.first { return leader }
+      try await Task.sleep(nanoseconds: 50_000_000)
+    }
+    throw Missing("nobody leads the operators")
+  }
+
+  struct Missing: Error {
+    let what: String
+    init(_ what: String) { self.what = what }
+  }
+
+  /// Everything that operators write, with its versions, in all Regions that are named.
+  func everything(in regions: [String]) async throws -> [String] {
+    var found: [String] = []
+    for region in regions {
+      found += try await version(of: region, Kinds.applied + Kinds.owned + [Kinds.budgets, .events]).map { "\(region) \($0)" }
+    }
+    return found
+  }
+}

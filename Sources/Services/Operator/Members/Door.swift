@@ -50,7 +50,8 @@ final class Door: Sendable {
     var roundTrip: TimeSpan?
     var member: String?
     var caches: Caches?
-    var unknown: (since: String, at: Instant)?
+    /// What was in the way first: the reason stands still while the trouble lasts.
+    var unknown: (since: String, why: String)?
     var failure: (since: String, at: Instant, why: String)?
     var task: Task<Void, Never>?
   }
@@ -213,10 +214,10 @@ final class Door: Sendable {
         return (.seen, wasUnknown)
       }
       if let since = trouble.since, state.unknown == nil, now - since < settings.grace { return (.seen, false) }
-      let known = state.unknown
-      let since = known?.since ?? KubernetesTime.text(wallClockNow())
-      state.unknown = (since, known?.at ?? now)
-      return (.unknown(since: since, why: trouble.why), known == nil)
+      if let known = state.unknown { return (.unknown(since: known.since, why: known.why), false) }
+      let since = KubernetesTime.text(wallClockNow())
+      state.unknown = (since, trouble.why)
+      return (.unknown(since: since, why: trouble.why), true)
     }
     if isNews { tell(nil, nil) }
     return sight
