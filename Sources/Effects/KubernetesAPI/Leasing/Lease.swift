@@ -64,10 +64,22 @@ public actor Lease {
     return try result.get()
   }
 
-  private func look(_ annotations: [String: String]?) async throws(APIError) -> Bool {
-    let found = try await server.find(.leases, key)
+  /// Looks at the Lease without taking it, so that its time runs. Returns whether it could be taken now, or is ours.
+  public func observe() async throws(APIError) -> Bool {
+    let patience = TimeSpan(nanoseconds: election.duration.nanoseconds / 3)
+    let result: Result<Void, APIError> = await APIServer.$patienceMax.withValue(patience) {
+      do throws(APIError) { return .success(try await read()) } catch { return .failure(error) }
+    }
+    try result.get()
+    switch election.decide(at: monotonicNow(), wall: wallClockNow()) {
+    case .create, .write: return true
+    case .wait, nil: return false
+    }
+  }
+
+  private func read() async throws(APIError) {
     var known: LeaseRecord?
-    if let found {
+    if let found = try await server.find(.leases, key) {
       guard let record = LeaseRecord(object: found) else {
         throw APIError(
           server: server.name, operation: "read the Lease \(key)", cause: .malformed("it has no specification"))
@@ -75,6 +87,10 @@ public actor Lease {
       known = record
     }
     election.observed(known, at: monotonicNow())
+  }
+
+  private func look(_ annotations: [String: String]?) async throws(APIError) -> Bool {
+    try await read()
     let sentAt = monotonicNow()
     do {
       switch election.decide(at: sentAt, wall: wallClockNow(), annotations: annotations) {

@@ -139,15 +139,33 @@ final class CurlLoop {
       curl_multi_perform(multi, &running)
       for transfer in active.values where transfer.isStream { transfer.tellHead() }
       takeEnded()
+      endOverdue()
       startWaiting()
-      let now = monotonicNow()
-      let patience = waiting.isEmpty ? 60_000 : max(1, min(60_000, earliestDeadline(now)))
+      let patience = max(1, min(60_000, earliestDeadline(monotonicNow())))
       curl_wait(multi, mailbox.descriptor, Int32(patience))
     }
   }
 
   private func earliestDeadline(_ now: Instant) -> Int64 {
-    waiting.map { ($0.request.deadline - now).milliseconds }.min() ?? 60_000
+    var earliest = waiting.map { ($0.request.deadline - now).milliseconds }.min() ?? 60_000
+    for transfer in active.values {
+      earliest = min(earliest, (transfer.deadline + Self.lateness - now).milliseconds + 1)
+    }
+    return earliest
+  }
+
+  /// How much later than its deadline a transfer may end.
+  private static let lateness = TimeSpan.milliseconds(20)
+
+  /// libcurl's own clock stands still for transfers that wait for a connection of another one.
+  private func endOverdue() {
+    let now = monotonicNow()
+    let overdue = active.values.filter { $0.deadline + Self.lateness <= now }
+    for transfer in overdue where active[transfer.id] != nil {
+      remove(transfer)
+      transfer.end(.timedOut)
+      if isSilent(since: transfer.began) { startAfresh() }
+    }
   }
 
   private func startWaiting() {

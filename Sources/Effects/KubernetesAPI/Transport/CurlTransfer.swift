@@ -9,6 +9,7 @@ final class CurlTransfer {
   let easy: UnsafeMutableRawPointer
   let sink: TransferSink
   let began: Instant
+  let deadline: Instant
   let isStream: Bool
   private let bytesMax: Int
   private var headerList: UnsafeMutablePointer<curl_slist>?
@@ -30,6 +31,7 @@ final class CurlTransfer {
     self.easy = easy
     self.sink = sink
     began = now
+    deadline = request.deadline
     isStream = request.isStream
     bytesMax = request.bytesMax
     errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -64,8 +66,11 @@ final class CurlTransfer {
     curl_set_number(easy, CURLOPT_NOSIGNAL, 1)
     curl_set_text(easy, CURLOPT_URL, request.url)
     curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-    curl_set_number(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-    curl_set_number(easy, CURLOPT_PIPEWAIT, 1)
+    // Without TLS nobody says beforehand whether a connection can be shared: others would wait for its first answer,
+    // and for ever where that never comes.
+    let isShared = request.url.hasPrefix("https:")
+    curl_set_number(easy, CURLOPT_HTTP_VERSION, Int(isShared ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+    if isShared { curl_set_number(easy, CURLOPT_PIPEWAIT, 1) }
     // What is packed comes in pieces as large as the packer likes; events should come as they happen.
     if !request.isStream { curl_set_text(easy, CURLOPT_ACCEPT_ENCODING, "gzip") }
     if let body = request.body { send(body, isRepeatable: request.isRepeatable) }

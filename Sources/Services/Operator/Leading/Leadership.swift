@@ -81,39 +81,54 @@ actor Leadership {
     }
   }
 
-  /// Takes Leases one after the other, in an order that all candidates share: of two that begin together one is first,
-  /// and the other lets go.
+  /// Looks at all Leases at once, so that the time of all of them runs, and takes them when enough are free: one after
+  /// the other, in an order that all candidates share. Of two that begin together one is first, and the other lets go.
   private func campaign(_ needed: Int) async {
+    let free = await look()
+    guard free.count >= needed, !isOver else { return await letGo() }
+    let epoch = highestEpoch + 1
     var won = 0
-    // Who does not answer is asked last, so that it delays nobody.
-    let order = leases.keys.sorted {
-      let (a, b) = (leases[$0]?.server.contact.failingSince != nil, leases[$1]?.server.contact.failingSince != nil)
-      return a == b ? $0 < $1 : !a
-    }
-    var isBeaten = false
-    for name in order {
+    for name in free.sorted() {
       guard let lease = leases[name]?.lease else { continue }
       do throws(APIError) {
-        if try await lease.attempt() { won += 1 } else { isBeaten = true }
-        await note(lease)
-      } catch { log.debug("a Lease cannot be looked at", ["member": name, "because": error]) }
-      if isBeaten { break }
+        guard try await lease.attempt(annotations: [Self.epochMark: "\(epoch)"]) else { return await letGo() }
+        won += 1
+      } catch { log.debug("a Lease cannot be taken", ["member": name, "because": error]) }
+      await note(lease)
     }
-    if isBeaten {
-      for held in leases.values where await held.lease.isHeld() { try? await held.lease.release() }
-    }
-    guard won >= needed, !isBeaten else { return }
-    let epoch = highestEpoch + 1
-    var stamped = 0
-    for name in order {
-      guard let lease = leases[name]?.lease, await lease.isHeld() else { continue }
-      if (try? await lease.attempt(annotations: [Self.epochMark: "\(epoch)"])) == true { stamped += 1 }
-    }
-    guard stamped >= needed, !isOver else { return }
+    guard won >= needed, highestEpoch <= epoch, !isOver else { return await letGo() }
     highestEpoch = epoch
     await settle(needed, epoch)
-    log.info("leads the operators", ["epoch": epoch, "leases": stamped, "needed": needed])
+    guard isLeading else { return }
+    log.info("leads the operators", ["epoch": epoch, "leases": won, "needed": needed])
     onChange(true)
+  }
+
+  /// The members whose Lease nobody else holds.
+  private func look() async -> [String] {
+    let leases = self.leases.mapValues(\.lease)
+    let free = await withTaskGroup(of: String?.self) { group in
+      for (name, lease) in leases {
+        let log = log
+        group.addTask {
+          do throws(APIError) { return try await lease.observe() ? name : nil } catch {
+            log.debug("a Lease cannot be looked at", ["member": name, "because": error])
+            return nil
+          }
+        }
+      }
+      var free: [String] = []
+      for await case let name? in group { free.append(name) }
+      return free
+    }
+    for lease in leases.values { await note(lease) }
+    log.debug("looked at the Leases", ["free": free.sorted().joined(separator: ","), "of": leases.count])
+    return free
+  }
+
+  /// Somebody else was first.
+  private func letGo() async {
+    for held in leases.values where await held.lease.isHeld() { try? await held.lease.release() }
   }
 
   private func renew(_ needed: Int) async {
