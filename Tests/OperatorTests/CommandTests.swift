@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct CommandTests {
   @Test(arguments: [
-    (["--metrics-listener", "9404"], "HOST:PORT"), (["--kubeconfig"], "needs a value"), (["--contxt", "x"], "unknown option"),
+    (["--metrics-listener", "9404"], "HOST:PORT"), (["--kubeconfig"], "needs a value"),
+    (["--contxt", "x"], "unknown option"),
     (["--log-level", "loud"], "trace, debug"),
   ])
   func aMistakeIsOneSentence(arguments: [String], words: String) {

@@ -38,18 +38,22 @@ final class Stage {
     settings.backoff = (first: 200, longest: 1000)
     cluster = LocalCluster(settings)
     try cluster.start()
-    let output = LogOutput(descriptor: open("\(folder)/operators.log", O_CREAT | O_WRONLY | O_APPEND, 0o644), format: .text)
+    let output = LogOutput(
+      descriptor: open("\(folder)/operators.log", O_CREAT | O_WRONLY | O_APPEND, 0o644), format: .text)
     output.level = .debug
     log = Log("operator", to: output)
     for region in regions {
       let client = try client(region)
       for definition in Definitions.all {
         _ = try await client.create(
-          ResourceType("apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", scope: .cluster),
+          ResourceType(
+            "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", scope: .cluster
+          ),
           definition)
       }
       _ = try await client.create(
-        ResourceType("", "v1", "namespaces", kind: "Namespace", scope: .cluster), ["metadata": ["name": JSON(Self.namespace)]])
+        ResourceType("", "v1", "namespaces", kind: "Namespace", scope: .cluster),
+        ["metadata": ["name": JSON(Self.namespace)]])
       for other in cluster.regions { try await client.create(Kinds.secrets, secret(other, caller: region)).discard() }
     }
   }
@@ -125,7 +129,9 @@ final class Stage {
     try #require(isDone, "\(what) did not come true: \(text)")
   }
 
-  func waitUntilReady(_ type: ResourceType, _ name: String, in region: String, upTo span: TimeSpan = .seconds(60)) async throws {
+  func waitUntilReady(_ type: ResourceType, _ name: String, in region: String, upTo span: TimeSpan = .seconds(60))
+    async throws
+  {
     try await wait(type, name, in: region, upTo: span, "\(type.kind) \(name) Ready") { $0?.isReady == true }
   }
 
@@ -134,7 +140,9 @@ final class Stage {
     var versions: [String] = []
     for type in types {
       for object in try await client(region).list(type, .init(namespace: Self.namespace)).objects {
-        versions.append("\(type.kind) \(object["metadata"]["name"].string ?? "") \(object["metadata"]["resourceVersion"].string ?? "")")
+        versions.append(
+          "\(type.kind) \(object["metadata"]["name"].string ?? "") \(object["metadata"]["resourceVersion"].string ?? "")"
+        )
       }
     }
     return versions.sorted()
@@ -145,7 +153,9 @@ final class Stage {
 
 extension JSON {
   func discard() {}
-  func condition(_ type: String) -> JSON { self["status"]["conditions"].elements.first { $0["type"].string == type } ?? .null }
+  func condition(_ type: String) -> JSON {
+    self["status"]["conditions"].elements.first { $0["type"].string == type } ?? .null
+  }
   var isReady: Bool {
     let ready = condition("Ready")
     return ready["status"].string == "True" && ready["observedGeneration"] == self["metadata"]["generation"]
@@ -266,7 +276,9 @@ extension Stage {
   func everything(in regions: [String]) async throws -> [String] {
     var found: [String] = []
     for region in regions {
-      found += try await version(of: region, Kinds.applied + Kinds.owned + [Kinds.budgets, .events]).map { "\(region) \($0)" }
+      found += try await version(of: region, Kinds.applied + Kinds.owned + [Kinds.budgets, .events]).map {
+        "\(region) \($0)"
+      }
     }
     return found
   }

@@ -42,7 +42,9 @@ struct ThreeRegionTests {
     try await stage.applyCluster { $0["spec"]["config"]["num.network.threads"] = "3" }
     for region in regions {
       let old = before[region]
-      try await stage.wait(Kinds.pods, "orders-\(region)-0-0", in: region, upTo: .seconds(90), "another pod in \(region)") {
+      try await stage.wait(
+        Kinds.pods, "orders-\(region)-0-0", in: region, upTo: .seconds(90), "another pod in \(region)"
+      ) {
         guard let pod = $0, pod["metadata"]["uid"].string != old else { return false }
         return Pod(pod).state == .ready
       }
@@ -68,7 +70,8 @@ struct ThreeRegionTests {
     try await stage.wait(Kinds.sets, "orders-eu-west-1", in: "eu-west", "no second broker") { $0 == nil }
     try await stage.waitUntilReady(Kinds.clusters, "orders", in: "eu-west")
     // The volume stays: nobody asked for its deletion.
-    _ = try await stage.client("eu-west").get(Kinds.claims, ObjectKey(namespace: Stage.namespace, name: "data-orders-eu-west-1"))
+    _ = try await stage.client("eu-west").get(
+      Kinds.claims, ObjectKey(namespace: Stage.namespace, name: "data-orders-eu-west-1"))
     await stage.end()
   }
 

@@ -136,7 +136,8 @@ final class Conversation: Sendable {
   }
 
   /// Which replicas only copy: the last ones of each Region that the topic's placement gives observers.
-  private static func observers(_ replicas: [NodeID], _ config: [String: String], _ regions: [NodeID: String]) -> [NodeID]
+  private static func observers(_ replicas: [NodeID], _ config: [String: String], _ regions: [NodeID: String])
+    -> [NodeID]
   {
     guard let text = config["placement.observers.per.region"] else { return [] }
     var found: [NodeID] = []
@@ -226,7 +227,8 @@ final class Conversation: Sendable {
           throw Unknown("the settings of \(result.resourceName) cannot be read: \(result.errorCode).")
         }
         found[result.resourceName] = Dictionary(
-          result.configs.filter { $0.configSource == 1 }.map { ($0.name, $0.value ?? "") }) { first, _ in first }
+          result.configs.filter { $0.configSource == 1 }.map { ($0.name, $0.value ?? "") }
+        ) { first, _ in first }
       }
     }
     return found

@@ -51,7 +51,9 @@ public enum OperatorCommand {
         let name = equals.map { String(word[..<$0]) } ?? word
         func value() throws(Mistake) -> String {
           if let equals { return String(word[word.index(after: equals)...]) }
-          guard let value = rest.popFirst() else { throw Mistake(description: "\(name) needs a value after it", status: 2) }
+          guard let value = rest.popFirst() else {
+            throw Mistake(description: "\(name) needs a value after it", status: 2)
+          }
           return value
         }
         switch name {

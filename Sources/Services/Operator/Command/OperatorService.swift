@@ -150,7 +150,8 @@ public final class OperatorService: Sendable {
     switch request.path {
     case "/metrics": HTTPResponse(contentType: MetricRegistry.contentType, body: metrics.exposition())
     case "/livez": .text("ok")
-    case "/readyz": isReady ? .text("ok") : .text("not ready: the home's API server has not told everything", status: 503)
+    case "/readyz":
+      isReady ? .text("ok") : .text("not ready: the home's API server has not told everything", status: 503)
     default: .text("not found: /metrics, /livez and /readyz are here", status: 404)
     }
   }

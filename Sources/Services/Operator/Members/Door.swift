@@ -97,7 +97,8 @@ final class Door: Sendable {
     server.close()
   }
 
-  private func run(_ serves: @escaping @Sendable (String) -> Bool, _ proposal: @escaping @Sendable () -> String?) async {
+  private func run(_ serves: @escaping @Sendable (String) -> Bool, _ proposal: @escaping @Sendable () -> String?) async
+  {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.probe(proposal) }
       group.addTask { await self.read(serves) }
@@ -114,7 +115,8 @@ final class Door: Sendable {
         let isNews = state.withLock { state in
           defer {
             state.version = version
-            state.roundTrip = state.roundTrip.map { TimeSpan(nanoseconds: ($0.nanoseconds * 7 + took.nanoseconds) / 8) } ?? took
+            state.roundTrip =
+              state.roundTrip.map { TimeSpan(nanoseconds: ($0.nanoseconds * 7 + took.nanoseconds) / 8) } ?? took
             state.failure = nil
           }
           return state.version == nil || state.failure != nil
@@ -125,7 +127,8 @@ final class Door: Sendable {
         note(error)
       }
       _ = sight
-      try? await Task.sleep(nanoseconds: UInt64((member == nil ? .milliseconds(500) : settings.probePeriod).nanoseconds))
+      try? await Task.sleep(
+        nanoseconds: UInt64((member == nil ? .milliseconds(500) : settings.probePeriod).nanoseconds))
     }
   }
 
@@ -150,7 +153,9 @@ final class Door: Sendable {
       let marker: JSON = [
         "metadata": [
           "name": .string(key.name), "namespace": .string(key.namespace),
-          "annotations": ["kubernetes.io/description": "The name of this Kubernetes cluster among those of the operators."],
+          "annotations": [
+            "kubernetes.io/description": "The name of this Kubernetes cluster among those of the operators."
+          ],
         ], "data": ["name": .string(proposal)],
       ]
       do throws(APIError) { found = try await server.create(Kinds.configMaps, marker)["data"]["name"].string } catch {

@@ -29,7 +29,15 @@ final class Performer: Sendable {
   private let identity: String
   private let writes: Counter
   private let failures: Counter
-  private let state = Mutex<(pending: [WorkKey: [Pending]], recorders: [String: (APIServer, EventRecorder)])>(([:], [:]))
+  /// A broker that is asked what there is may hear of a change so much later than the one that made it.
+  private static let hearsayMax = TimeSpan.milliseconds(400)
+  private struct State {
+    var pending: [WorkKey: [Pending]] = [:]
+    /// Until when the brokers may not know yet what they were asked for.
+    var hearsay: [WorkKey: Instant] = [:]
+    var recorders: [String: (APIServer, EventRecorder)] = [:]
+  }
+  private let state = Mutex(State())
 
   init(_ leadership: Leadership, identity: String, log: Log, metrics: MetricRegistry) {
     self.leadership = leadership
@@ -50,6 +58,8 @@ final class Performer: Sendable {
         return informer.resourceVersion(of: pending.key) == pending.before
       }
       state.pending[key] = left.isEmpty ? nil : left
+      if let until = state.hearsay[key], now < until { return false }
+      state.hearsay[key] = nil
       return left.isEmpty
     }
   }
@@ -80,6 +90,7 @@ final class Performer: Sendable {
       }
       return await group.reduce(true) { $0 && $1 }
     }
+    if !asked.isEmpty { state.withLock { $0.hearsay[key] = monotonicNow() + Self.hearsayMax } }
     for case .event(let id, let severity, let reason, let message) in events {
       isDone = await tell(id, severity, reason, message, sights) && isDone
     }
@@ -204,7 +215,9 @@ final class Performer: Sendable {
       }
       return (member, door, object)
     }
-    guard let (member, door, object) = holders.first(where: { $0.2["metadata"]["labels"][Marks.origin].isNull }) ?? holders.first
+    guard
+      let (member, door, object) = holders.first(where: { $0.2["metadata"]["labels"][Marks.origin].isNull })
+        ?? holders.first
     else { return true }
     let recorder = state.withLock { state in
       if let (server, recorder) = state.recorders[member], server === door.server { return recorder }

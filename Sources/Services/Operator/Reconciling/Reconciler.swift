@@ -101,7 +101,8 @@ final class Reconciler: Sendable {
     var plan = copies.plan
     if !region.metadata.isBeingDeleted {
       var situation = RegionSituation(
-        region, copies: sights.records(of: id, as: Region.self), contact: contact(region, copies.origin, sights), now: now)
+        region, copies: sights.records(of: id, as: Region.self), contact: contact(region, copies.origin, sights),
+        now: now)
       situation.mistakes = mistakes
       let (others, homes) = sights.regions(in: name.namespace)
       situation.others = others.compactMap { other in homes[other.metadata.name].map { (other, $0) } }
@@ -118,7 +119,8 @@ final class Reconciler: Sendable {
     let sight: Sight
     if region.spec.access == nil {
       door = origin.flatMap { sights.doors[$0] }
-      sight = door?.reach ?? origin.flatMap { sights.sights[$0] } ?? .unknown(since: now, why: "its cluster is not known.")
+      sight =
+        door?.reach ?? origin.flatMap { sights.sights[$0] } ?? .unknown(since: now, why: "its cluster is not known.")
     } else {
       door = membership.door(key)
       sight = Sights.reach(key, membership)

@@ -40,7 +40,9 @@ struct Sights: Sendable {
 
   static func reach(_ key: DoorKey, _ membership: Membership) -> Sight {
     if let refusal = membership.refusal(key) { return .unknown(since: refusal.since, why: refusal.why) }
-    guard let door = membership.door(key) else { return .unknown(since: "its beginning", why: "its kubeconfig has not been read yet.") }
+    guard let door = membership.door(key) else {
+      return .unknown(since: "its beginning", why: "its kubeconfig has not been read yet.")
+    }
     return door.reach
   }
 
