@@ -80,7 +80,7 @@ let services: [Target] = [
     uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "HTTP", "KubernetesAPI", "CLinux", "CPCRE2"]),
   module(
     "Services", "CommandLine",
-    uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient"]),
+    uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker"]),
 ]
 
 let programs: [Target] = [
@@ -108,7 +108,7 @@ let testing: [Target] = [
   tests(of: "JSONValue"),
   tests(of: "YAML", uses: ["JSONValue"]),
   tests(of: "KubernetesResources", uses: ["JSONValue", "YAML"]),
-  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
+  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "YAML", "KubernetesResources"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),

@@ -18,7 +18,37 @@ import Testing
   @Test(arguments: [
     (["topcis", "list"], "unknown command topcis; did you mean topics?"),
     (["topics", "lst"], "topics: unknown command lst; did you mean list?"),
-    (["topics"], "topics needs one of list, describe, create, delete, add-partitions, offsets"),
+    (
+      ["topics"],
+      "topics needs one of list, describe, create, delete, add-partitions, offsets, reassign, reassignments, elect"
+    ),
+    (["topics", "reassign", "t"], "topics reassign needs --partition N"),
+    (["topics", "reassign", "t", "--partition", "0"], "topics reassign needs either --replicas ID,… or --cancel"),
+    (
+      ["topics", "reassign", "t", "--partition", "0", "--replicas", "1,2,1"],
+      "--replicas 1,2,1: names a broker twice"
+    ),
+    (["topics", "reassign", "t", "--partition", "0", "--replicas", "1,x"], "x is no node's number"),
+    (["topics", "elect"], "topics elect needs either NAME or --all"),
+    (["topics", "elect", "t", "--all"], "topics elect needs either NAME or --all"),
+    (["topics", "elect", "--all", "--partition", "1"], "--partition needs the topic's name"),
+    (["brokers", "unregister", "-1"], "-1 is no node's number"),
+    (
+      ["quorum", "add", "--controller-id", "4"],
+      "quorum add needs --config FILE, or --controller-id, --controller-directory-id and --endpoint NAME://HOST:PORT"
+    ),
+    (
+      ["quorum", "add", "--config", "f", "--controller-id", "4"],
+      "quorum add takes either --config or the controller's ids and endpoint"
+    ),
+    (
+      ["quorum", "remove", "--controller-id", "4", "--controller-directory-id", "AAAAAAAAAAAAAAAAAAAAAA"],
+      "--controller-directory-id AAAAAAAAAAAAAAAAAAAAAA: is no directory id; meta.properties has it as directory.id"
+    ),
+    (
+      ["quorum", "remove", "--controller-id", "4"], "quorum remove needs --controller-id and --controller-directory-id"
+    ),
+    (["quorum", "recover"], "quorum recover needs --folder PATH, the data folder of a node that survives"),
     (["topics", "list", "--no-such-option"], "unknown option --no-such-option"),
     (["topics", "list", "extra"], "topics list: extra is one operand too many"),
     (["topics", "create"], "topics create needs NAME"),

@@ -208,4 +208,23 @@ import Vocabulary
       > tick
       """)
   }
+
+  /// A bootstrap server may be the leader under another name: what two answers brought would be there twice.
+  @Test func anObserverHasOneFetchUnderWayWhomeverItAsks() {
+    var settings = QuorumSettings()
+    settings.bootstrap = [NodeID(2)]
+    var observer = Transcript(9, log: LogIndex(voters: VoterSet()), settings: settings)
+    observer.say(.tick)
+    observer.tell(.fetch(head(3, leader: 1, .fencedLeaderEpoch), highWatermark: .zero, .nothing), to: 1)
+    observer.say(.failed(RequestID(2)), after: 100)
+    observer.forget()
+    observer.say(.tick, after: 200)
+    observer.tell(.fetch(head(3, leader: 1), highWatermark: .zero, .nothing), to: 3)
+    observer.expect(
+      """
+      > tick
+      > answer to #3: fetch nothing, committed 0, NONE epoch 3 leader 1
+      send #4 to 1: fetch 0@0 epoch 3 by 9a
+      """)
+  }
 }

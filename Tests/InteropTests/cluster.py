@@ -5,7 +5,7 @@ import signal
 import subprocess
 import uuid
 
-from broker import READY_WITHIN, Broker, free_port, until
+from broker import READY_WITHIN, Broker, free_port, run, until
 from confluent_kafka.admin import AdminClient, NewTopic
 
 # Tests are short: what takes seconds by default takes tenths of seconds here.
@@ -43,6 +43,25 @@ class Node(Broker):
     def crash(self):
         self.kill()
         return self.launch().await_ready()
+
+    @property
+    def properties(self):
+        """The node's configuration as a file, for commands that want one."""
+        path = self.folder / "server.properties"
+        path.write_text("".join(f"{key}={value}\n" for key, value in self.overrides.items()))
+        return path
+
+    def format(self, *options):
+        done = run("storage", "format", "-t", self.overrides["cluster.id"], "-c", self.properties, *options)
+        assert done.returncode == 0, done.stderr
+        return self
+
+    @property
+    def directory_id(self):
+        for line in (self.data / "meta.properties").read_text().splitlines():
+            if line.startswith("directory.id="):
+                return line.split("=", 1)[1]
+        raise AssertionError(f"{self.data} has no directory id")
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -182,3 +201,47 @@ class Cluster:
 
         return until(led, f"{topic}-{partition} is led by {by or 'somebody'}", within, every=0.05)
 
+
+class DynamicCluster(Cluster):
+    """Nodes that are brokers and controllers, whose voters are in the metadata log: they come and go (KIP-853)."""
+
+    def __init__(self, folder, regions, overrides=None):
+        self.folder = pathlib.Path(folder)
+        self.common = {"cluster.id": "c" + uuid.uuid4().hex[:20], **QUICK, **(overrides or {})}
+        self.ports = []
+        self.nodes = []
+        self._admin = None
+        for region in regions:
+            self.add(region)
+        # Each knows all of those that the quorum begins with.
+        servers = ",".join(f"127.0.0.1:{control}" for _, control in self.ports)
+        self.common["controller.quorum.bootstrap.servers"] = servers
+        for node in self.nodes:
+            node.overrides["controller.quorum.bootstrap.servers"] = servers
+
+    def add(self, region, number=None):
+        """A further node, which is neither formatted nor started."""
+        number = number or len(self.nodes) + 1
+        port, control = free_port(), free_port()
+        self.ports.append((port, control))
+        node = self._node(
+            number,
+            port,
+            {
+                "process.roles": "broker,controller",
+                "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}",
+                "controller.listener.names": "CONTROLLER",
+                "broker.rack": region,
+                **self.common,
+            },
+        )
+        node.control = control
+        self.nodes.append(node)
+        return node
+
+    def format(self):
+        ids = [run("storage", "random-uuid").stdout.strip() for _ in self.nodes]
+        voters = ",".join(f"{n.id}@127.0.0.1:{n.control}:{i}" for n, i in zip(self.nodes, ids))
+        for node in self.nodes:
+            node.format("--initial-controllers", voters)
+        return self

@@ -62,7 +62,8 @@ import Testing
 
   @Test func formsAndTheirPatternsAgree() throws {
     let samples = [
-      "", "a", "A", "a-b", "-a", "a-", "a.b", "a..b", "a_b", "10Gi", "1.5", "1.5Gi", "Gi", "10gi", "500m", "ä", "{pod}.x",
+      "", "a", "A", "a-b", "-a", "a-", "a.b", "a..b", "a_b", "10Gi", "1.5", "1.5Gi", "Gi", "10gi", "500m", "ä",
+      "{pod}.x",
       "x y", "a/b", "0",
     ]
     for form in TextForm.allCases {

@@ -31,7 +31,9 @@ import Testing
   }
 
   static func copy(of original: JSON) -> JSON {
-    for case .apply(let object, "b") in plan(["a": .seen(original), "b": .seen(nil)]).plan.steps { return stored(object) }
+    for case .apply(let object, "b") in plan(["a": .seen(original), "b": .seen(nil)]).plan.steps {
+      return stored(object)
+    }
     return .null
   }
 
@@ -92,7 +94,8 @@ import Testing
     let all: [String: View<JSON?>] = ["a": .seen(original), "b": .seen(copy)]
     #expect(Self.plan(all, mayGo: false).plan.steps == [])
     #expect(Self.plan(all).plan.steps == [.delete(Self.id, uid: "u2", member: "b")])
-    #expect(Self.plan(["a": .seen(original), "b": .seen(nil)]).plan.steps == [.setFinalizers(Self.id, [], member: "a")])
+    #expect(
+      Self.plan(["a": .seen(original), "b": .seen(nil)]).plan.steps == [.setFinalizers(Self.id, [], member: "a")])
   }
 
   @Test func anUnknownMemberKeepsADeletionWaiting() {

@@ -38,7 +38,9 @@ import Vocabulary
     return WantedTopic(topic, created: created, copies: ["a": .seen(RecordedCopy(generation: 1, status: status))])
   }
 
-  static func present(_ name: String, _ replicas: [[Int32]], _ config: [String: String] = ["min.insync.regions": "2"]) -> TopicFacts {
+  static func present(_ name: String, _ replicas: [[Int32]], _ config: [String: String] = ["min.insync.regions": "2"])
+    -> TopicFacts
+  {
     TopicFacts(
       name, id: "id-\(name)", config: config,
       partitions: replicas.map { ids in
@@ -48,7 +50,9 @@ import Vocabulary
   }
 
   static func asked(_ situation: TopicSituation) -> [BrokerRequest] {
-    TopicReconciliation.plan(situation).plan.steps.compactMap { if case .ask(let request) = $0 { request } else { nil } }
+    TopicReconciliation.plan(situation).plan.steps.compactMap {
+      if case .ask(let request) = $0 { request } else { nil }
+    }
   }
 
   static func status(_ situation: TopicSituation, of name: String = "t") -> KafkaTopicStatus? {
@@ -92,7 +96,8 @@ import Vocabulary
     let present = [Self.present("t", [[100, 200, 300]], ["min.insync.regions": "2", "retention.ms": "1", "x": "y"])]
     let wanted = Self.wanted("t") { $0.config = ["retention.ms": "7"] }
     let expected: [String: String?] = ["retention.ms": "7", "x": String?.none]
-    #expect(Self.asked(Self.situation([wanted], present)) == [.alterTopics([TopicAlteration(topic: "t", changes: expected)])])
+    #expect(
+      Self.asked(Self.situation([wanted], present)) == [.alterTopics([TopicAlteration(topic: "t", changes: expected)])])
   }
 
   @Test func partitionsAreAddedAndNeverTakenAway() {

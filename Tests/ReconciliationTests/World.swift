@@ -76,6 +76,7 @@ struct World {
         continue
       }
       var objects = MemberObjects()
+      objects.machines = ["machine": "192.0.2.7"]
       objects.objects = member.objects
       objects.pods = member.pods.values.sorted { $0.name < $1.name }
       situation.members[name] = .seen(objects)
@@ -106,7 +107,9 @@ extension World {
     case .delete(let id, let uid, let member): delete(id, uid, member)
     case .restart(let pod, let uid, let node, let member): restart(pod, uid, node, member)
     case .writeStatus(_, let json, let member):
-      guard members[member]?.isReachable == true else { return broken.append("a status was written to \(member), which is unknown") }
+      guard members[member]?.isReachable == true else {
+        return broken.append("a status was written to \(member), which is unknown")
+      }
       if members.values.allSatisfy({ $0.copy?.status.clusterID == nil }), json["clusterID"].string != nil,
         let missing = members.first(where: { !$0.value.isReachable })
       {
@@ -127,6 +130,11 @@ extension World {
     var object = object
     let before = members[member]?.objects[id]
     nextUID += 1
+    // What a cloud or the API server gave to a Service stays.
+    if id.kind == .service, let before, object["spec"]["type"] == before["spec"]["type"] {
+      object["status"] = before["status"]
+      if before["spec"]["type"] == "NodePort" { object["spec"]["ports"] = before["spec"]["ports"] }
+    }
     object["metadata"]["uid"] = before?["metadata"]["uid"] ?? .string("u\(nextUID)")
     // As an API server fills in defaults.
     if id.kind == .service { object["spec"]["sessionAffinity"] = "None" }
@@ -172,7 +180,9 @@ extension World {
   /// G8: the operator never takes a partition below its min ISR, nor the quorum below its majority.
   private mutating func checkSafety(after what: String) {
     let caughtUp = facts.voters.count { $0.isCaughtUp }
-    if facts.voters.count > 1, caughtUp < facts.voters.count / 2 + 1 { broken.append("no majority of voters after \(what)") }
+    if facts.voters.count > 1, caughtUp < facts.voters.count / 2 + 1 {
+      broken.append("no majority of voters after \(what)")
+    }
     for topic in facts.topics {
       let least = topic.config["min.insync.replicas"].flatMap { Int($0) } ?? 2
       for partition in topic.partitions where partition.replicas.count > least && partition.inSync.count < least {
@@ -226,6 +236,27 @@ extension World {
 
 // What the world does by itself.
 extension World {
+  /// As a cloud gives load balancers addresses, and an API server node ports.
+  mutating func giveAddresses(_ type: RegionNetwork.Kind) {
+    for (name, member) in members {
+      for (id, object) in member.objects where id.kind == .service && object["spec"]["clusterIP"].isNull {
+        var object = object
+        if type == .loadBalancer {
+          object["status"] = ["loadBalancer": ["ingress": [["ip": .string("lb-\(id.name)")]]]]
+        }
+        if type == .nodePort {
+          object["spec"]["ports"] = .array(
+            object["spec"]["ports"].elements.map { port in
+              var port = port
+              port["nodePort"] = JSON(21000 + (port["port"].int ?? 0))
+              return port
+            })
+        }
+        members[name]?.objects[id] = object
+      }
+    }
+  }
+
   /// StatefulSets make pods, pods come up, brokers register, reassignments end.
   mutating func settle() {
     time += 1

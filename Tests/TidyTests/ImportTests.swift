@@ -12,6 +12,8 @@ import Testing
     "Coordination": ["Vocabulary"],
     "Consensus": ["Vocabulary"],
     "Replication": ["Vocabulary"],
+    "KubernetesResources": ["Vocabulary", "JSONValue"],
+    "Reconciliation": ["Vocabulary", "JSONValue", "KubernetesResources"],
   ]
 
   @Test func decisionsKnowNeitherTheSystemNorTheWire() {

@@ -177,6 +177,9 @@ extension Quorum {
   /// The next record is asked for when the one before is durable, because asking acknowledges it.
   private mutating func fetch(from node: NodeID, _ step: inout Step) {
     guard log.persistedEnd == log.end || planted == .acknowledgedBeforePersisted else { return }
+    // An observer may have asked somebody else, who is the leader under another name, while the leader did not answer:
+    // the same records must not come twice.
+    guard !requests.isUnderWay(.fetch) else { return }
     let request = FetchRequest(
       replica: local.key, epoch: election.epoch, offset: log.end, lastFetchedEpoch: log.lastEpoch,
       maxWait: settings.fetchMaxWait)

@@ -92,6 +92,33 @@ public final class LogDirectory: Sendable {
     }
   }
 
+  /// Gives a new directory to a node. `fill` comes first: until it has returned the directory is nobody's, so that what a
+  /// crash leaves half-done is never taken for a node's.
+  public static func format(
+    disk: any Disk, path: String, identity: DirectoryIdentity, fill: () throws(StorageError) -> Void
+  ) throws(DirectoryRefusal) {
+    do throws(StorageError) {
+      switch try DirectoryMeta.check(disk, path, identity) {
+      case .refused(let sentence): throw StorageError(.lock, "", .invalid(sentence))
+      case .accepted(_, isNew: false):
+        throw StorageError(.lock, "", .invalid("\(path) is formatted already"))
+      case .accepted(_, isNew: true): break
+      }
+      try disk.createDirectory(path)
+      guard let lock = try disk.lock("\(path)/\(lockFile)") else {
+        throw StorageError(
+          .lock, "", .invalid("\(path) is in use by another process, which holds \(path)/\(lockFile)"))
+      }
+      try withExtendedLifetime(lock) { () throws(StorageError) in
+        try fill()
+        try disk.replace("\(path)/\(metaFile)", with: DirectoryMeta.encode(identity), in: path)
+      }
+    } catch {
+      if case .invalid(let text) = error.reason, error.operation == .lock { throw .refused(text) }
+      throw .storage(error)
+    }
+  }
+
   /// The cluster that a directory belongs to; nil for a new one. For a node that is not told its cluster.
   public static func clusterID(disk: any Disk, path: String) throws(DirectoryRefusal) -> String? {
     do throws(StorageError) { return try DirectoryMeta.clusterID(disk, path) } catch { throw .storage(error) }

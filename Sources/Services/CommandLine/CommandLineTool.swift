@@ -29,7 +29,7 @@ public enum CommandLineTool {
   /// What `swiftwater --help` says: every command, the broker included.
   public static var help: String {
     let commands =
-      [("broker", "Runs a broker."), ("storage", "Formats a data folder, or says whose it is.")]
+      [("broker", "Runs a broker, a controller, or both."), ("storage", "Formats a data folder, or says whose it is.")]
       + allCommands.map { ($0.name, $0.summary) }
     let width = commands.map(\.0.count).max() ?? 0
     let lines = commands.map { name, summary in

@@ -33,6 +33,11 @@ enum Session {
     try await body(client)
   }
 
+  static func node(_ text: String) throws(UsageError) -> NodeID {
+    guard let id = Int32(text), id >= 0 else { throw UsageError("\(text) is no node's number") }
+    return NodeID(id)
+  }
+
   static func topic(_ text: String) throws(UsageError) -> TopicName {
     guard let name = TopicName(text) else {
       throw UsageError("\(text) is no topic's name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'")

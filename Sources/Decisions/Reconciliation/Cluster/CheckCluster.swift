@@ -28,7 +28,10 @@ extension ClusterDesign {
     }
     for node in wanted where node.name.utf8.count > Self.setNameMax {
       found.append(
-        Mistake("metadata.name", "makes the name '\(node.name)', which is longer than \(Self.setNameMax) characters; take shorter names of cluster and Region.")
+        Mistake(
+          "metadata.name",
+          "makes the name '\(node.name)', which is longer than \(Self.setNameMax) characters; take shorter names of cluster and Region."
+        )
       )
       break
     }
@@ -56,7 +59,9 @@ extension ClusterDesign {
       let template = region.spec.network.hostTemplate ?? ""
       if !template.contains("{pod}"), !template.contains("{ordinal}") {
         found.append(
-          Mistake("spec.network.hostTemplate", "of the Region \(share.name) is '\(template)', and has to have {pod} or {ordinal} in it."))
+          Mistake(
+            "spec.network.hostTemplate",
+            "of the Region \(share.name) is '\(template)', and has to have {pod} or {ordinal} in it."))
       }
     }
     return found
@@ -67,15 +72,21 @@ extension ClusterDesign {
     var ports: [Int: String] = [Self.controllerPort: "the controllers", Self.metricsPort: "metrics"]
     for (place, listener) in listeners.enumerated() {
       if let other = ports[listener.port] {
-        found.append(Mistake("spec.listeners[\(place)].port", "is \(listener.port), which is taken by \(other); take another."))
+        found.append(
+          Mistake("spec.listeners[\(place)].port", "is \(listener.port), which is taken by \(other); take another."))
       }
       ports[listener.port] = "the listener \(listener.name)"
       if listener.name.uppercased() == Self.controllerListener {
-        found.append(Mistake("spec.listeners[\(place)].name", "is '\(listener.name)', which is the controllers' own; take another."))
+        found.append(
+          Mistake(
+            "spec.listeners[\(place)].name", "is '\(listener.name)', which is the controllers' own; take another."))
       }
       if listener.tls || listener.authentication != .none {
         found.append(
-          Mistake("spec.listeners[\(place)]", "asks for TLS or authentication, which brokers of this version do not serve; set tls: false and authentication: none."))
+          Mistake(
+            "spec.listeners[\(place)]",
+            "asks for TLS or authentication, which brokers of this version do not serve; set tls: false and authentication: none."
+          ))
       }
     }
     return found
@@ -123,7 +134,8 @@ extension ClusterDesign {
     return [
       Mistake(
         "status.clusterID",
-        "is \(first.1) in \(first.0) and \(other.1) in \(other.0): these are two clusters with one name; rename one of them.")
+        "is \(first.1) in \(first.0) and \(other.1) in \(other.0): these are two clusters with one name; rename one of them."
+      )
     ]
   }
 

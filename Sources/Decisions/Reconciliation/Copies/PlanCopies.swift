@@ -75,7 +75,9 @@ public enum CopyReconciliation {
     let copies = seen.filter { $0.origin != nil }
     let originals = seen.filter { $0.origin == nil }
     let named = Set(copies.compactMap(\.origin))
-    let byAge = originals.sorted { ($0.meta.creationTimestamp ?? "", $0.member) < ($1.meta.creationTimestamp ?? "", $1.member) }
+    let byAge = originals.sorted {
+      ($0.meta.creationTimestamp ?? "", $0.member) < ($1.meta.creationTimestamp ?? "", $1.member)
+    }
     if let original = byAge.first(where: { named.contains($0.member) }) ?? (named.isEmpty ? byAge.first : nil) {
       return Origin(
         member: original.member, original: original, truth: original.object,
@@ -111,7 +113,8 @@ public enum CopyReconciliation {
     if held.origin == nil, !isSame {
       // Somebody applied another object with the same name here. It is theirs to take away.
       plan.waits.append(
-        "\(situation.id) in \(member) differs from the one in \(origin.member) that was there first; edit that one, and delete this one.")
+        "\(situation.id) in \(member) differs from the one in \(origin.member) that was there first; edit that one, and delete this one."
+      )
       plan.steps += conflict(held, origin, situation.id)
       return
     }
@@ -145,7 +148,8 @@ public enum CopyReconciliation {
     plan.steps.append(
       .event(
         situation.id, .warning, reason: "MadeAgain",
-        message: "The original in \(origin.member) was missing without having been deleted, and is made again from a copy."))
+        message:
+          "The original in \(origin.member) was missing without having been deleted, and is made again from a copy."))
   }
 
   private static func copy(of origin: Origin, in member: String, _ id: ObjectID) -> JSON {
@@ -167,7 +171,9 @@ public enum CopyReconciliation {
     return [
       .event(
         id, .warning, reason: "AppliedTwice",
-        message: "\(id) was applied in \(held.member) and in \(origin.member) with different specs; the one in \(origin.member) counts.")
+        message:
+          "\(id) was applied in \(held.member) and in \(origin.member) with different specs; the one in \(origin.member) counts."
+      )
     ]
   }
 

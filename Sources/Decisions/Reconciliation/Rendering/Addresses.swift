@@ -4,7 +4,8 @@ import Vocabulary
 
 extension ClusterDesign {
   /// Where others reach a node on one of its ports. Nil until it is known.
-  struct Endpoint: Hashable { var host: String, port: Int
+  struct Endpoint: Hashable {
+    var host: String, port: Int
     var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
   }
 
@@ -81,7 +82,10 @@ extension ClusterDesign {
   }
 
   /// Whether everything a node is told at its start is known, so that its pod can be made.
-  func canStart(_ node: Node) -> Bool { advertised(node)?.allSatisfy { $0.endpoint != nil } ?? true }
+  func canStart(_ node: Node) -> Bool {
+    // Who serves no clients tells nobody an address.
+    !node.isBroker || advertised(node)?.allSatisfy { $0.endpoint != nil } ?? true
+  }
 
   /// Addresses of brokers, sorted: every Region's are there, so that no one Region is the door.
   var bootstrapServers: [String] {

@@ -133,7 +133,9 @@ extension ClusterDesign {
       "imagePullPolicy": .string(cluster.spec.imagePullPolicy.rawValue), "args": JSON(arguments(node)),
       "env": [field("POD_IP", "status.podIP"), field("POD_NAME", "metadata.name")],
       "ports": .array(
-        ports(node).map { ["name": .string(String($0.name.prefix(15))), "containerPort": JSON($0.port), "protocol": "TCP"] }
+        ports(node).map {
+          ["name": .string(String($0.name.prefix(15))), "containerPort": JSON($0.port), "protocol": "TCP"]
+        }
           + [["name": "metrics", "containerPort": JSON(Self.metricsPort), "protocol": "TCP"]]),
       // A process that reads its log after a crash, or waits for the others' addresses, lives: it has long enough.
       "startupProbe": probe("/livez", period: 2, failures: 900),

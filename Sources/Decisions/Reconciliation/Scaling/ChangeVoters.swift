@@ -24,7 +24,8 @@ extension ClusterDesign {
       }
       plan.steps.append(.ask(.addVoter(next.id)))
       plan.steps.append(
-        .event(clusterKey, .normal, reason: "VoterJoins", message: "Node \(next.id) in \(next.region) becomes a voter."))
+        .event(clusterKey, .normal, reason: "VoterJoins", message: "Node \(next.id) in \(next.region) becomes a voter.")
+      )
       return
     }
     if let waiting = joining.first {

@@ -20,7 +20,7 @@ extension ClusterDesign {
           if id.kind == .claim, !deletesVolumes(in: meta.labels[Marks.region] ?? "") { continue }
         } else if id.kind == .claim {
           continue
-        } else if let region = meta.labels[Marks.region], leaving.contains(where: { $0.region == region }) {
+        } else if leaving.contains(where: { isShared(meta, with: $0, in: member) }) {
           // What a Region has in common stays until its last node is gone.
           continue
         }
@@ -28,6 +28,12 @@ extension ClusterDesign {
       }
     }
     unregister(into: &plan)
+  }
+
+  /// Whether a node that has yet to leave uses what its Region, or its member, has in common.
+  private func isShared(_ meta: ObjectMeta, with node: Node, in member: String) -> Bool {
+    guard self.member(of: node.region) == member else { return false }
+    return meta.labels[Marks.region].map { $0 == node.region } ?? true
   }
 
   /// Leftovers of a node whose StatefulSet is gone, and everything of the one that goes now.

@@ -22,7 +22,8 @@ extension ClusterDesign {
         guard !partition.isMoving, partition.replicas.contains(node.id) else { continue }
         guard let target = replacement(for: node, topic, partition, facts, &load) else {
           plan.waits.append(
-            "\(node.name) cannot go: no other broker may take over partition \(index) of \(topic.name); change its placement or add a broker.")
+            "\(node.name) cannot go: no other broker may take over partition \(index) of \(topic.name); change its placement or add a broker."
+          )
           room = 0
           break
         }

@@ -9,8 +9,12 @@ extension ClusterDesign {
     let pending = works || !plan.waits.isEmpty || hasUnready
     let reconciling =
       pending && mistakes.isEmpty
-      ? Condition("Reconciling", .yes, "InProgress", plan.waits.isEmpty ? "Changes are being made." : plan.waits.joined(separator: " "))
-      : Condition("Reconciling", .no, "UpToDate", mistakes.isEmpty ? "Everything is as it should be." : "Nothing is done before the mistakes are corrected.")
+      ? Condition(
+        "Reconciling", .yes, "InProgress",
+        plan.waits.isEmpty ? "Changes are being made." : plan.waits.joined(separator: " "))
+      : Condition(
+        "Reconciling", .no, "UpToDate",
+        mistakes.isEmpty ? "Everything is as it should be." : "Nothing is done before the mistakes are corrected.")
     let quorum = quorumHealthy
     return [
       ready(mistakes, quorum), reconciling, stalled, quorum, regionsReachable, survivesRegionLoss,
@@ -43,10 +47,14 @@ extension ClusterDesign {
     let down = wanted.filter { !serves($0) }
     let unknown = down.filter { isUnknown($0.region) && situation.brokers.content == nil }
     if !down.isEmpty, unknown.count == down.count {
-      return Condition("Ready", .unknown, "CannotBeSeen", "\(listed(unknown.map(\.podName))) cannot be seen, and the brokers do not answer.")
+      return Condition(
+        "Ready", .unknown, "CannotBeSeen",
+        "\(listed(unknown.map(\.podName))) cannot be seen, and the brokers do not answer.")
     }
     if !down.isEmpty {
-      return Condition("Ready", .no, "NodesNotReady", "\(wanted.count - down.count) of \(wanted.count) nodes are ready; \(listed(down.map(\.podName))) not.")
+      return Condition(
+        "Ready", .no, "NodesNotReady",
+        "\(wanted.count - down.count) of \(wanted.count) nodes are ready; \(listed(down.map(\.podName))) not.")
     }
     guard let facts = situation.brokers.content else {
       return Condition("Ready", .unknown, "BrokersUnknown", "The brokers have not been asked, or do not answer.")
@@ -71,11 +79,14 @@ extension ClusterDesign {
       return Condition(type, .unknown, "BrokersUnknown", "The brokers have not been asked, or do not answer.")
     }
     guard facts.leader != nil else {
-      return Condition(type, .no, "NoLeader", "The metadata quorum has no leader; a majority of \(facts.voters.count) voters has to reach each other.")
+      return Condition(
+        type, .no, "NoLeader",
+        "The metadata quorum has no leader; a majority of \(facts.voters.count) voters has to reach each other.")
     }
     let late = facts.voters.filter { !$0.isCaughtUp }.map { "\($0.id)" }
     guard late.isEmpty else {
-      return Condition(type, .no, "VotersBehind", "The voters \(listed(late)) of \(facts.voters.count) are behind or down.")
+      return Condition(
+        type, .no, "VotersBehind", "The voters \(listed(late)) of \(facts.voters.count) are behind or down.")
     }
     return Condition(type, .yes, "AllCaughtUp", "All \(facts.voters.count) voters are caught up.")
   }

@@ -9,7 +9,8 @@ extension ClusterDesign {
     plan.steps.removeAll { step in if case .writeStatus(clusterKey, _, _) = step { true } else { false } }
     var status = identity
     status.bootstrapServers = bootstrapServers
-    status.brokers = Readiness(desired: wanted.count(where: \.isBroker), ready: wanted.count { $0.isBroker && serves($0) })
+    status.brokers = Readiness(
+      desired: wanted.count(where: \.isBroker), ready: wanted.count { $0.isBroker && serves($0) })
     if let facts = situation.brokers.content {
       status.quorum = quorumStatus(facts)
       status.partitions = counts(facts)
@@ -22,7 +23,8 @@ extension ClusterDesign {
       guard let copy = situation.copies[member]?.content else { continue }
       var new = status
       new.observedGeneration = copy.generation
-      new.conditions = conditions.settled(after: copy.status.conditions, generation: copy.generation, now: situation.now)
+      new.conditions = conditions.settled(
+        after: copy.status.conditions, generation: copy.generation, now: situation.now)
       if PlantedMistake.planted == .conditionsWithoutOrder, copy.status.conditions.first?.type == "CertificatesValid" {
         new.conditions.reverse()
       }
@@ -40,7 +42,9 @@ extension ClusterDesign {
   }
 
   /// Conditions whose turning is worth an Event.
-  private static let told: Set<String> = ["Ready", "Stalled", "QuorumHealthy", "RegionsReachable", "SurvivesRegionLoss"]
+  private static let told: Set<String> = [
+    "Ready", "Stalled", "QuorumHealthy", "RegionsReachable", "SurvivesRegionLoss",
+  ]
 
   private func quorumStatus(_ facts: BrokerFacts) -> QuorumStatus {
     var quorum = QuorumStatus()

@@ -44,7 +44,8 @@ public enum RegionReconciliation {
       conditions.append(Condition("Reachable", .yes, "Answers", "Its API server answers."))
     case .failed(let since, let why):
       status.roundTrip = nil
-      conditions.append(Condition("Reachable", .no, "NoAnswer", "Its API server has not answered since \(since): \(why)"))
+      conditions.append(
+        Condition("Reachable", .no, "NoAnswer", "Its API server has not answered since \(since): \(why)"))
     }
     if let mistake {
       conditions.append(Condition("Ready", .no, "Mistake", mistake))
@@ -62,7 +63,8 @@ public enum RegionReconciliation {
       guard let copy = situation.copies[member]?.content else { continue }
       var new = status
       new.observedGeneration = copy.generation
-      new.conditions = conditions.settled(after: copy.status.conditions, generation: copy.generation, now: situation.now)
+      new.conditions = conditions.settled(
+        after: copy.status.conditions, generation: copy.generation, now: situation.now)
       if new != copy.status { plan.steps.append(.writeStatus(id, new.json, member: member)) }
     }
     return plan
@@ -88,7 +90,8 @@ public enum RegionReconciliation {
         && other.region.spec.scheduling.nodeSelector == mine.nodeSelector
     }
     guard let twin else { return nil }
-    return "spec.access leads to the Kubernetes cluster \(member), where the Region \(twin.region.metadata.name) is already; "
+    return
+      "spec.access leads to the Kubernetes cluster \(member), where the Region \(twin.region.metadata.name) is already; "
       + "give the two different spec.scheduling.nodeSelector, or correct the kubeconfig."
   }
 }

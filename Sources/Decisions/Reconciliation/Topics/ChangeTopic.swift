@@ -6,10 +6,14 @@ extension TopicPlanning {
   mutating func change(_ wanted: WantedTopic, _ target: TopicTarget, _ present: TopicFacts) {
     let recorded = wanted.copies.keys.sorted().compactMap { wanted.copies[$0]?.content?.status.topicID }.first
     if recorded == nil {
-      events.append(.event(wanted.id, .normal, reason: "Adopted", message: "The topic '\(present.name)' exists, and is taken over."))
+      events.append(
+        .event(wanted.id, .normal, reason: "Adopted", message: "The topic '\(present.name)' exists, and is taken over.")
+      )
     }
     if isPaused(wanted) {
-      report(wanted, [Condition("Ready", .yes, "Paused", "The annotation \(Marks.pause) is true: nothing changes.")], present)
+      report(
+        wanted, [Condition("Ready", .yes, "Paused", "The annotation \(Marks.pause) is true: nothing changes.")], present
+      )
       return
     }
     let misplaced = present.partitions.indices.filter { !isPlaced(present.partitions[$0], target) }
@@ -84,7 +88,9 @@ extension TopicPlanning {
     if let old = present.config["placement.allowed.regions"] {
       let open = Set(old.split(separator: ",").map(String.init))
       let needed = target.replicas.isEmpty ? target.allowed ?? [] : Array(target.replicas.keys)
-      if !needed.allSatisfy(open.contains) || target.allowed == nil { return "Regions are being allowed before replicas move." }
+      if !needed.allSatisfy(open.contains) || target.allowed == nil {
+        return "Regions are being allowed before replicas move."
+      }
     }
     for place in places where room > 0 && !present.partitions[place].isMoving {
       guard let replicas = assign(present.partitions[place], target) else { continue }
@@ -146,7 +152,9 @@ extension TopicPlanning {
       let free = voters.count { $0 == nil }
       // Enough places stay free for the Regions that are missing.
       if target.replicas.isEmpty, regions.contains(region(id)), free <= span - regions.count { continue }
-      guard let place = voters.indices.first(where: { voters[$0] == nil && (quotas[$0] == nil || quotas[$0] == region(id)) })
+      guard
+        let place = voters.indices.first(where: { voters[$0] == nil && (quotas[$0] == nil || quotas[$0] == region(id)) }
+        )
       else { continue }
       voters[place] = id
       taken.insert(id)

@@ -22,7 +22,8 @@ extension TopicPlanning {
         reason: "Mistake", message: "spec.topicName is '\(topic.topicName)', and has to be \(TextForm.topic.words).")
     }
     if topic.topicName.hasPrefix("__") {
-      return Complaint(reason: "Internal", message: "'\(topic.topicName)' is an internal topic of the brokers; take another name.")
+      return Complaint(
+        reason: "Internal", message: "'\(topic.topicName)' is an internal topic of the brokers; take another name.")
     }
     if let owner, owner != wanted.id {
       return Complaint(
@@ -37,7 +38,9 @@ extension TopicPlanning {
     if let present = facts?[topic.topicName], present.partitions.count > topic.spec.partitions {
       return Complaint(
         reason: "FewerPartitions",
-        message: "spec.partitions is \(topic.spec.partitions), and the topic has \(present.partitions.count): partitions are never taken away; set \(present.partitions.count) or more.")
+        message:
+          "spec.partitions is \(topic.spec.partitions), and the topic has \(present.partitions.count): partitions are never taken away; set \(present.partitions.count) or more."
+      )
     }
     return nil
   }
@@ -50,18 +53,23 @@ extension TopicPlanning {
       let there = shares.filter { $0.brokers > 0 }.map(\.name).sorted()
       return Complaint(
         reason: "UnknownRegion",
-        message: "spec.placement names the Region '\(strange)', where the cluster has no brokers; it has some in \(listed(there)).")
+        message:
+          "spec.placement names the Region '\(strange)', where the cluster has no brokers; it has some in \(listed(there))."
+      )
     }
     if let allowed = TopicTarget.allowed(placement, situation) {
       let tags = placement.requires.joined(separator: ", ")
       if let outside = named.first(where: { !allowed.contains($0) }) {
         return Complaint(
           reason: "OutsideSovereignty",
-          message: "spec.placement names \(outside), which is not \(tags); take it out, or take the tag from spec.placement.requires.")
+          message:
+            "spec.placement names \(outside), which is not \(tags); take it out, or take the tag from spec.placement.requires."
+        )
       }
       if !shares.contains(where: { $0.brokers > 0 && allowed.contains($0.name) }) {
         return Complaint(
-          reason: "OutsideSovereignty", message: "spec.placement.requires \(tags), and no Region of the cluster with brokers is that.")
+          reason: "OutsideSovereignty",
+          message: "spec.placement.requires \(tags), and no Region of the cluster with brokers is that.")
       }
     }
     let target = TopicTarget(topic, self)
@@ -69,11 +77,13 @@ extension TopicPlanning {
     if let asked = placement.minInSyncRegions, asked > span {
       return Complaint(
         reason: "Mistake",
-        message: "spec.placement.minInSyncRegions is \(asked), and replicas are in \(span) Regions; set \(span) or less.")
+        message:
+          "spec.placement.minInSyncRegions is \(asked), and replicas are in \(span) Regions; set \(span) or less.")
     }
     if !placement.replicas.isEmpty, let leader = target.leaders.first(where: { placement.replicas[$0] == nil }) {
       return Complaint(
-        reason: "Mistake", message: "spec.placement.leaders names \(leader), where spec.placement.replicas has none; take it out.")
+        reason: "Mistake",
+        message: "spec.placement.leaders names \(leader), where spec.placement.replicas has none; take it out.")
     }
     return nil
   }

@@ -87,7 +87,8 @@ struct TopicPlanning {
     guard let facts else {
       // What was ready stays so in the eyes of others: the topic is not worse because nobody could ask.
       guard wanted.copies.values.allSatisfy({ $0.content?.status.conditions.isEmpty ?? true }) else { return }
-      report(wanted, [Condition("Ready", .unknown, "BrokersUnknown", "The brokers have not been asked, or do not answer.")])
+      report(
+        wanted, [Condition("Ready", .unknown, "BrokersUnknown", "The brokers have not been asked, or do not answer.")])
       return
     }
     let target = TopicTarget(wanted.topic, self)

@@ -57,7 +57,9 @@ struct TopicTarget {
     for region in Set(replicas.keys).union(observers.keys).sorted() {
       let needed = (replicas[region] ?? 0) + (observers[region] ?? 0)
       let has = alive[region] ?? 0
-      if has < needed { return "The placement asks for \(needed) replicas in \(region), where \(has) brokers are alive." }
+      if has < needed {
+        return "The placement asks for \(needed) replicas in \(region), where \(has) brokers are alive."
+      }
     }
     let all = alive.reduce(0) { sum, item in sum + ((allowed?.contains(item.key) ?? true) ? item.value : 0) }
     guard replicas.isEmpty, all < replicationFactor else { return nil }

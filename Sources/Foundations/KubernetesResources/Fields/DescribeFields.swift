@@ -78,7 +78,8 @@ struct FieldListing: FieldCoder {
   }
   mutating func texts(_ name: String, _ value: inout [String], _ form: TextForm, max: Int, _ about: String) {
     // A list whose order means nothing to the schema: nobody merges two halves of it.
-    add(name, about, ["type": "array", "items": schema(form), "maxItems": JSON(max), "x-kubernetes-list-type": "atomic"])
+    add(
+      name, about, ["type": "array", "items": schema(form), "maxItems": JSON(max), "x-kubernetes-list-type": "atomic"])
   }
   mutating func numbers(_ name: String, _ value: inout [Int], max: Int, _ about: String) {
     let items = schema(0...Int(Int32.max))

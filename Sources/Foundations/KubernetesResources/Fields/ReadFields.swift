@@ -13,7 +13,8 @@ extension Fields {
     fields(&reader)
     for key in object.keys where !reader.known.contains(key) {
       mistakes.append(
-        Mistake("\(path).\(key)", "is no field that this version knows; \(path) has \(reader.known.joined(separator: ", ")).")
+        Mistake(
+          "\(path).\(key)", "is no field that this version knows; \(path) has \(reader.known.joined(separator: ", ")).")
       )
     }
     mistakes += reader.mistakes

@@ -26,7 +26,9 @@ public struct Condition: Fields {
     c.choice("status", &status, .required, "True, False, or Unknown when it cannot be found out.")
     c.text("reason", &reason, .any, .required, "Why, in one word for programs.")
     c.text("message", &message, .any, .required, "Why, in one sentence that says what to do.")
-    c.number("observedGeneration", &observedGeneration, 0...Int.max, .defaulted, "The generation of the spec that this is about.")
+    c.number(
+      "observedGeneration", &observedGeneration, 0...Int.max, .defaulted,
+      "The generation of the spec that this is about.")
     c.text("lastTransitionTime", &lastTransitionTime, .any, .required, "When the status last became what it is.")
   }
 }

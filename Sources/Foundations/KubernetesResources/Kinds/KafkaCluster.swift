@@ -36,7 +36,9 @@ public struct KafkaClusterSpec: Fields {
   public init() {}
 
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
-    c.parts("regions", &regions, key: "name", max: ResourceLimits.itemsMax, "The Regions it is stretched over, and its share of each.")
+    c.parts(
+      "regions", &regions, key: "name", max: ResourceLimits.itemsMax,
+      "The Regions it is stretched over, and its share of each.")
     c.parts(
       "listeners", &listeners, key: "name", max: 16,
       "Where clients connect; left out, one listener PLAINTEXT on port 9092. Brokers use the first among themselves.")
@@ -73,7 +75,9 @@ public struct RegionShare: Fields {
   }
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
     c.text("name", &name, .label, .required, "The name of the Region object in the same namespace.")
-    c.number("brokers", &brokers, 0...ResourceLimits.nodesPerRegionMax, .defaulted, "Brokers there; 0 makes a witness that only votes.")
+    c.number(
+      "brokers", &brokers, 0...ResourceLimits.nodesPerRegionMax, .defaulted,
+      "Brokers there; 0 makes a witness that only votes.")
     c.number(
       "controllers", &controllers, 0...ResourceLimits.nodesPerRegionMax, .defaulted,
       "Voters of the metadata quorum there. The first brokers are controllers too; controllers beyond the brokers get nodes of their own."
@@ -90,7 +94,8 @@ public struct Storage: Fields {
   public init() {}
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
     c.text("size", &size, .quantity, .defaulted, "How large; it can grow and never shrinks.")
-    c.text("storageClassName", &storageClassName, .name, "The StorageClass; left out, the Kubernetes cluster's default.")
+    c.text(
+      "storageClassName", &storageClassName, .name, "The StorageClass; left out, the Kubernetes cluster's default.")
     c.choice(
       "deletionPolicy", &deletionPolicy, .defaulted,
       "Whether the volume stays (Retain) or goes (Delete) with a node that was taken away on purpose.")

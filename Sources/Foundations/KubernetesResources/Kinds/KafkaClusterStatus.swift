@@ -14,7 +14,9 @@ public struct KafkaClusterStatus: Fields {
   public init() {}
 
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
-    c.number("observedGeneration", &observedGeneration, 0...Int.max, .defaulted, "The generation of the spec that this is about.")
+    c.number(
+      "observedGeneration", &observedGeneration, 0...Int.max, .defaulted,
+      "The generation of the spec that this is about.")
     c.text("summary", &summary, .any, "What is going on, in one sentence.")
     c.text(
       "clusterID", &clusterID, .any,

@@ -33,9 +33,14 @@ public struct KafkaTopicSpec: Fields {
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
     c.part("cluster", &cluster, .required, "The KafkaCluster that it is in.")
     c.text("topicName", &topicName, .topic, "Its name in Kafka; left out, the name of this object.")
-    c.number("partitions", &partitions, 1...ResourceLimits.partitionsMax, .defaulted, "How many partitions; more can be added, none taken away.")
-    c.part("placement", &placement, .defaulted, "Where replicas and leaders are; left out, the cluster's durability decides.")
-    c.textMap("config", &config, .any, "Kafka's own topic settings. What is not here goes back to the cluster's default.")
+    c.number(
+      "partitions", &partitions, 1...ResourceLimits.partitionsMax, .defaulted,
+      "How many partitions; more can be added, none taken away.")
+    c.part(
+      "placement", &placement, .defaulted, "Where replicas and leaders are; left out, the cluster's durability decides."
+    )
+    c.textMap(
+      "config", &config, .any, "Kafka's own topic settings. What is not here goes back to the cluster's default.")
     c.choice(
       "deletionPolicy", &deletionPolicy, .defaulted,
       "Whether the topic and its records stay (Retain) or go (Delete) when this object is deleted.")
@@ -70,10 +75,17 @@ public struct Placement: Fields {
   public init() {}
 
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
-    c.numberMap("replicas", &replicas, 1...ResourceLimits.nodesPerRegionMax, "How many replicas in which Region, such as eu-west: 2.")
-    c.numberMap("observers", &observers, 1...ResourceLimits.nodesPerRegionMax, "Replicas on top that only copy, by Region.")
-    c.texts("leaders", &leaders, .label, max: ResourceLimits.itemsMax, "Regions where the leader shall be, the most wanted first.")
-    c.number("minInSyncRegions", &minInSyncRegions, 1...ResourceLimits.itemsMax, "How many Regions need to have a record before acks=all is answered.")
+    c.numberMap(
+      "replicas", &replicas, 1...ResourceLimits.nodesPerRegionMax,
+      "How many replicas in which Region, such as eu-west: 2.")
+    c.numberMap(
+      "observers", &observers, 1...ResourceLimits.nodesPerRegionMax, "Replicas on top that only copy, by Region.")
+    c.texts(
+      "leaders", &leaders, .label, max: ResourceLimits.itemsMax,
+      "Regions where the leader shall be, the most wanted first.")
+    c.number(
+      "minInSyncRegions", &minInSyncRegions, 1...ResourceLimits.itemsMax,
+      "How many Regions need to have a record before acks=all is answered.")
     c.texts(
       "requires", &requires, .any, max: ResourceLimits.itemsMax,
       "Tags that a Region's sovereignty needs to have: never a replica, an observer or a mirror elsewhere.")
@@ -95,7 +107,9 @@ public struct KafkaTopicStatus: Fields {
   public var conditions: [Condition] = []
   public init() {}
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
-    c.number("observedGeneration", &observedGeneration, 0...Int.max, .defaulted, "The generation of the spec that this is about.")
+    c.number(
+      "observedGeneration", &observedGeneration, 0...Int.max, .defaulted,
+      "The generation of the spec that this is about.")
     c.text("topicName", &topicName, .any, "Its name in Kafka.")
     c.text("topicID", &topicID, .any, "Kafka's id of the topic: a topic that was deleted and made again has another.")
     c.number("partitions", &partitions, 0...ResourceLimits.partitionsMax, "How many partitions it has.")

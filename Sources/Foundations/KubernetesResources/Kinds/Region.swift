@@ -33,7 +33,8 @@ public struct RegionSpec: Fields {
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
     c.text("provider", &provider, .any, "Who runs the place; compared when a rule says to survive a provider.")
     c.text("location", &location, .any, "Where the place is, in the provider's words, such as eu-west-1.")
-    c.texts("sovereignty", &sovereignty, .any, max: ResourceLimits.itemsMax, "Tags that a topic may require, such as EU.")
+    c.texts(
+      "sovereignty", &sovereignty, .any, max: ResourceLimits.itemsMax, "Tags that a topic may require, such as EU.")
     c.part(
       "access", &access,
       "How its Kubernetes cluster is reached; left out, it is the cluster that this object was applied to.")
@@ -110,7 +111,8 @@ public struct RegionNetwork: Fields {
     )
     c.text(
       "hostTemplate", &hostTemplate, .hostTemplate,
-      "For HostTemplate: the host name of a broker, with {pod}, and if wanted {ordinal}, {region}, {cluster} and {namespace}.")
+      "For HostTemplate: the host name of a broker, with {pod}, and if wanted {ordinal}, {region}, {cluster} and {namespace}."
+    )
   }
   public static var rules: [SchemaRule] {
     [
@@ -130,7 +132,9 @@ public struct RegionStatus: Fields {
   public var brokers: Readiness?
   public init() {}
   public mutating func fields<C: FieldCoder>(_ c: inout C) {
-    c.number("observedGeneration", &observedGeneration, 0...Int.max, .defaulted, "The generation of the spec that this is about.")
+    c.number(
+      "observedGeneration", &observedGeneration, 0...Int.max, .defaulted,
+      "The generation of the spec that this is about.")
     c.parts("conditions", &conditions, key: "type", max: ResourceLimits.itemsMax, "Reachable and Ready, in sentences.")
     c.text("member", &member, .any, "The name of the Kubernetes cluster that was found there.")
     c.text("kubernetesVersion", &kubernetesVersion, .any, "The version of its API server.")

@@ -5,7 +5,8 @@ import KafkaProtocol
 import Vocabulary
 
 extension Broker {
-  /// DescribeCluster, v0–2: the cluster's id, its brokers and who controls it (KIP-700).
+  /// DescribeCluster, v0–2: the cluster's id, its brokers, fenced ones too when asked for (KIP-1073), and who controls
+  /// it (KIP-700).
   func describeCluster(_ call: Call<DescribeClusterRequest>) {
     var response = DescribeClusterResponse()
     response.clusterID = clusterID
@@ -28,9 +29,14 @@ extension Broker {
       }
     } else {
       response.controllerID = controllerForClients(image)
-      response.brokers = image.liveBrokers.compactMap { broker in
+      let image = image
+      let all = image.brokers.values.sorted { $0.id < $1.id }
+      let shown = call.request.includeFencedBrokers ? all : all.filter { !$0.isFenced }
+      response.brokers = shown.compactMap { broker in
         guard let endpoint = broker.endpoints.first(where: { $0.name == call.context.listener }) else { return nil }
-        return Self.entry(broker.id, endpoint.host, endpoint.port, rack: broker.rack)
+        var entry = Self.entry(broker.id, endpoint.host, endpoint.port, rack: broker.rack)
+        entry.isFenced = broker.isFenced
+        return entry
       }
     }
     if call.request.includeClusterAuthorizedOperations {

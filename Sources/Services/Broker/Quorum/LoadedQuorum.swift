@@ -15,9 +15,19 @@ struct LoadedQuorum {
   let applied: Offset
 
   init(_ setup: MetadataQuorum.Setup, _ snapshots: SnapshotFile) throws {
-    let log = setup.log
+    try self.init(setup.log, snapshots, configured: Self.configured(setup))
+    guard setup.isController || !index.voters.contains(setup.local.key) else {
+      throw StartRefusal(
+        description:
+          "node.id \(setup.local.key.id.value) is a voter of the metadata quorum, but process.roles does not "
+          + "say controller; add it, or remove the voter first")
+    }
+  }
+
+  /// - Parameter configured: who votes where neither a snapshot nor the log says it.
+  init(_ log: PartitionLog, _ snapshots: SnapshotFile, configured: VoterSet) throws {
     try snapshots.removeParts()
-    let saved = try ElectionFile.read(setup.disk, log.directory)
+    let saved = try ElectionFile.read(snapshots.disk, log.directory)
     let newest = try snapshots.list().last
     if let newest, newest.end > .zero { try Self.begin(log, at: newest) }
     guard log.startOffset == (newest?.end ?? .zero) else {
@@ -37,13 +47,7 @@ struct LoadedQuorum {
     let found = try Self.scan(log)
     index = LogIndex(
       start: log.startOffset, startEpoch: newest?.epoch ?? LeaderEpoch(0), epochs: found.epochs, end: log.endOffset,
-      snapshot: snapshot, voters: content.voters ?? Self.configured(setup), entries: found.voters)
-    guard setup.isController || !index.voters.contains(setup.local.key) else {
-      throw StartRefusal(
-        description:
-          "node.id \(setup.local.key.id.value) is a voter of the metadata quorum, but process.roles does not "
-          + "say controller; add it, or remove the voter first")
-    }
+      snapshot: snapshot, voters: content.voters ?? configured, entries: found.voters)
     // Logs that were written before there was a quorum have epochs, and no quorum-state beside them.
     if let saved, saved.epoch >= index.lastEpoch {
       election = saved

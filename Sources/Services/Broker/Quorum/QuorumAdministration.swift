@@ -57,7 +57,11 @@ extension MetadataQuorum {
     }
     // A node that does not know of directories would vote for replicas that are none.
     let peer = makePeer(address)
-    peer.ask(ApiVersionsRequest(), highest: 3, within: setup.settings.requestTimeout) { [weak self] result in
+    var question = ApiVersionsRequest()
+    // Who does not say what it is gets no answer (KIP-511).
+    question.clientSoftwareName = "swiftwater"
+    question.clientSoftwareVersion = "1"
+    peer.ask(question, highest: 3, within: setup.settings.requestTimeout) { [weak self] result in
       peer.close()
       guard let self else { return }
       switch result {

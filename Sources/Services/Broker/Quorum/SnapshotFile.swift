@@ -174,4 +174,15 @@ enum QuorumBootstrap {
     let content = SnapshotFile.Content(image: MetadataImage(), voters: voters)
     _ = try SnapshotFile(disk: disk, folder: folder).write(snapshot, content, lastTimestamp: now, now: now)
   }
+
+  /// Takes away what a format left that did not come to its end: a folder with nothing in it but such a snapshot. Any
+  /// other folder stays.
+  static func removeRemains(folder: String, disk: any Disk) throws(StorageError) {
+    guard try disk.size(of: folder) != nil else { return }
+    let own = SnapshotFile.name(snapshot)
+    let names = try disk.list(folder)
+    guard names.allSatisfy({ $0 == own || $0 == own + ".part" }) else { return }
+    for name in names { try disk.unlink("\(folder)/\(name)") }
+    try disk.removeDirectory(folder)
+  }
 }

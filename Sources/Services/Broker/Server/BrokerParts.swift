@@ -31,13 +31,9 @@ struct BrokerParts {
     pool = try BlockingPool(threads: settings.backgroundThreads)
     directory = try Self.openDirectory(settings)
     storage = Storage(directory: directory, pool: pool) { message, detail in log.warning(message, ["detail": detail]) }
-    var logSettings = LogSettings()
-    logSettings.retentionSpan = nil
-    logSettings.batchBytesMax = MetadataLog.batchBytesMax
     try Self.checkMetadataIsThere(directory)
-    metadataLog = try directory.openLog(
-      TopicPartition(.clusterMetadata, PartitionIndex(0)), topicID: .clusterMetadataTopic, settings: logSettings,
-      now: wallClockNow())
+    try RecoveryJournal.checkFinished(directory)
+    metadataLog = try directory.openMetadataLog(now: wallClockNow())
   }
 
   /// A port that somebody else has is noticed before the data folder is touched.

@@ -38,7 +38,7 @@ extension BrokerParts {
   }
 
   /// Where other nodes reach this one as a controller: what its listener says, or else what the configured voters say.
-  private static func endpoints(_ settings: BrokerSettings) -> [Endpoint] {
+  static func endpoints(_ settings: BrokerSettings) -> [Endpoint] {
     settings.controllerListeners.map { listener in
       var address = listener.advertised
       if ["", "0.0.0.0", "::"].contains(address.host), case .voters(let voters) = settings.quorum,

@@ -51,5 +51,7 @@ struct Command: Sendable {
 }
 
 /// Every command, in the order of the help.
-let allCommands: [Command] =
-  topicCommands + groupCommands + configCommands + [produceCommand, consumeCommand, logDumpCommand]
+let allCommands: [Command] = [
+  topicCommands, moveCommands, brokerCommands, quorumCommands, groupCommands, configCommands,
+  [produceCommand, consumeCommand, logDumpCommand],
+].flatMap { $0 }

@@ -1,0 +1,56 @@
+import FoundationEssentials
+import JSONValue
+import KubernetesResources
+import Reconciliation
+import Testing
+import YAML
+
+@Suite struct RenderedTests {
+  /// With SWIFTWATER_WRITE_RENDERED=<folder> what is rendered is written there, for checks by other programs.
+  @Test func whatIsRenderedIsStatedWithoutNulls() throws {
+    for type in RegionNetwork.Kind.allCases {
+      var world = World.three
+      for place in world.regions.indices {
+        world.regions[place].spec.network.type = type
+        world.regions[place].spec.network.hostTemplate = "{pod}.{region}.example.com"
+        world.regions[place].spec.scheduling.zones = ["z1", "z2"]
+      }
+      world.cluster.spec.resources.requests = ["cpu": "50m", "memory": "128Mi"]
+      world.converge()
+      #expect(world.broken == [])
+      let objects = world.members["west"]?.objects ?? [:]
+      #expect(objects.keys.contains { $0.kind == .statefulSet } == ![.nodePort, .loadBalancer].contains(type))
+      let documents = objects.keys.sorted().compactMap { objects[$0] }
+      for document in documents { #expect(document.withoutNulls() == document) }
+      if let folder = ProcessInfo.processInfo.environment["SWIFTWATER_WRITE_RENDERED"] {
+        try JSON.yamlText(documents: documents)
+          .write(toFile: "\(folder)/\(type.rawValue).yaml", atomically: true, encoding: .utf8)
+      }
+    }
+  }
+
+  @Test func everyKindOfNetworkTellsAddressesThatOthersReach() throws {
+    let expected: [RegionNetwork.Kind: String] = [
+      .multiClusterService: "PLAINTEXT://orders-west-0.kafka.svc.clusterset.local:9092",
+      .hostTemplate: "PLAINTEXT://orders-west-0-0.west.example.com:9092",
+      .loadBalancer: "PLAINTEXT://lb-orders-west-0:9092",
+      .nodePort: "PLAINTEXT://192.0.2.7:30092",
+    ]
+    for (type, address) in expected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      var world = World.three
+      for place in world.regions.indices {
+        world.regions[place].spec.network.type = type
+        world.regions[place].spec.network.hostTemplate = "{pod}.{region}.example.com"
+      }
+      world.converge()
+      world.giveAddresses(type)
+      world.converge()
+      let map = world.members["west"]?.objects[ObjectID(.configMap, "kafka", "orders-west-0")]
+      let text = map?["data"]["server.properties"].string ?? ""
+      #expect(text.contains("advertised.listeners=\(address)\n"), "\(type)")
+      #expect(text.contains("controller.quorum.voters=100@"), "\(type)")
+      #expect(world.broken == [])
+      #expect(world.plan.steps == [], "\(type)")
+    }
+  }
+}
