@@ -59,6 +59,7 @@ let effects: [Target] = [
   library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
   library("Effects", "CCurl", apt: "libcurl4-openssl-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
+  module("Effects", "Processes", uses: ["Vocabulary", "EventLoop", "CLinux"]),
   module("Effects", "Telemetry", uses: ["Vocabulary"]),
   module("Effects", "HTTP", uses: ["Vocabulary", "EventLoop", "CLinux", "CMicroHTTPD"]),
   module("Effects", "LogStorage", uses: ["Vocabulary", "Wire", "KafkaProtocol", "RecordCompression"]),
@@ -77,7 +78,9 @@ let services: [Target] = [
     ]),
   module(
     "Services", "LocalKubernetes",
-    uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "HTTP", "KubernetesAPI", "CLinux", "CPCRE2"]),
+    uses: [
+      "Vocabulary", "JSONValue", "YAML", "EventLoop", "Processes", "HTTP", "KubernetesAPI", "CLinux", "CPCRE2",
+    ]),
   module(
     "Services", "CommandLine",
     uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker"]),
@@ -115,7 +118,7 @@ let testing: [Target] = [
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
   tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
   tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
-  tests(of: "LocalKubernetes", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "KubernetesAPI", "HTTP"]),
+  tests(of: "LocalKubernetes", uses: ["Vocabulary", "JSONValue", "EventLoop", "Processes", "KubernetesAPI"]),
   tests(of: "Telemetry", uses: ["Vocabulary"]),
   tests(of: "HTTP", uses: ["Vocabulary", "EventLoop"]),
   tests(of: "LogStorage", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "SimulatedWorld"]),

@@ -103,7 +103,9 @@ import Testing
   }
 
   @Test func aStrategicMergeKnowsItemsByTheirKeys() {
-    let pod: JSON = ["containers": [["name": "a", "image": "1", "env": [["name": "X", "value": "1"]]], ["name": "b"]]]
+    let pod: JSON = [
+      "containers": [["name": "a", "image": "1", "env": [["name": "X", "value": "1"]]], ["name": "b"]]
+    ]
     let patch: JSON = [
       "containers": [["name": "a", "env": [["name": "Y", "value": "2"]]], ["name": "b", "$patch": "delete"]]
     ]

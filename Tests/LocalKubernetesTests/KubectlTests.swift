@@ -1,3 +1,4 @@
+import Processes
 import Glibc
 import JSONValue
 import KubernetesAPI
@@ -43,7 +44,8 @@ private struct Kubectl {
     File.remove(log)
     let child = try Child(
       [path] + words.split(separator: " ").map(String.init),
-      environment: ["KUBECONFIG=\(folder)/kubeconfig", "HOME=\(folder)", "PATH=/usr/bin:/bin"], folder: folder, log: log)
+      environment: ["KUBECONFIG=\(folder)/kubeconfig", "HOME=\(folder)", "PATH=/usr/bin:/bin"], folder: folder, log: log
+    )
     #expect(child.wait(.seconds(60)) != nil)
     return String(decoding: File.read(log) ?? [], as: UTF8.self)
   }

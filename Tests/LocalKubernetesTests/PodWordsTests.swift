@@ -10,7 +10,8 @@ import Testing
   ]
 
   @Test(arguments: [
-    ("/etc/app/x.properties", "/real/conf/x.properties"), ("log.dirs=/data/a,/data/cold/b", "log.dirs=/real/data/a,/real/cold/b"),
+    ("/etc/app/x.properties", "/real/conf/x.properties"),
+    ("log.dirs=/data/a,/data/cold/b", "log.dirs=/real/data/a,/real/cold/b"),
     ("/database", "/database"), ("/etc/apps", "/etc/apps"), ("/data", "/real/data"), ("/var/data", "/var/data"),
     ("http://host/data", "http://host/data"),
   ])

@@ -1,3 +1,4 @@
+import Processes
 import EventLoop
 import Glibc
 import JSONValue
@@ -105,7 +106,8 @@ private func status(_ pod: JSON?) -> JSON { pod?["status"]["containerStatuses"][
     let client = try place.client()
     let spec: JSON = ["terminationGracePeriodSeconds": 1]
     let hook: JSON = ["lifecycle": ["preStop": ["exec": ["command": ["/bin/sh", "-c", "echo stopping"]]]]]
-    _ = try await client.create(pods, pod("p", "trap '' TERM; echo deaf; while :; do sleep 1000; done", hook, spec: spec))
+    _ = try await client.create(
+      pods, pod("p", "trap '' TERM; echo deaf; while :; do sleep 1000; done", hook, spec: spec))
     try await wait(client, "p") { status($0)["ready"] == true }
     let identity = status(try await client.get(pods, key("p")))["containerID"].string ?? ""
     let process = try #require(Int32(identity.split(separator: "/").last ?? ""))

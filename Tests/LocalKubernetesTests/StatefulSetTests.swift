@@ -172,6 +172,15 @@ import Vocabulary
     #expect(addresses("ready") == ["127.9.0.1"])
   }
 
+  @Test func eventsAreForgottenAfterAnHour() throws {
+    var play = Play()
+    for (name, time) in [("old", "2023-11-14T20:00:00Z"), ("new", "2023-11-14T22:00:00Z")] {
+      try play.world.create(.events, ["metadata": ["name": JSON(name)], "lastTimestamp": JSON(time)])
+    }
+    play.settle()
+    #expect(play.world.store.objects(.events).map(\.name) == ["new"])
+  }
+
   @Test func aPodThatFitsNowhereIsPending() throws {
     var set = Self.set(replicas: 1)
     set["spec"]["template"]["spec"]["nodeSelector"] = ["disk": "fast"]

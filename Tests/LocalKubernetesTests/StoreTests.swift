@@ -1,3 +1,4 @@
+import Processes
 import JSONValue
 import KubernetesAPI
 import Testing
@@ -27,7 +28,8 @@ struct World {
   }
   @discardableResult
   mutating func update(
-    _ kind: ResourceName, _ object: JSON, _ subresource: String = "", version: String = "v1", by manager: String = "tests"
+    _ kind: ResourceName, _ object: JSON, _ subresource: String = "", version: String = "v1",
+    by manager: String = "tests"
   ) throws(APIFailure) -> JSON {
     try store.update(
       kind, version: version, key(object.name), object, subresource: subresource, options(manager)
@@ -70,7 +72,8 @@ func failure(_ body: () throws(APIFailure) -> Void) -> APIFailure? {
     #expect(one["metadata"]["creationTimestamp"] == "2023-11-14T22:13:20Z")
     let versions = [one, two].compactMap { Int($0["metadata"]["resourceVersion"].string ?? "") }
     #expect(versions.count == 2 && versions[0] < versions[1])
-    #expect(failure { () throws(APIFailure) in try world.create(.configMaps, World.map("one")) }?.reason == "AlreadyExists")
+    #expect(
+      failure { () throws(APIFailure) in try world.create(.configMaps, World.map("one")) }?.reason == "AlreadyExists")
   }
 
   @Test func anUpdateOfAnOldStateIsAConflict() throws {

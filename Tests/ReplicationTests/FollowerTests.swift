@@ -82,14 +82,19 @@ import Vocabulary
     #expect(stage.replica.log.start == Offset(6))
   }
 
-  @Test func aRefusedFetchIsTriedAgainAfterAPause() {
+  @Test func aRefusedFetchIsTriedAgainSoonAndThenLessAndLessOften() {
     var stage = Stage()
     stage.elect(1, epoch: 1)
-    #expect(stage.answer(.refused(.notLeaderOrFollower)) == [])
-    stage.now += 999
-    #expect(stage.feed(.tick) == [])
-    stage.now += 1
-    #expect(stage.feed(.tick).fetches.count == 1)
+    func refuse(_ stage: inout Stage, expecting pause: Int64) {
+      #expect(stage.answer(.refused(.notLeaderOrFollower)) == [])
+      stage.now += pause - 1
+      #expect(stage.feed(.tick) == [])
+      stage.now += 1
+      #expect(stage.feed(.tick).fetches.count == 1)
+    }
+    for pause: Int64 in [63, 125, 250, 500, 1000, 1000] { refuse(&stage, expecting: pause) }
+    #expect(stage.answer(Self.copied(0, 3, epoch: 1, mark: 0)).fetches.count == 1)
+    refuse(&stage, expecting: 63)
   }
 
   @Test func aFetchThatIsNotAnsweredIsSentAnew() {

@@ -10,11 +10,24 @@ public struct Following: Hashable, Sendable {
   public let leader: NodeID
   public let epoch: LeaderEpoch
   public internal(set) var fetching = Fetching.due
+  /// Fetches in a row that came to nothing.
+  private var refusals = 0
+  /// Doublings from the first pause to the longest.
+  private static let doublingsMax = 4
 
   init(leader: NodeID, epoch: LeaderEpoch) {
     self.leader = leader
     self.epoch = epoch
   }
+
+  /// How long to leave the leader alone. The first refusal often means only that the leader has not yet read that it is
+  /// one, and its writes wait for this copy: the pause is short then, and grows up to `longest`.
+  mutating func pauseAfterRefusal(longest: TimeSpan) -> TimeSpan {
+    defer { refusals = min(refusals + 1, Self.doublingsMax) }
+    return TimeSpan(nanoseconds: longest.nanoseconds >> (Self.doublingsMax - refusals))
+  }
+
+  mutating func goesOn() { refusals = 0 }
 }
 
 extension Replica {
@@ -52,7 +65,11 @@ extension Replica {
       case .outOfRange(let start, let end): goesOn = replica.restart(in: start, end, into: &effects)
       case .refused: goesOn = false
       }
-      if !goesOn { copy.fetching = .paused(until: now + replica.settings.fetchPause) }
+      if goesOn {
+        copy.goesOn()
+      } else {
+        copy.fetching = .paused(until: now + copy.pauseAfterRefusal(longest: replica.settings.fetchPause))
+      }
       replica.tick(&copy, at: now, into: &effects)
     }
   }

@@ -86,7 +86,7 @@ public struct ReplicationSettings: Hashable, Sendable {
   public var lagMax = TimeSpan.seconds(30)
   /// A fetch that was not answered for so long is sent anew (`replica.socket.timeout.ms`).
   public var fetchTimeout = TimeSpan.seconds(30)
-  /// The pause after a fetch that was refused (`replica.fetch.backoff.ms`).
+  /// The longest pause after fetches that were refused (`replica.fetch.backoff.ms`); the first is a sixteenth of it.
   public var fetchPause = TimeSpan.seconds(1)
   /// A proposal that was not answered for so long is sent anew.
   public var proposalTimeout = TimeSpan.seconds(1)

@@ -147,7 +147,9 @@ final class BrokerLifecycle: Sendable {
   private func unheard() {
     let times = times
     let stopped: (@Sendable () -> Void)? = state.withLock { state in
-      guard case .stopping(_, let done) = state.phase, monotonicNow() - state.heardAt > times.session else { return nil }
+      guard case .stopping(_, let done) = state.phase, monotonicNow() - state.heardAt > times.session else {
+        return nil
+      }
       state.phase = .ended
       return done
     }

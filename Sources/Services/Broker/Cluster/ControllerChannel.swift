@@ -66,6 +66,17 @@ final class ControllerChannel: Sendable {
     return peer
   }
 
+  /// Another controller leads: what the one before has not answered is given up, since it may never be answered, and the
+  /// caller may ask the new one.
+  func leaderChanged(to leader: NodeID) {
+    let former = peer.withLock { current -> Peer? in
+      guard let (id, peer) = current, id != leader else { return nil }
+      current = nil
+      return peer
+    }
+    former?.close()
+  }
+
   func close() {
     let former = peer.withLock { peer in
       defer { peer = nil }

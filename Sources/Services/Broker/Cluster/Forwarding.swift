@@ -32,6 +32,9 @@ final class Forwarding: Sendable {
 
   func close() { channel.close() }
 
+  /// What a former controller has not answered is sent to the new one.
+  func leaderChanged(to leader: NodeID) { channel.leaderChanged(to: leader) }
+
   private func send(_ request: EnvelopeRequest, until deadline: Instant, _ reply: Reply) {
     let left = deadline - monotonicNow()
     guard left > .zero else { return reply.close(because: "no controller took the request in time") }

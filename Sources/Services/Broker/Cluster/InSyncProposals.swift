@@ -33,6 +33,7 @@ final class InSyncProposals: Sendable {
   }
 
   func close() { channel.close() }
+  func leaderChanged(to leader: NodeID) { channel.leaderChanged(to: leader) }
 
   func propose(_ proposal: Proposal, for partition: Partition) {
     let isFirst = state.withLock { state in

@@ -203,7 +203,12 @@ private final class QuorumFollower: MetadataQuorumObserver {
   func lostLeadership(_ epoch: LeaderEpoch) { broker.controller?.end() }
 
   func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
-    if leader != nil { broker.lifecycle.withLock { $0 }?.controllerChanged() }
+    // What waits for a controller that has stopped would wait for all of its time.
+    if let leader {
+      broker.lifecycle.withLock { $0 }?.controllerChanged()
+      broker.proposals.leaderChanged(to: leader)
+      broker.forwarding.leaderChanged(to: leader)
+    }
     guard broker.settings.quorum != .alone else { return }
     broker.log.info("quorum leader", ["leader": leader.map { "\($0.value)" } ?? "none", "epoch": epoch.value])
   }

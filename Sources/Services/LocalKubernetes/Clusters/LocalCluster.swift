@@ -1,3 +1,4 @@
+import Processes
 public import EventLoop
 
 /// Several Regions on this machine, each with an API server of its own, and kubeconfigs for them all.

@@ -1,3 +1,4 @@
+import Processes
 public import EventLoop
 import Glibc
 import KubernetesAPI
@@ -61,9 +62,8 @@ public final class LocalRegion: Sendable {
     var serving = LocalAPIServer.Settings()
     serving.name = settings.name
     serving.host = settings.host
-    serving.port = port.withLock { $0 }
     serving.stateFile = settings.folder + "/state.json"
-    let server = try LocalAPIServer(serving)
+    let server = try listen(serving)
     port.withLock { $0 = server.port }
     LocalKubeconfig.write([.init(name: name, url: server.url, token: "people")], to: kubeconfigPath)
     LocalKubeconfig.write([.init(name: name, url: server.url, token: "region:\(name)")], to: insideKubeconfigPath)
@@ -75,10 +75,38 @@ public final class LocalRegion: Sendable {
         server,
         .init(
           region: name, folder: settings.folder, network: settings.network, program: program, environment: environment,
-          backoff: .init(first: .milliseconds(settings.backoff.first), longest: .milliseconds(settings.backoff.longest))))
+          backoff: .init(first: .milliseconds(settings.backoff.first), longest: .milliseconds(settings.backoff.longest))
+        ))
     }
     let started = controllers
     running.withLock { $0 = Running(server: server, controllers: started) }
+  }
+
+  /// At the port of before, or at first at one that the system gives to no outgoing connection, so that it is still
+  /// free when the Region comes back.
+  private func listen(_ serving: LocalAPIServer.Settings) throws(SystemError) -> LocalAPIServer {
+    var serving = serving
+    serving.port = port.withLock { $0 }
+    if serving.port != 0 { return try listenAgain(serving) }
+    let attemptsMax = 50
+    for _ in 0..<attemptsMax {
+      serving.port = UInt16.random(in: 18_000..<32_000)
+      do { return try LocalAPIServer(serving) } catch { if error.code != EADDRINUSE { throw error } }
+    }
+    serving.port = 0
+    return try LocalAPIServer(serving)
+  }
+
+  /// A child that was forked a moment ago has the old socket until it runs its program: that is waited for.
+  private func listenAgain(_ serving: LocalAPIServer.Settings) throws(SystemError) -> LocalAPIServer {
+    let deadline = monotonicNow() + .seconds(3)
+    let pause: UInt32 = 10_000
+    while true {
+      do { return try LocalAPIServer(serving) } catch {
+        if error.code != EADDRINUSE || monotonicNow() >= deadline { throw error }
+      }
+      usleep(pause)
+    }
   }
 
   /// The link is followed here: in a child it would lead to the child.

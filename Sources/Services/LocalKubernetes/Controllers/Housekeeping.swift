@@ -17,6 +17,20 @@ struct Housekeeping {
       writeEndpoints(of: service, &store)
     }
     for budget in store.objects(.budgets) { count(budget, &store) }
+    forgetEvents(&store)
+  }
+
+  /// Events are kept for an hour.
+  private func forgetEvents(_ store: inout LocalStore) {
+    let hour: Int64 = 3_600_000
+    let oldest = KubernetesTime.text(Timestamp(milliseconds: now.milliseconds - hour))
+    for name in [ResourceName.events, .newEvents] {
+      for event in store.objects(name) {
+        // Times of one form compare as texts do.
+        let last = event["lastTimestamp"].string ?? event["metadata"]["creationTimestamp"].string ?? oldest
+        if last < oldest { store.remove(name, key(event)) }
+      }
+    }
   }
 
   private func key(_ object: JSON) -> ObjectKey { ObjectKey(namespace: object.namespace, name: object.name) }
@@ -28,7 +42,9 @@ struct Housekeeping {
       var bound = claim
       bound["spec"]["volumeName"] = JSON("pvc-\(claim.uid)")
       if bound["spec"]["storageClassName"].isNull { bound["spec"]["storageClassName"] = "standard" }
-      bound["status"] = ["phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": ["storage": wanted]]
+      bound["status"] = [
+        "phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": ["storage": wanted],
+      ]
       store.put(.claims, key(claim), bound)
     }
   }

@@ -54,7 +54,8 @@ struct StatefulSets {
   /// A pod that has ended for good makes room for another.
   private func removeEnded(_ pods: [Int: JSON], _ store: inout LocalStore) -> Bool {
     var hasRemoved = false
-    for pod in pods.values where ["Failed", "Succeeded"].contains(pod["status"]["phase"].string) && !pod.isBeingDeleted {
+    for pod in pods.values where ["Failed", "Succeeded"].contains(pod["status"]["phase"].string) && !pod.isBeingDeleted
+    {
       delete(pod, &store)
       hasRemoved = true
     }

@@ -64,7 +64,10 @@ struct Faults: Sendable {
       effects.append(list[place].effect)
       if let times = list[place].times { list[place].times = times - 1 }
     }
-    list.removeAll { $0.times == 0 }
+    // A fault that holds requests stays until it is taken away, also when it holds no further ones.
+    list.removeAll { fault in
+      if case .hang = fault.effect { false } else { fault.times == 0 }
+    }
     return effects
   }
 }

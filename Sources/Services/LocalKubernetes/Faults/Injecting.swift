@@ -91,7 +91,8 @@ extension LocalAPIServer {
     defer { unlisten(bell) }
     while true {
       let (isOver, isStopping) = state.withLock { state in
-        let isHeld = isForced
+        let isHeld =
+          isForced
           ? state.faults.list.contains { if case .hang = $0.effect { true } else { false } }
           : isUnreachable(http, state.faults)
         return (!isHeld, state.isStopping)

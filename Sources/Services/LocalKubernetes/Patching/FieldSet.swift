@@ -55,7 +55,9 @@ struct FieldSet: Hashable, Sendable {
 
   init(fieldsV1: JSON) {
     for member in fieldsV1.members {
-      if member.key == "." { isMember = true } else if let element = Element(member.key) {
+      if member.key == "." {
+        isMember = true
+      } else if let element = Element(member.key) {
         let child = FieldSet(fieldsV1: member.value)
         children[element] = child.isEmpty ? .leaf : child
       }

@@ -38,7 +38,8 @@ enum JSONPatch {
   }
 
   private static func failure(_ words: String) -> APIFailure {
-    APIFailure(code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request: \(words)")
+    APIFailure(
+      code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request: \(words)")
   }
 
   private static func pointer(_ value: JSON) throws(APIFailure) -> [String] {
@@ -55,7 +56,11 @@ enum JSONPatch {
       if isEscaped {
         found.append(character == "1" ? "/" : character == "0" ? "~" : character)
         isEscaped = false
-      } else if character == "~" { isEscaped = true } else { found.append(character) }
+      } else if character == "~" {
+        isEscaped = true
+      } else {
+        found.append(character)
+      }
     }
     return found
   }
@@ -114,7 +119,9 @@ enum JSONPatch {
     switch value {
     case .object(var members):
       guard var inner = members[first] else { throw failure("there is nothing at \(first)") }
-      if rest.isEmpty { members[first] = nil } else {
+      if rest.isEmpty {
+        members[first] = nil
+      } else {
         try remove(rest, of: &inner)
         members[first] = .some(inner)
       }

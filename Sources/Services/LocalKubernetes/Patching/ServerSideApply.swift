@@ -24,7 +24,9 @@ extension LocalStore {
     own.fields = wanted == [:] ? FieldSet() : FieldSet(of: wanted, shape)
     guard let current = object(name, key) else {
       guard subresource.isEmpty else { throw .notFound(name, key.name) }
-      if config["metadata"]["uid"].string != nil { throw .conflict(name, key.name, "uid mismatch: the object is absent") }
+      if config["metadata"]["uid"].string != nil {
+        throw .conflict(name, key.name, "uid mismatch: the object is absent")
+      }
       config["metadata"]["name"] = JSON(key.name)
       config["metadata"].remove("resourceVersion")
       var managed = ManagedFields([])
@@ -32,7 +34,8 @@ extension LocalStore {
       config["metadata"]["managedFields"] = managed.json
       return try create(name, version: version, namespace: key.namespace, config, options)
     }
-    if let asked = config["metadata"]["resourceVersion"].string, asked != current["metadata"]["resourceVersion"].string {
+    if let asked = config["metadata"]["resourceVersion"].string, asked != current["metadata"]["resourceVersion"].string
+    {
       throw .conflict(name, key.name)
     }
     var managed = ManagedFields(current["metadata"]["managedFields"].elements)
@@ -71,7 +74,9 @@ extension LocalStore {
       causes += lost.paths.map { .init(reason: "FieldManagerConflict", message: words, field: $0) }
     }
     guard !causes.isEmpty else { return }
-    let listed = causes.count == 1 ? " \(causes[0].message): \(causes[0].field)"
+    let listed =
+      causes.count == 1
+      ? " \(causes[0].message): \(causes[0].field)"
       : causes.map { "\n\($0.message): \($0.field)" }.joined()
     throw APIFailure(
       code: 409, reason: "Conflict",

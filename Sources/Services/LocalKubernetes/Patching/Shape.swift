@@ -68,8 +68,9 @@ struct Shape: Sendable {
   func keyDefault(_ key: String) -> JSON? {
     switch source {
     case .builtIn: key == "protocol" ? "TCP" : nil
-    case .schema(let schema, _): schema["items"]["properties"][key]["default"].isNull
-      ? nil : schema["items"]["properties"][key]["default"]
+    case .schema(let schema, _):
+      schema["items"]["properties"][key]["default"].isNull
+        ? nil : schema["items"]["properties"][key]["default"]
     }
   }
 
@@ -96,7 +97,8 @@ struct Shape: Sendable {
     "containers": ["name"], "initContainers": ["name"], "ephemeralContainers": ["name"], "env": ["name"],
     "volumes": ["name"], "volumeMounts": ["mountPath"], "volumeDevices": ["devicePath"],
     "ports": ["containerPort", "protocol"], "conditions": ["type"], "imagePullSecrets": ["name"],
-    "ownerReferences": ["uid"], "hostAliases": ["ip"], "topologySpreadConstraints": ["topologyKey", "whenUnsatisfiable"],
+    "ownerReferences": ["uid"], "hostAliases": ["ip"],
+    "topologySpreadConstraints": ["topologyKey", "whenUnsatisfiable"],
     "podIPs": ["ip"], "secrets": ["name"],
   ]
 }

@@ -1,3 +1,4 @@
+import Processes
 import EventLoop
 import JSONValue
 import KubernetesAPI
@@ -45,7 +46,8 @@ final class ContainerRun {
   var descriptor: Int32 { child?.descriptor ?? -1 }
   var isRunning: Bool { child != nil }
 
-  func start(_ words: [String], environment: [String], folder: String, log: String, now: Timestamp) throws(SystemError) {
+  func start(_ words: [String], environment: [String], folder: String, log: String, now: Timestamp) throws(SystemError)
+  {
     child = try Child(words, environment: environment, folder: folder, log: log)
     phase = .running(since: now)
     startedAt = monotonicNow()

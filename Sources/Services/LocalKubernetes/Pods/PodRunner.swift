@@ -1,3 +1,4 @@
+import Processes
 import CLinux
 import EventLoop
 import Glibc

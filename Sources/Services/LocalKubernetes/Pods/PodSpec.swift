@@ -40,8 +40,9 @@ struct ContainerWords: Sendable {
     arguments = (container["args"].strings ?? []).map { Self.relocated(Self.expanded($0, found), mounts) }
   }
 
-  private static func texts(_ source: JSON, _ find: (ResourceName, String) -> JSON?) throws(Missing) -> [(String, String)]
-  {
+  private static func texts(_ source: JSON, _ find: (ResourceName, String) -> JSON?) throws(Missing) -> [(
+    String, String
+  )] {
     let isSecret = source["secretRef"].object != nil
     let reference = isSecret ? source["secretRef"] : source["configMapRef"]
     guard let object = find(isSecret ? .secrets : .configMaps, reference["name"].string ?? "") else {
@@ -124,7 +125,8 @@ struct ContainerWords: Sendable {
     while place < bytes.count {
       let before = place > 0 ? bytes[place - 1] : 0x20
       let isStart = bytes[place] == UInt8(ascii: "/") && !isOfPath(before) && before != UInt8(ascii: "/")
-      let mount = !isStart
+      let mount =
+        !isStart
         ? nil
         : ordered.first { mount in
           let end = place + mount.path.count

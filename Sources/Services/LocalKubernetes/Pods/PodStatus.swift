@@ -1,3 +1,4 @@
+import Processes
 import JSONValue
 import KubernetesAPI
 import Vocabulary

@@ -1,3 +1,4 @@
+import Processes
 import EventLoop
 import Glibc
 import JSONValue
@@ -75,7 +76,8 @@ struct PodWork {
     container.backoff = container.backoff == .zero ? backoff.first : doubled
     container.startAt = monotonicNow() + container.backoff
     container.restarts += 1
-    let words = "back-off \(container.backoff.milliseconds)ms restarting failed container=\(container.name) "
+    let words =
+      "back-off \(container.backoff.milliseconds)ms restarting failed container=\(container.name) "
       + "pod=\(pod.name)_\(pod.namespace)(\(pod.uid))"
     container.phase = .waiting(reason: "CrashLoopBackOff", message: words)
     runner.tell("Warning", "BackOff", "Back-off restarting failed container \(container.name)")
@@ -213,7 +215,8 @@ struct PodWork {
     let deadline = monotonicNow() + .seconds(grace)
     for container in containers where container.isRunning {
       runner.tell("Normal", "Killing", "Stopping container \(container.name)")
-      guard let words = container.declared["lifecycle"]["preStop"]["exec"]["command"].strings, runner.wanted != nil else {
+      guard let words = container.declared["lifecycle"]["preStop"]["exec"]["command"].strings, runner.wanted != nil
+      else {
         continue
       }
       let ending = execute(words, in: container, deadline - monotonicNow())
@@ -222,7 +225,8 @@ struct PodWork {
       }
     }
     for container in initial + containers { container.send(SIGTERM) }
-    while let container = (initial + containers).first(where: { $0.isRunning && $0.collect(now: wallClockNow()) == nil }) {
+    while let container = (initial + containers).first(where: { $0.isRunning && $0.collect(now: wallClockNow()) == nil }
+    ) {
       let left = (deadline - monotonicNow()).milliseconds
       if left <= 0 || runner.wanted == nil {
         for container in initial + containers { container.send(SIGKILL) }

@@ -1,6 +1,6 @@
-import Glibc
 import JSONValue
 import KubernetesAPI
+import Processes
 
 /// The volumes of a pod as folders.
 struct Volumes: Sendable {
@@ -10,7 +10,9 @@ struct Volumes: Sendable {
   let claimsFolder: String
 
   func folder(of volume: JSON, in namespace: String) -> String {
-    if let claim = volume["persistentVolumeClaim"]["claimName"].string { return "\(claimsFolder)/\(namespace)_\(claim)" }
+    if let claim = volume["persistentVolumeClaim"]["claimName"].string {
+      return "\(claimsFolder)/\(namespace)_\(claim)"
+    }
     if let path = volume["hostPath"]["path"].string { return path }
     return "\(podFolder)/volumes/\(volume["name"].string ?? "")"
   }
@@ -79,36 +81,9 @@ struct Volumes: Sendable {
       if let cut = name.lastIndex(of: "/") { File.makeFolder("\(folder)/\(name[..<cut])") }
       if File.read(path) != content { File.replace(path, with: content, mode: 0o644) }
     }
-    for name in File.names(in: folder) where files[name] == nil && !files.keys.contains(where: { $0.hasPrefix(name + "/") }) {
-      unlink("\(folder)/\(name)")
+    for name in File.names(in: folder)
+    where files[name] == nil && !files.keys.contains(where: { $0.hasPrefix(name + "/") }) {
+      File.remove("\(folder)/\(name)")
     }
-  }
-}
-
-extension File {
-  /// The names in a folder, without `.` and `..`.
-  static func names(in folder: String) -> [String] {
-    guard let listing = opendir(folder) else { return [] }
-    defer { closedir(listing) }
-    var found: [String] = []
-    while let entry = readdir(listing) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { found.append(name) }
-    }
-    return found.sorted()
-  }
-
-  /// The end of a file; nil when there is none.
-  static func tail(_ path: String, bytesMax: Int) -> String? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    let size = lseek(descriptor, 0, SEEK_END)
-    lseek(descriptor, max(0, size - bytesMax), SEEK_SET)
-    var bytes = [UInt8](repeating: 0, count: min(max(0, size), bytesMax))
-    let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
   }
 }

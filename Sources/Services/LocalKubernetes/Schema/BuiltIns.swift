@@ -82,7 +82,9 @@ enum BuiltInDefaults {
       spec["volumes"] = .array(
         volumes.map { volume in
           var volume = volume
-          for kind in ["configMap", "secret"] where volume[kind].object != nil { put(&volume[kind], "defaultMode", 420) }
+          for kind in ["configMap", "secret"] where volume[kind].object != nil {
+            put(&volume[kind], "defaultMode", 420)
+          }
           return volume
         })
     }
@@ -132,14 +134,15 @@ enum BuiltInChecks {
     switch name {
     case .statefulSets: statefulSet(object, current)
     case .pods: pod(object, current)
-    case .services: object["spec"]["ports"].elements.enumerated().compactMap { place, port in
-      (1...65535).contains(port["port"].int ?? 0)
-        ? nil
-        : .init(
-          reason: "FieldValueInvalid",
-          message: "Invalid value: \(port["port"].text()): must be between 1 and 65535, inclusive",
-          field: "spec.ports[\(place)].port")
-    }
+    case .services:
+      object["spec"]["ports"].elements.enumerated().compactMap { place, port in
+        (1...65535).contains(port["port"].int ?? 0)
+          ? nil
+          : .init(
+            reason: "FieldValueInvalid",
+            message: "Invalid value: \(port["port"].text()): must be between 1 and 65535, inclusive",
+            field: "spec.ports[\(place)].port")
+      }
     case .claims: claim(object, current)
     case .configMaps, .secrets: immutable(object, current)
     case .definitions: definition(object)
@@ -148,11 +151,11 @@ enum BuiltInChecks {
   }
 
   private static func required(_ field: String) -> APIFailure.Cause {
-    .init(reason: "FieldValueRequired", message: "Required value", field: field)
+    APIFailure.Cause(reason: "FieldValueRequired", message: "Required value", field: field)
   }
 
   private static func forbidden(_ field: String, _ words: String) -> APIFailure.Cause {
-    .init(reason: "FieldValueForbidden", message: "Forbidden: \(words)", field: field)
+    APIFailure.Cause(reason: "FieldValueForbidden", message: "Forbidden: \(words)", field: field)
   }
 
   private static func statefulSet(_ object: JSON, _ current: JSON) -> [APIFailure.Cause] {
@@ -164,7 +167,7 @@ enum BuiltInChecks {
     }
     if !LabelSelector(object: spec["selector"]).matches(spec["template"]["metadata"]["labels"]) {
       causes.append(
-        .init(
+        APIFailure.Cause(
           reason: "FieldValueInvalid",
           message: "Invalid value: \(spec["template"]["metadata"]["labels"].text()): "
             + "`selector` does not match template `labels`", field: "spec.template.metadata.labels"))
@@ -202,7 +205,8 @@ enum BuiltInChecks {
       return spec
     }
     return fixed(object) == fixed(current)
-      ? [] : [forbidden("spec", "pod updates may not change fields other than `spec.containers[*].image` and tolerations")]
+      ? []
+      : [forbidden("spec", "pod updates may not change fields other than `spec.containers[*].image` and tolerations")]
   }
 
   private static func claim(_ object: JSON, _ current: JSON) -> [APIFailure.Cause] {
@@ -241,7 +245,7 @@ enum BuiltInChecks {
     let name = "\(spec["names"]["plural"].string ?? "").\(spec["group"].string ?? "")"
     if causes.isEmpty && object.name != name {
       causes.append(
-        .init(
+        APIFailure.Cause(
           reason: "FieldValueInvalid",
           message: "Invalid value: \(JSON(object.name).text()): must be spec.names.plural+\".\"+spec.group",
           field: "metadata.name"))

@@ -8,7 +8,9 @@ func matches(pattern: String, _ text: String) -> Bool? {
   var place = 0
   guard let code = pcre2_compile_8(bytes, bytes.count, UInt32(PCRE2_UTF), &error, &place, nil) else { return nil }
   defer { pcre2_code_free_8(code) }
-  guard let limits = pcre2_match_context_create_8(nil), let match = pcre2_match_data_create_8(1, nil) else { return nil }
+  guard let limits = pcre2_match_context_create_8(nil), let match = pcre2_match_data_create_8(1, nil) else {
+    return nil
+  }
   defer {
     pcre2_match_data_free_8(match)
     pcre2_match_context_free_8(limits)

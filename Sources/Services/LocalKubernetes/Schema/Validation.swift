@@ -12,7 +12,8 @@ struct Validation {
 
   private mutating func invalid(_ path: String, _ value: JSON, _ words: String) {
     causes.append(
-      .init(reason: "FieldValueInvalid", message: "Invalid value: \(shown(value)): \(path) in body \(words)", field: path))
+      APIFailure.Cause(
+        reason: "FieldValueInvalid", message: "Invalid value: \(shown(value)): \(path) in body \(words)", field: path))
   }
 
   /// As messages show values: large ones by their type.
@@ -34,7 +35,7 @@ struct Validation {
     if let allowed = schema["enum"].array, !allowed.contains(value) {
       let words = allowed.map { $0.text() }.joined(separator: ", ")
       causes.append(
-        .init(
+        APIFailure.Cause(
           reason: "FieldValueNotSupported",
           message: "Unsupported value: \(shown(value)): supported values: \(words)", field: path))
     }
@@ -74,7 +75,7 @@ struct Validation {
       case .object: "object"
       }
     causes.append(
-      .init(
+      APIFailure.Cause(
         reason: "FieldValueTypeInvalid",
         message: "Invalid value: \"\(found)\": \(path) in body must be of type \(wanted): \"\(found)\"", field: path))
   }
@@ -86,7 +87,7 @@ struct Validation {
     }
     if let most = schema["maxLength"].int, length > most {
       causes.append(
-        .init(reason: "FieldValueTooLong", message: "Too long: may not be longer than \(most)", field: path))
+        APIFailure.Cause(reason: "FieldValueTooLong", message: "Too long: may not be longer than \(most)", field: path))
     }
     if let pattern = schema["pattern"].string, matches(pattern: pattern, text) == false {
       invalid(path, .string(text), "should match '\(pattern)'")
@@ -121,8 +122,9 @@ struct Validation {
     }
     if let most = schema["maxItems"].int, items.count > most {
       causes.append(
-        .init(
-          reason: "FieldValueTooMany", message: "Too many: \(items.count): must have at most \(most) items", field: path))
+        APIFailure.Cause(
+          reason: "FieldValueTooMany", message: "Too many: \(items.count): must have at most \(most) items", field: path
+        ))
     }
     for (place, item) in items.enumerated() { check(item, schema["items"], "\(path)[\(place)]") }
     let keys = schema["x-kubernetes-list-map-keys"].strings
@@ -132,7 +134,7 @@ struct Validation {
       let identity = keys.map { JSON.object(JSON.Object($0.map { ($0, item[$0]) })) } ?? item
       if !seen.insert(identity).inserted {
         causes.append(
-          .init(
+          APIFailure.Cause(
             reason: "FieldValueDuplicate", message: "Duplicate value: \(identity.text())", field: "\(path)[\(place)]"))
       }
     }

@@ -60,7 +60,8 @@ struct APIRequest: Sendable {
     let accepted = (http.header("accept") ?? "*/*").split(separator: ",")
     for option in accepted {
       let parts = option.split(separator: ";").map { trimmed($0) }
-      guard let type = parts.first, ["application/json", "*/*", "application/*", "application/yaml"].contains(type) else {
+      guard let type = parts.first, ["application/json", "*/*", "application/*", "application/yaml"].contains(type)
+      else {
         continue
       }
       let kind = parts.first { $0.hasPrefix("as=") }?.dropFirst(3)

@@ -42,7 +42,8 @@ public final class LocalAPIServer: Sendable {
   /// Serves from now on, with the state of the file if there is one.
   public init(_ settings: Settings = .init()) throws(SystemError) {
     self.settings = settings
-    var store = settings.stateFile.flatMap { StateFile.read($0, seed: settings.seed) } ?? LocalStore(seed: settings.seed)
+    var store =
+      settings.stateFile.flatMap { StateFile.read($0, seed: settings.seed) } ?? LocalStore(seed: settings.seed)
     store.historyMax = settings.historyMax
     Furnishing.put(into: &store, settings.name, now: wallClockNow())
     state = Mutex(State(store: store))
@@ -110,7 +111,9 @@ public final class LocalAPIServer: Sendable {
   func unlisten(_ bell: Bell) { state.withLock { $0.bells.removeAll { $0 === bell } } }
 
   func register(_ watch: WatchStream) { state.withLock { $0.watches[ObjectIdentifier(watch)] = watch } }
-  func unregister(_ watch: WatchStream) { state.withLock { _ = $0.watches.removeValue(forKey: ObjectIdentifier(watch)) } }
+  func unregister(_ watch: WatchStream) {
+    state.withLock { _ = $0.watches.removeValue(forKey: ObjectIdentifier(watch)) }
+  }
 
   /// What a watch has to know of faults.
   var watchWeather: (isStale: Bool, epoch: Int, isStopping: Bool) {

@@ -154,7 +154,9 @@ enum Scaling {
     }
     var object = object
     object.set(paths.specPath[...], to: JSON(replicas))
-    if let version = scale["metadata"]["resourceVersion"].string { object["metadata"]["resourceVersion"] = JSON(version) }
+    if let version = scale["metadata"]["resourceVersion"].string {
+      object["metadata"]["resourceVersion"] = JSON(version)
+    }
     return object
   }
 }

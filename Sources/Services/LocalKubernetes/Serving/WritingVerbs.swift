@@ -96,7 +96,8 @@ extension LocalAPIServer {
     if request.contentType == "application/apply-patch+yaml" {
       guard request.http.argument("fieldManager")?.isEmpty == false else {
         throw APIFailure(
-          code: 400, reason: "BadRequest", message: "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: "
+          code: 400, reason: "BadRequest",
+          message: "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: "
             + "Required value: is required for apply patch")
       }
       let told = request.body
@@ -106,7 +107,8 @@ extension LocalAPIServer {
       let isForced = request.http.argument("force").map { $0 == "true" || $0 == "1" || $0.isEmpty } ?? false
       guard target.subresource != "scale" else { throw .methodNotAllowed() }
       return try store.apply(
-        target.resource, version: target.version, key, told, subresource: target.subresource, isForced: isForced, options)
+        target.resource, version: target.version, key, told, subresource: target.subresource, isForced: isForced,
+        options)
     }
     let current = Served.one(try store.get(target.resource, key), definition, target.version)
     let subject = target.subresource == "scale" ? try Scaling.scale(of: current, definition, target.version) : current

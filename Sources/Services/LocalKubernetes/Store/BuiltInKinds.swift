@@ -5,11 +5,13 @@ enum BuiltInKinds {
   static let definitions: [ResourceDefinition] = core + others
 
   private static func kind(
-    _ group: String, _ versions: [String], _ plural: String, _ kind: String, short: [String] = [], namespaced: Bool = true,
+    _ group: String, _ versions: [String], _ plural: String, _ kind: String, short: [String] = [],
+    namespaced: Bool = true,
     status: Bool = false, generation: Bool = false, scale: Bool = false, columns: [TableColumn] = [],
     categories: [String] = []
   ) -> ResourceDefinition {
-    let scale = scale ? ResourceDefinition.Scale(specPath: ["spec", "replicas"], statusPath: ["status", "replicas"]) : nil
+    let scale =
+      scale ? ResourceDefinition.Scale(specPath: ["spec", "replicas"], statusPath: ["status", "replicas"]) : nil
     return ResourceDefinition(
       name: ResourceName(group, plural), singular: kind.lowercased(), kind: kind, listKind: kind + "List",
       shortNames: short, categories: categories, isNamespaced: namespaced,
@@ -35,7 +37,8 @@ enum BuiltInKinds {
     kind(
       "", ["v1"], "pods", "Pod", short: ["po"], status: true,
       columns: [
-        .init("Ready", ".status"), .init("Status", ".status.phase"), .init("Restarts", ".status.containerStatuses[0].restartCount"),
+        .init("Ready", ".status"), .init("Status", ".status.phase"),
+        .init("Restarts", ".status.containerStatuses[0].restartCount"),
         .init("IP", ".status.podIP", priority: 1), .init("Node", ".spec.nodeName", priority: 1),
       ], categories: ["all"]),
     kind(

@@ -72,7 +72,8 @@ struct LocalStore: Sendable {
       return value ^ (value >> 31)
     }
     var text = hexadecimal(next(), 16) + hexadecimal(next(), 16)
-    text.replaceSubrange(text.index(text.startIndex, offsetBy: 12)...text.index(text.startIndex, offsetBy: 12), with: "4")
+    text.replaceSubrange(
+      text.index(text.startIndex, offsetBy: 12)...text.index(text.startIndex, offsetBy: 12), with: "4")
     let cuts = [0, 8, 12, 16, 20, 32]
     let characters = Array(text)
     return zip(cuts, cuts.dropFirst()).map { String(characters[$0..<$1]) }.joined(separator: "-")

@@ -1,20 +1,19 @@
 import CLinux
-import EventLoop
+public import EventLoop
 import Glibc
-import KubernetesAPI
-import Vocabulary
+public import Vocabulary
 
 /// A process that was started here, in a group of its own. It dies with the thread that started it.
-struct Child: ~Copyable {
-  let process: Int32
+public struct Child: ~Copyable {
+  public let process: Int32
   /// Can be read once the process has ended.
-  let descriptor: Int32
+  public let descriptor: Int32
 
-  enum Ending: Sendable, Hashable {
+  public enum Ending: Sendable, Hashable {
     case exited(Int32)
     case signalled(Int32)
     /// As shells and Kubernetes count: 128 and the signal.
-    var code: Int32 {
+    public var code: Int32 {
       switch self {
       case .exited(let code): code
       case .signalled(let signal): 128 + signal
@@ -22,8 +21,8 @@ struct Child: ~Copyable {
     }
   }
 
-  /// The output is appended to a file.
-  init(_ words: [String], environment: [String], folder: String, log: String) throws(SystemError) {
+  /// A program without a slash is looked for in the usual folders. The output is appended to a file.
+  public init(_ words: [String], environment: [String], folder: String, log: String) throws(SystemError) {
     guard let program = words.first else { throw SystemError("run nothing", code: EINVAL) }
     guard let path = Self.found(program) else { throw SystemError("run \(program)", code: ENOENT) }
     let output = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
@@ -53,10 +52,10 @@ struct Child: ~Copyable {
     return nil
   }
 
-  func send(_ signal: Int32) { kill(-process, signal) }
+  public func send(_ signal: Int32) { kill(-process, signal) }
 
   /// How it ended; nil while it runs. It is not waited for, and stays to be asked again.
-  func ending() -> Ending? {
+  public func ending() -> Ending? {
     var info = siginfo_t()
     guard waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT) == 0, info.si_signo == SIGCHLD else {
       return nil
@@ -67,7 +66,7 @@ struct Child: ~Copyable {
   }
 
   /// Waits for the end, but no longer than this.
-  func wait(_ span: TimeSpan) -> Ending? {
+  public func wait(_ span: TimeSpan) -> Ending? {
     let deadline = monotonicNow() + span
     while true {
       if let ending = ending() { return ending }
@@ -79,7 +78,7 @@ struct Child: ~Copyable {
 }
 
 /// Strings for C, ended by NULL.
-final class Words {
+private final class Words {
   let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   private let count: Int
   init(_ words: [String]) {
@@ -92,36 +91,4 @@ final class Words {
     for place in 0..<count { free(pointers[place]) }
     pointers.deallocate()
   }
-}
-
-/// A thread that is joined once.
-struct JoinedThread: Sendable {
-  private let handle: pthread_t
-
-  init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
-    let start = Unmanaged.passRetained(
-      ThreadStart {
-        linux_name_thread(name)
-        body()
-      })
-    var handle = pthread_t()
-    let status = pthread_create(
-      &handle, nil,
-      { argument in
-        if let argument { Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().body() }
-        return nil
-      }, start.toOpaque())
-    guard status == 0 else {
-      start.release()
-      throw SystemError("start thread \(name)", code: status)
-    }
-    self.handle = handle
-  }
-
-  func join() { pthread_join(handle, nil) }
-}
-
-private final class ThreadStart {
-  let body: @Sendable () -> Void
-  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
