@@ -23,7 +23,8 @@ import Vocabulary
   private static let other = UniqueID(high: 6, low: 6)
 
   private func rig(_ side: Side, rate: String, list: String? = nil) throws -> ClusterRig {
-    let rig = try ClusterRig(racks: ["a", "b"], ["replica.lag.time.max.ms": "60000"])
+    let rig = try ClusterRig(
+      racks: ["a", "b"], ["replica.lag.time.max.ms": "60000", "replica.socket.timeout.ms": "120000"])
     try set(rate: rate, side, rig)
     try rig.create(replicas: [1], [side.listKey: list ?? side.list])
     return rig
