@@ -126,6 +126,26 @@ import Vocabulary
     #expect(sessions.expired(at: .never) == [NodeID(1)])
   }
 
+  @Test func aBrokerWhoseConnectionIsGoneHasLittleTimeToComeBack() {
+    var sessions = BrokerSessions(timeout: .seconds(2))
+    for id in [NodeID(1), NodeID(2)] { sessions.touch(id, metadata: Offset(0), at: start) }
+    for id in [NodeID(1), NodeID(2), NodeID(3)] {
+      sessions.suspect(id, patience: .milliseconds(500), at: start + .milliseconds(100))
+    }
+    sessions.touch(NodeID(2), metadata: Offset(0), at: start + .milliseconds(200))
+    #expect(sessions.expired(at: start + .milliseconds(599)).isEmpty)
+    #expect(sessions.expired(at: start + .milliseconds(600)) == [NodeID(1)])
+    #expect(sessions.session(of: NodeID(2), at: start + .milliseconds(2199)) == .alive)
+    #expect(sessions.session(of: NodeID(3), at: start) == .ended, "it never had one")
+  }
+
+  @Test func whoWouldBeFencedSoonerAnywayGetsNoMoreTime() {
+    var sessions = BrokerSessions(timeout: .seconds(2))
+    sessions.touch(NodeID(1), metadata: Offset(0), at: start)
+    sessions.suspect(NodeID(1), patience: .milliseconds(500), at: start + .milliseconds(1900))
+    #expect(sessions.expired(at: start + .seconds(2)) == [NodeID(1)])
+  }
+
   @Test func aNewControllerGivesEveryoneHalfATimeout() {
     var cluster = SmallCluster(["eu", "us"])
     cluster.fence(2)

@@ -41,6 +41,14 @@ public struct BrokerSessions: Sendable {
       shutdown: earlier?.shutdown)
   }
 
+  /// The connection that the broker's heartbeats came by is gone, which may be its process: it is fenced after `patience`,
+  /// unless it is heard of again. One that lives comes back at once.
+  public mutating func suspect(_ broker: NodeID, patience: TimeSpan, at now: Instant) {
+    guard let session = sessions[broker], patience < timeout else { return }
+    let latest = Instant(nanoseconds: now.nanoseconds - timeout.nanoseconds + patience.nanoseconds)
+    sessions[broker]?.heardAt = min(session.heardAt, latest)
+  }
+
   /// A new process has this id: what the old one had read says nothing about it.
   public mutating func restart(_ broker: NodeID, at now: Instant) {
     sessions[broker] = Session(heardAt: now, metadata: .none, shutdown: nil)

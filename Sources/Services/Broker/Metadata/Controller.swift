@@ -177,6 +177,18 @@ final class Controller: Sendable {
 
   // MARK: Time
 
+  /// How long a broker may take to come back whose connection is gone.
+  private static let suspicion = TimeSpan.milliseconds(500)
+
+  /// The connection that a broker's heartbeats came by is gone.
+  func lostTouch(with broker: NodeID) {
+    quorum.run {
+      guard var term = self.take() else { return }
+      term.sessions.suspect(broker, patience: Self.suspicion, at: monotonicNow())
+      self.putBack(term)
+    }
+  }
+
   /// Fences brokers of which nothing was heard for too long.
   func fenceSilent(inherited: @escaping @Sendable (MetadataImage) -> ConfigResolution) {
     guard isActive else { return }

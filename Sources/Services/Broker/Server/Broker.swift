@@ -28,6 +28,7 @@ public final class Broker: Sendable {
   let lifeline: ControllerChannel
   let forwarding: Forwarding
   let proposals: InSyncProposals
+  let lifelines = Lifelines()
   let storage: Storage
   let groups: Groups
   let catalogue: TopicCatalogueCache

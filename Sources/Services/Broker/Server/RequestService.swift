@@ -84,6 +84,9 @@ final class RequestReceiver: FrameReceiver {
   }
 
   func closed(_ connection: ConnectionInfo, because reason: CloseReason) {
+    if let controller = broker.controller, let silent = broker.lifelines.closed(connection.id) {
+      controller.lostTouch(with: silent)
+    }
     guard reason.isAbnormal else { return }
     broker.metrics.closedConnections.add(1)
     broker.log.log(

@@ -1,4 +1,5 @@
 import ClusterMetadata
+import EventLoop
 import KafkaProtocol
 import Vocabulary
 
@@ -10,6 +11,7 @@ extension Broker {
   func brokerHeartbeat(_ call: Call<BrokerHeartbeatRequest>) {
     let request = call.request
     let id = NodeID(request.brokerID)
+    if let connection = call.context.connection { lifelines.heard(id, by: connection.id) }
     let wish: BrokerHeartbeat.Wish = request.wantShutDown ? .stop : request.wantFence ? .beFenced : .serve
     changeKnowingSessions(
       { draft, sessions, now -> (answer: Result<HeartbeatAnswer, Refusal>, movesLeaders: Bool) in
