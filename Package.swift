@@ -89,12 +89,17 @@ let services: [Target] = [
     ]),
   module(
     "Services", "CommandLine",
-    uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker"]),
+    uses: [
+      "Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker",
+      "JSONValue",
+      "KubernetesAPI", "KubernetesResources", "LocalKubernetes", "Operator", "Processes", "Telemetry", "YAML",
+    ]),
 ]
 
 let programs: [Target] = [
   .executableTarget(
-    name: "swiftwater", dependencies: ["Broker", "CommandLine", "Operator", "Telemetry"], path: "Sources/Programs/swiftwater",
+    name: "swiftwater", dependencies: ["Broker", "CommandLine", "Operator", "Telemetry"],
+    path: "Sources/Programs/swiftwater",
     swiftSettings: strict)
 ]
 

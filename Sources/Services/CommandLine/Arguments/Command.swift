@@ -52,6 +52,6 @@ struct Command: Sendable {
 
 /// Every command, in the order of the help.
 let allCommands: [Command] = [
-  topicCommands, moveCommands, brokerCommands, quorumCommands, groupCommands, configCommands,
+  topicCommands, moveCommands, brokerCommands, quorumCommands, groupCommands, configCommands, localCommands,
   [produceCommand, consumeCommand, logDumpCommand],
 ].flatMap { $0 }

@@ -1,0 +1,125 @@
+"""`swiftwater local`: Regions, API servers, operators and brokers on one machine, from manifests to records."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+from broker import CHECKOUT, binary, run, until
+from history import Writer, check, read_back
+
+EXAMPLES = sorted((CHECKOUT / "examples" / "laptop").glob("*.yaml"))
+
+
+class Local:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.process = None
+
+    def up(self, *arguments):
+        log = open(self.folder.with_suffix(".log"), "ab")
+        self.process = subprocess.Popen(
+            [binary(), "local", "up", "--folder", str(self.folder), *arguments], stdout=log, stderr=log
+        )
+        until(lambda: self.status(), "every Region runs", 60)
+        return self
+
+    def status(self):
+        assert self.process.poll() is None, self.folder.with_suffix(".log").read_text()
+        done = run("local", "status", "--folder", self.folder)
+        lines = [line.split() for line in done.stdout.splitlines()[1:]]
+        return {name: (state, address) for name, state, address in lines}
+
+    def tell(self, verb, region):
+        done = run("local", verb, region, "--folder", self.folder, within=60)
+        assert done.returncode == 0, done.stderr
+
+    def get(self, region, plural, name):
+        address = self.status()[region][1]
+        path = f"{address}/apis/kafka.swiftwater.dev/v1alpha1/namespaces/kafka/{plural}/{name}"
+        try:
+            return json.load(urllib.request.urlopen(path, timeout=3))
+        except OSError:
+            return {}
+
+    def is_ready(self, region, plural, name):
+        found = self.get(region, plural, name)
+        ready = [c for c in found.get("status", {}).get("conditions", []) if c["type"] == "Ready"]
+        return ready and ready[0]["status"] == "True" and ready[0]["observedGeneration"] == found["metadata"]["generation"]
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def local(tmp_path):
+    made = Local(tmp_path / "local")
+    yield made
+    made.kill()
+
+
+def test_manifests_become_a_cluster_that_outlives_the_loss_of_a_region(local):
+    local.up(*[word for file in EXAMPLES for word in ("--apply", str(file))])
+    until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.2)
+    until(lambda: local.is_ready("eu-west", "kafkatopics", "payments"), "the topic is Ready", 60, every=0.2)
+    # What was applied in one Region is in all of them.
+    for region in ("eu-central", "eu-north"):
+        until(lambda: local.get(region, "kafkaclusters", "orders").get("spec"), f"a copy in {region}", 30, every=0.2)
+    servers = ",".join(local.get("eu-west", "kafkaclusters", "orders")["status"]["bootstrapServers"])
+    writer = Writer(servers, "payments", partitions=6).start()
+    writer.await_more(100)
+    local.tell("stop-region", "eu-west")
+    assert local.status()["eu-west"][0] == "stopped"
+    writer.await_more(100)
+    until(
+        lambda: not local.is_ready("eu-central", "kafkaclusters", "orders"), "the others say what is missing", 60, every=0.2
+    )
+    local.tell("start-region", "eu-west")
+    until(lambda: local.is_ready("eu-north", "kafkaclusters", "orders"), "the cluster is Ready again", 120, every=0.2)
+    writer.await_more(50)
+    writer.stop()
+    assert not writer.failed, writer.failed[:3]
+    check(writer, read_back(servers, "payments", 6))
+
+
+def test_the_end_of_the_tree_is_the_end_of_everything_in_it_and_the_next_one_finds_it(local):
+    local.up("--regions", "a,b")
+    assert set(local.status()) == {"a", "b"}
+    again = run("local", "up", "--folder", local.folder)
+    assert again.returncode == 1 and "runs in" in again.stderr
+    local.tell("cut", "a")
+    assert local.status()["a"][0] == "cut"
+    local.tell("heal", "a")
+    assert local.status()["a"][0] == "running"
+    local.process.send_signal(signal.SIGTERM)
+    assert local.process.wait(30) == 0
+    gone = run("local", "status", "--folder", local.folder)
+    assert gone.returncode == 1 and "nothing runs in" in gone.stderr
+    local.up("--regions", "a,b")
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (["up", "--regions", "Europe"], "'Europe' is no name of a Region"),
+        (["up", "--regions", "a,a"], "each once"),
+        (["status"], "nothing runs in"),
+        (["stop-region"], "needs NAME"),
+    ],
+)
+def test_what_cannot_be_meant_is_answered_in_one_sentence(tmp_path, arguments, complaint):
+    done = run("local", *arguments, "--folder", tmp_path / "none")
+    assert done.returncode != 0 and complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_manifest_with_a_mistake_is_named(local):
+    manifest = local.folder.parent / "bad.yaml"
+    manifest.write_text("kind: Sandwich\nmetadata: {name: x}\n")
+    done = run("local", "up", "--folder", local.folder, "--apply", manifest, within=60)
+    assert done.returncode == 1 and "'Sandwich' is none of Region" in done.stderr
