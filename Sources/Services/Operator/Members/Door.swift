@@ -48,12 +48,22 @@ final class Door: Sendable {
   private struct State {
     var version: APIServer.Version?
     var roundTrip: TimeSpan?
+    private var smoothRoundTrip: TimeSpan?
     var member: String?
     var caches: Caches?
     /// What was in the way first: the reason stands still while the trouble lasts.
     var unknown: (since: String, why: String)?
     var failure: (since: String, at: Instant, why: String)?
     var task: Task<Void, Never>?
+
+    /// What is told changes when it is far from the truth: a status that follows every flutter is written for ever.
+    mutating func note(roundTrip took: TimeSpan) {
+      let floor = TimeSpan.milliseconds(10)
+      let smooth = smoothRoundTrip.map { TimeSpan(nanoseconds: ($0.nanoseconds * 7 + took.nanoseconds) / 8) } ?? took
+      smoothRoundTrip = smooth
+      let (now, told) = (max(smooth, floor).nanoseconds, max(roundTrip ?? .zero, floor).nanoseconds)
+      if roundTrip == nil || now > told * 4 || now < told / 4 { roundTrip = smooth }
+    }
   }
   let key: DoorKey
   let server: APIServer
@@ -115,8 +125,7 @@ final class Door: Sendable {
         let isNews = state.withLock { state in
           defer {
             state.version = version
-            state.roundTrip =
-              state.roundTrip.map { TimeSpan(nanoseconds: ($0.nanoseconds * 7 + took.nanoseconds) / 8) } ?? took
+            state.note(roundTrip: took)
             state.failure = nil
           }
           return state.version == nil || state.failure != nil
