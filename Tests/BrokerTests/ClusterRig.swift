@@ -133,11 +133,14 @@ final class RigNode {
       metrics: BrokerMetrics(), image: { controller.image }, propose: { controller.propose($0, $1) },
       storageFailed: { _, _ in })
     try storage.open({ controller.image }, as: replication.world) { follower.settings(of: $0, in: $1) }
+    follower.adoptRates(controller.image)
+    let throttle = replication.world.throttles.leader
     service.server.withLock {
       [pool] in
       $0 = FetchServer(
         table: storage.table, sessions: FetchSessions(limit: 10), pool: pool, bytesMax: 1 << 20,
-        waitMax: .seconds(10), selectsReplicas: true, metrics: BrokerMetrics(), image: { controller.image })
+        waitMax: .seconds(10), selectsReplicas: true, throttle: throttle, metrics: BrokerMetrics(),
+        image: { controller.image })
     }
     tick()
   }
@@ -242,7 +245,8 @@ final class ClusterRig {
 
   /// One partition, led by the first of its replicas.
   func create(
-    _ name: String = "t", replicas: [Int32], observers: [Int32] = [], _ configs: [String: String] = [:]
+    _ name: String = "t", id: UniqueID = topic, replicas: [Int32], observers: [Int32] = [],
+    _ configs: [String: String] = [:]
   ) throws {
     let topic = try #require(TopicName(name))
     let voters = replicas.filter { !observers.contains($0) }.map { NodeID($0) }
@@ -252,8 +256,19 @@ final class ClusterRig {
     state.observers = observers.map { NodeID($0) }
     try controller.apply(
       configs.sorted { $0.key < $1.key }.map { .configChanged(.topic(name), key: $0.key, value: $0.value) } + [
-        .topicCreated(topic, Self.topic), .partitionCreated(topic: Self.topic, PartitionIndex(0), state),
+        .topicCreated(topic, id), .partitionCreated(topic: id, PartitionIndex(0), state),
       ])
+  }
+
+  /// Makes it a replica as well: it has nothing yet, and catches up.
+  func add(replica new: Int32, to id: UniqueID = topic) throws {
+    try controller.decide { image in
+      guard let state = image.topics[id]?.partitions.first else { return [] }
+      var change = PartitionChange()
+      change.replicas = state.replicas + [NodeID(new)]
+      change.directories = state.directories + [.zero]
+      return [.partitionChanged(topic: id, PartitionIndex(0), change)]
+    }
   }
 
   func elect(_ leader: Int32, inSync: [Int32]? = nil) throws {

@@ -114,6 +114,7 @@ enum ConfigurationDocument {
     case .list(let choices): "a list of " + choices.map(code).joined(separator: ", ")
     case .freeList: "a list"
     case .regions: "Regions: `eu,us`"
+    case .throttledReplicas: "a list of partition:broker, or `*`"
     case .regionCounts: "Regions with numbers: `eu:2,us:1`"
     }
   }

@@ -3,12 +3,13 @@
 import time
 import urllib.request
 
+import pytest
 from broker import free_port, until
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from history import Writer, check, read_back
 from kafka import TopicPartition as KafkaTopicPartition
 from kafka.admin import KafkaAdminClient
-from librdkafka import outcome
+from librdkafka import outcome, send
 from confluent_kafka.admin import ConfigResource, ConfigEntry, AlterConfigOpType
 
 
@@ -40,6 +41,52 @@ def test_replicas_move_to_other_brokers_under_load(cluster, name):
     admin.close()
     assert not writer.failed, writer.failed[:3]
     check(writer, read_back(five.bootstrap, name, 2))
+
+
+def set_config(cluster, kind, resource, key, value):
+    how = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
+    change = ConfigResource(
+        kind, resource, incremental_configs=[ConfigEntry(key, value, incremental_operation=how)]
+    )
+    outcome(cluster.admin.incremental_alter_configs([change]))
+
+
+@pytest.mark.parametrize("side", ["leader", "follower"])
+def test_a_reassignment_keeps_to_its_rate_and_holds_up_no_other_topic(cluster, name, side):
+    three = cluster()
+    three.create(name, replicas=1)
+    three.create("other", min_insync_replicas=2)
+    send(three, name, [(None, bytes(100_000))] * 60, **{"compression.type": "none"})
+    (held,) = three.partitions(name)[0].replicas
+    (new, *_) = [node.id for node in three.nodes if node.id != held]
+    # 6 MB at 1.5 MB a second: one second's worth comes at once, and up to 1 MiB is paid for afterwards.
+    rate = f"{side}.replication.throttled.rate"
+    for node in three.nodes:
+        set_config(three, ConfigResource.Type.BROKER, str(node.id), rate, "1500000")
+    copies = f"{side}.replication.throttled.replicas"
+    set_config(three, ConfigResource.Type.TOPIC, name, copies, f"0:{held if side == 'leader' else new}")
+    writer = Writer(three.bootstrap, "other").start()
+    writer.await_more(50)
+    admin = old_admin(three)
+    begin = time.monotonic()
+    admin.alter_partition_reassignments({KafkaTopicPartition(name, 0): [held, new]})
+    three.until_in_sync(name, [held, new])
+    assert time.monotonic() - begin >= 2
+    # A rate at which nothing moves; without it the rest comes at once.
+    for node in three.nodes:
+        set_config(three, ConfigResource.Type.BROKER, str(node.id), rate, "0")
+    (third,) = [node.id for node in three.nodes if node.id not in (held, new)]
+    set_config(three, ConfigResource.Type.TOPIC, name, copies, "*")
+    admin.alter_partition_reassignments({KafkaTopicPartition(name, 0): [held, third]})
+    writer.await_more(300)
+    assert set(three.in_sync(name)) == {held, new}
+    for node in three.nodes:
+        set_config(three, ConfigResource.Type.BROKER, str(node.id), rate, None)
+    three.until_in_sync(name, [held, third])
+    writer.stop()
+    admin.close()
+    assert not writer.failed, writer.failed[:3]
+    check(writer, read_back(three.bootstrap, "other"))
 
 
 def test_leadership_goes_back_when_it_is_asked_for(cluster, name):

@@ -163,6 +163,14 @@ public enum BrokerConfigs {
     key("replica.fetch.min.bytes", .int(int32), "1", "Bytes that a follower waits for."),
     key("replica.fetch.backoff.ms", .int(int32), "1000", "The pause after a fetch of a follower that failed."),
     key(
+      "leader.replication.throttled.rate", .long(0...Int64.max), String(Int64.max),
+      "Bytes a second that this broker sends to followers that are not in sync, of the replicas that the topic config "
+        + "leader.replication.throttled.replicas names (KIP-73).", .dynamic),
+    key(
+      "follower.replication.throttled.rate", .long(0...Int64.max), String(Int64.max),
+      "Bytes a second that this broker copies to where it is not in sync, of the replicas that the topic config "
+        + "follower.replication.throttled.replicas names (KIP-73).", .dynamic),
+    key(
       "replica.socket.timeout.ms", .int(positive), "30000", "How long a leader may take to answer a follower."),
     key(
       "replica.selector.class", .choice(["", "org.apache.kafka.common.replica.RackAwareReplicaSelector"]), nil,

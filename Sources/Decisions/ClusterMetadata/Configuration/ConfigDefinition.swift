@@ -14,6 +14,16 @@ public enum ConfigKind: Sendable, Equatable {
   case regions
   /// Regions with a number each, separated by commas: "eu:2,us:1".
   case regionCounts
+  /// Partitions on brokers, separated by commas: "0:1,0:2"; or "*".
+  case throttledReplicas
+
+  /// Whether values can be added to it and taken from it one by one.
+  var isListOfValues: Bool {
+    switch self {
+    case .list, .throttledReplicas: true
+    case .boolean, .int, .long, .double, .string, .choice, .freeList, .regions, .regionCounts: false
+    }
+  }
 
   public var wireType: Int8 {
     switch self {
@@ -22,7 +32,7 @@ public enum ConfigKind: Sendable, Equatable {
     case .int: 3
     case .long: 5
     case .double: 6
-    case .list, .freeList, .regions, .regionCounts: 7
+    case .list, .freeList, .regions, .regionCounts, .throttledReplicas: 7
     }
   }
 
@@ -46,6 +56,9 @@ public enum ConfigKind: Sendable, Equatable {
     case .regionCounts:
       return RegionNames.counts(value) == nil
         ? "must be a list of Regions, each once and with a number from 1 on, such as eu:2,us:1" : nil
+    case .throttledReplicas:
+      return ThrottledReplicas(value) == nil
+        ? "must be a list of replicas as partition:broker, such as 0:1,0:2, or * for all of them" : nil
     case .choice(let choices):
       return choices.contains(value) ? nil : "must be one of \(choices.joined(separator: ", "))"
     case .list(let choices):

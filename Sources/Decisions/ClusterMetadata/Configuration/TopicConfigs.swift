@@ -40,9 +40,17 @@ public enum TopicConfigs {
     topic(
       "flush.ms", .long(0...Int64.max), "9223372036854775807", from: "log.flush.interval.ms",
       "The longest time that a record stays only in memory."),
+    topicOnly(
+      "follower.replication.throttled.replicas", .throttledReplicas, "",
+      "Which replicas copy under follower.replication.throttled.rate while they are not in sync (KIP-73): "
+        + "partition:follower, or * for all."),
     topic(
       "index.interval.bytes", .int(0...Int64(Int32.max)), "4096", from: "log.index.interval.bytes",
       "Bytes of log between two entries of the offset index."),
+    topicOnly(
+      "leader.replication.throttled.replicas", .throttledReplicas, "",
+      "From which replicas those that are not in sync copy under leader.replication.throttled.rate (KIP-73): "
+        + "partition:leader, or * for all."),
     topic(
       "max.compaction.lag.ms", .long(1...Int64.max), "9223372036854775807", from: "log.cleaner.max.compaction.lag.ms",
       "The longest time that a record stays out of reach of compaction."),
@@ -120,14 +128,20 @@ public enum TopicConfigs {
       brokerKeys: [.init(name: brokerKey ?? name, scale: 1)])
   }
 
+  /// A key that brokers give no default for.
+  private static func topicOnly(
+    _ name: String, _ kind: ConfigKind, _ value: String?, _ documentation: String
+  ) -> TopicConfigDefinition {
+    TopicConfigDefinition(
+      definition: ConfigDefinition(name: name, kind: kind, defaultValue: value, documentation: documentation),
+      brokerKeys: [])
+  }
+
   /// A key of our own, which brokers give no default for.
   private static func own(
     _ name: String, _ kind: ConfigKind, _ value: String?, _ documentation: String
   ) -> TopicConfigDefinition {
-    TopicConfigDefinition(
-      definition: ConfigDefinition(
-        name: name, kind: kind, defaultValue: value, documentation: documentation + " Not a key of Kafka's."),
-      brokerKeys: [])
+    topicOnly(name, kind, value, documentation + " Not a key of Kafka's.")
   }
 
   /// Refuses a key that does not exist, a null value and a value that the key does not take.

@@ -95,7 +95,7 @@ extension MetadataImage {
     case .delete: return nil
     case .set(let value?): return value
     case .append(let value?), .subtract(let value?):
-      guard case .list = definition(of: key, on: resource)?.kind else {
+      guard definition(of: key, on: resource)?.kind.isListOfValues == true else {
         throw Refusal(.invalidConfig, "The configuration \(key) is not a list: APPEND and SUBTRACT do not fit it.")
       }
       var parts = commaSeparated(present(key, on: resource, inherited: inherited) ?? "")

@@ -40,6 +40,16 @@ struct FetchedPartition: Sendable {
   /// For whoever waits for more, with the offset up to which it was read; nil where waiting makes no sense.
   var partition: Partition?
   var seen = Offset.none
+  var throttling = Throttling.none
+
+  /// What the leader's limit for followers that are catching up has to do with it (KIP-73).
+  enum Throttling: Sendable {
+    case none
+    /// Its records count towards it.
+    case counted
+    /// It has records that may not be sent now. Whoever waits for it waits for time to pass, and not for more of them.
+    case heldBack
+  }
 }
 
 /// What reading all of them gave.
@@ -50,6 +60,10 @@ struct FetchResult: Sendable {
   var bytes = 0
   /// Something that the client must hear of at once, such as an error.
   var isUrgent = false
+  /// Of `bytes`, those that count towards the leader's limit once they are sent.
+  var throttledBytes = 0
+  /// There are records that may be sent only later.
+  var isHeldBack = false
 }
 
 /// Who sent a Fetch.
@@ -74,6 +88,8 @@ struct FetchPlan: Sendable {
   let maxBytes: Int
   let isolation: Int8
   var source = FetchSource.consumer(region: nil)
+  /// For followers that are catching up.
+  var throttle: ReplicationThrottle?
 
   /// Whether the places of all that is asked for are known in memory: then reading never waits for the disk.
   func staysInMemory(_ table: PartitionTable) -> Bool {
@@ -86,8 +102,11 @@ struct FetchPlan: Sendable {
     var budget = maxBytes
     let now = monotonicNow()
     for item in items {
-      let fetched = read(item, from: table, budget: budget, isFirst: result.bytes == 0, isNew: isNew, now)
+      let fetched = read(
+        item, from: table, budget: budget, isFirst: result.bytes == 0, isNew: isNew, spent: result.throttledBytes, now)
+      if case .heldBack = fetched.throttling { result.isHeldBack = true }
       if let records = fetched.records {
+        if case .counted = fetched.throttling { result.throttledBytes += records.count }
         result.bytes += records.count
         budget = max(0, budget - records.count)
       }
@@ -106,7 +125,8 @@ struct FetchPlan: Sendable {
   }
 
   private func read(
-    _ item: FetchItem, from table: PartitionTable, budget: Int, isFirst: Bool, isNew: Bool, _ now: Instant
+    _ item: FetchItem, from table: PartitionTable, budget: Int, isFirst: Bool, isNew: Bool, spent: Int,
+    _ now: Instant
   ) -> FetchedPartition {
     var answer = FetchResponse.Partition()
     answer.partitionIndex = item.key.partition
@@ -117,6 +137,7 @@ struct FetchPlan: Sendable {
       return failed(answer, absence(of: item.key, in: table))
     }
     let end: Offset
+    var throttling = FetchedPartition.Throttling.none
     switch source {
     case .consumer(let region):
       let reader = Reader(
@@ -148,10 +169,27 @@ struct FetchPlan: Sendable {
         return failed(answer, .offsetOutOfRange)
       case .records(let upTo, let mark, let logStart):
         fill(&answer, logStart, .records(end: upTo, highWatermark: mark))
+        throttling = self.throttling(of: partition, item.ask, upTo: upTo, by: node, spent: spent, now)
+        if case .heldBack = throttling {
+          return FetchedPartition(answer: answer, records: nil, throttling: .heldBack)
+        }
         end = upTo
       }
     }
-    return slice(of: partition, item.ask, upTo: end, answer, budget: budget, isFirst: isFirst)
+    var fetched = slice(of: partition, item.ask, upTo: end, answer, budget: budget, isFirst: isFirst)
+    fetched.throttling = throttling
+    return fetched
+  }
+
+  /// Only where there is something to send: a follower that has everything waits for more as always.
+  private func throttling(
+    of partition: Partition, _ ask: KafkaProtocol.FetchRequest.Partition, upTo end: Offset, by node: NodeID,
+    spent: Int, _ now: Instant
+  ) -> FetchedPartition.Throttling {
+    guard let throttle, throttle.isLimited, end > Offset(ask.fetchOffset), partition.throttles(node) else {
+      return .none
+    }
+    return throttle.isUsedUp(after: spent, at: now) ? .heldBack : .counted
   }
 
   private func slice(

@@ -20,10 +20,11 @@ extension Broker {
   }
 
   private var fetchServer: FetchServer {
-    FetchServer(
+    let world = storage.world
+    return FetchServer(
       table: partitions, sessions: fetchSessions, pool: pool, bytesMax: fetchBytesMax, waitMax: settings.idleLimit,
-      selectsReplicas: storage.world?.tellsFollowersOfHighWatermarks ?? false, metrics: metrics,
-      image: { self.image })
+      selectsReplicas: world?.tellsFollowersOfHighWatermarks ?? false, throttle: world?.throttles.leader,
+      metrics: metrics, image: { self.image })
   }
 }
 
@@ -37,6 +38,8 @@ struct FetchServer: Sendable {
   let waitMax: TimeSpan
   /// Whether consumers are sent to the copies that are near them (KIP-392).
   let selectsReplicas: Bool
+  /// For followers that are catching up.
+  let throttle: ReplicationThrottle?
   let metrics: BrokerMetrics
   let image: @Sendable () -> MetadataImage
 
@@ -51,7 +54,7 @@ struct FetchServer: Sendable {
     }
     let plan = FetchPlan(
       items: items, version: call.context.version, maxBytes: min(Int(request.maxBytes), bytesMax),
-      isolation: request.isolationLevel, source: source(of: call))
+      isolation: request.isolationLevel, source: source(of: call), throttle: throttle)
     let wait = min(max(Int64(request.maxWaitMs), 0), max(0, waitMax.milliseconds))
     FetchInProgress(
       server: self, call: call, plan: plan, session: session, isIncremental: isIncremental,
@@ -149,10 +152,17 @@ private struct FetchInProgress: Sendable {
     let wait = FetchWait(partitions: partitions, as: plan.source.audience) {
       loop.post { self.proceed(canWait: true, isNew: false) }
     }
-    wait.start(seen: seen, until: deadline, on: loop)
+    wait.start(seen: seen, until: result.isHeldBack ? whenAllowed() : deadline, on: loop)
+  }
+
+  /// What is held back does not wait for records: it has some.
+  private func whenAllowed() -> Instant {
+    guard let throttle = server.throttle else { return deadline }
+    return min(deadline, throttle.ready(at: monotonicNow()))
   }
 
   private func answer(_ result: FetchResult) {
+    if result.throttledBytes > 0 { server.throttle?.take(result.throttledBytes, at: monotonicNow()) }
     let told = isIncremental ? session?.changes(in: result) ?? result : remembered(result)
     var response = FetchResponse()
     response.sessionID = session?.id ?? 0

@@ -45,11 +45,20 @@ final class MetadataFollower: Sendable {
 
   func settings(of topic: TopicState, in image: MetadataImage) -> TopicSettings {
     TopicSettings(
-      image.configs(of: .topic(topic.name.text)),
-      inherited: ConfigResolution(
-        fixed: brokerSettings.fixed, broker: image.configs(of: .broker(brokerSettings.nodeID)),
-        allBrokers: image.configs(of: .allBrokers)),
+      image.configs(of: .topic(topic.name.text)), inherited: configs(in: image),
       producerExpiry: brokerSettings.producerExpiry)
+  }
+
+  private func configs(in image: MetadataImage) -> ConfigResolution {
+    ConfigResolution(
+      fixed: brokerSettings.fixed, broker: image.configs(of: .broker(brokerSettings.nodeID)),
+      allBrokers: image.configs(of: .allBrokers))
+  }
+
+  /// Takes the rates at which copies catch up. Comes once when the storage has been opened, and then with every change.
+  func adoptRates(_ image: MetadataImage) {
+    guard let world = storage.world, world.throttles.adopt(configs(in: image)) else { return }
+    world.throttleLifted()
   }
 
   func follow(_ records: [MetadataRecord], _ image: MetadataImage) {
@@ -60,6 +69,7 @@ final class MetadataFollower: Sendable {
 
   private func perform(_ changes: Changes, _ image: MetadataImage) {
     guard storage.world != nil else { return }
+    adoptRates(image)
     if !changes.removed.isEmpty { remove(changes.removed) }
     if !changes.brokers.isEmpty { tellOfBrokers(changes.brokers, image) }
     // Before the partitions: a changed minimum counts before what was decided by it.

@@ -38,6 +38,8 @@ final class Partition: Sendable {
   let pool: BlockingPool
   let world: ReplicaWorld
   let state: Mutex<State>
+  /// As `noteThrottle` has left it: fetchers ask about every copy, and need no lock.
+  let isCatchingUpThrottled = Atomic(false)
 
   struct State {
     var replica: Replica
@@ -49,6 +51,7 @@ final class Partition: Sendable {
     var flushInterval: TimeSpan
     var fileDeleteDelay: TimeSpan
     var durability: Durability
+    var throttled: ThrottleListing
     /// What the metadata said last, for a replica that begins anew.
     var assigned: (state: Replication.PartitionState, brokers: [BrokerStatus])?
     /// How many times the replica began anew.
@@ -110,7 +113,8 @@ final class Partition: Sendable {
           id: world.node, brokerEpoch: world.brokerEpoch,
           recovered: LogSummary(of: log, highWatermark: checkpointed), settings: world.timing),
         minInSync: settings.minInSync, minRegions: settings.minRegions, flushInterval: settings.flushInterval,
-        fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability, lastTick: monotonicNow()))
+        fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability,
+        throttled: ThrottleListing(name, on: world.node, settings), lastTick: monotonicNow()))
   }
 
   // MARK: Questions
@@ -160,6 +164,8 @@ final class Partition: Sendable {
         state.flushInterval = settings.flushInterval
         state.fileDeleteDelay = settings.fileDeleteDelay
         state.durability = settings.durability
+        state.throttled = ThrottleListing(name, on: world.node, settings)
+        noteThrottle(state, &after)
         takeMinimum(now, &state, &after)
         return after
       })

@@ -21,6 +21,8 @@ struct PartitionAftermath: Sendable {
   var failure: StorageError?
   var mustSync = false
   var inSyncChange: InSyncChange?
+  /// What this copy wants may have been held back, and must not be any more.
+  var isThrottleLifted = false
 
   mutating func wake(_ waits: inout [ObjectIdentifier: FetchWait]) {
     guard !waits.isEmpty else { return }
@@ -45,6 +47,7 @@ extension Partition {
     case .order(let order): world.fetch(order)
     case .stops(let turn): world.stopFetching(self, turn)
     }
+    if after.isThrottleLifted { world.throttleLifted() }
     if let change = after.inSyncChange { world.inSyncChanged(change) }
     if after.mustSync { requestSync() }
     if let failure = after.failure { world.storageFailed(failure, self) }

@@ -147,6 +147,7 @@ extension Partition {
           settleBeforeChange(now, &state, &after)
         }
         state.assigned = (next, brokers)
+        noteThrottle(state, &after)
         // A leader that counts by a new minimum knows who is alive, and has it before what was decided by it.
         take(.brokersChanged(brokers), now, &state, &after)
         takeMinimum(now, &state, &after)

@@ -20,6 +20,10 @@ struct ReplicaWorld: Sendable {
   var fetch: @Sendable (FetchOrder) -> Void = { _ in }
   /// The partition copies from nobody any more.
   var stopFetching: @Sendable (Partition, FetchTurn) -> Void = { _, _ in }
+  /// Limits for copies that are catching up.
+  var throttles = ReplicationThrottles()
+  /// Copies that were held back may go on.
+  var throttleLifted: @Sendable () -> Void = {}
   /// Called once for a partition whose log takes no more writes.
   var storageFailed: @Sendable (StorageError, Partition) -> Void = { _, _ in }
   /// The in-sync set of a partition that is led here has changed within a term.

@@ -11,6 +11,8 @@ struct TopicSettings: Equatable, Sendable {
   /// Of how many Regions in-sync replicas must have an acks=all write.
   let minRegions: Int
   let fileDeleteDelay: TimeSpan
+  let leaderThrottle: ThrottledReplicas
+  let followerThrottle: ThrottledReplicas
 
   /// The values have been checked when they were set.
   init(_ own: [String: String], inherited: ConfigResolution, producerExpiry: TimeSpan) {
@@ -43,6 +45,8 @@ struct TopicSettings: Equatable, Sendable {
     minInSync = values.int("min.insync.replicas")
     minRegions = values.int("min.insync.regions")
     fileDeleteDelay = values.span("file.delete.delay.ms")
+    leaderThrottle = ThrottledReplicas(values.text("leader.replication.throttled.replicas")) ?? .these([])
+    followerThrottle = ThrottledReplicas(values.text("follower.replication.throttled.replicas")) ?? .these([])
   }
 }
 

@@ -32,9 +32,11 @@ struct BrokerReplication: Sendable {
       else { return nil }
       return BrokerAddress(host: endpoint.host, port: endpoint.port)
     }
+    let throttles = ReplicationThrottles(metrics)
     let fetchers = ReplicaFetchers(
       ReplicaFetchers.World(
-        node: node, brokerEpoch: epoch, settings: CopySettings(settings), loop: loop, pool: pool
+        node: node, brokerEpoch: epoch, settings: CopySettings(settings), loop: loop, pool: pool,
+        throttle: throttles.follower
       ) { leader, request, then in peers.ask(leader, request, then: then) })
     var world = ReplicaWorld(node: node, brokerEpoch: epoch)
     world.timing = ReplicationSettings(settings)
@@ -42,6 +44,8 @@ struct BrokerReplication: Sendable {
     world.propose = propose
     world.fetch = { fetchers.fetch($0) }
     world.stopFetching = { fetchers.stopFetching($0, $1) }
+    world.throttles = throttles
+    world.throttleLifted = { fetchers.lookAgain() }
     world.storageFailed = storageFailed
     world.inSyncChanged = { change in
       switch change {

@@ -42,6 +42,10 @@ final class ReplicaFetcher: Sendable {
   private struct State {
     var phase = Phase.idle
     var orders: [CopyKey: FetchOrder] = [:]
+    /// Orders that the last request left out, since the follower's limit was reached.
+    var heldBack: Set<CopyKey> = []
+    /// When they are looked at again, where nothing else asks before.
+    var alarm: Timer?
     var session = CopySession()
     /// Requests in a row that came to nothing.
     var failures = 0
@@ -80,27 +84,69 @@ final class ReplicaFetcher: Sendable {
     }
   }
 
+  /// Asks for what was held back, if it need not be any more.
+  func lookAgain() {
+    let mustStart = state.withLock { state in
+      guard case .idle = state.phase, !state.heldBack.isEmpty else { return false }
+      state.phase = .asking
+      return true
+    }
+    if mustStart { world.pool.run { self.ask() } }
+  }
+
   func stop() { state.withLock { $0.phase = .stopped } }
 
   private func ask() {
     let settings = world.settings
-    let request: KafkaProtocol.FetchRequest? = state.withLock { state in
+    let now = monotonicNow()
+    let next: (request: KafkaProtocol.FetchRequest, holdsBack: Bool)? = state.withLock { state in
       guard case .asking = state.phase else { return nil }
-      guard !state.orders.isEmpty else {
+      let orders = holdBack(&state, now)
+      guard !orders.isEmpty else {
         state.phase = .idle
+        if !state.heldBack.isEmpty { setAlarm(&state, now) }
         return nil
       }
-      return state.session.request(for: state.orders, partitionMaxBytes: settings.partitionMaxBytes)
+      let request = state.session.request(for: orders, partitionMaxBytes: settings.partitionMaxBytes)
+      return (request, !state.heldBack.isEmpty)
     }
-    guard var request else { return }
+    guard let next else { return }
+    var request = next.request
+    // What is held back is not to wait for the others.
+    let wait =
+      next.holdsBack
+      ? min(settings.wait, max(.milliseconds(1), world.throttle.ready(at: now) - now)) : settings.wait
     request.replicaID = world.node.value
     request.replicaState.replicaID = world.node.value
     request.replicaState.replicaEpoch = world.brokerEpoch.value
-    request.maxWaitMs = Int32(clamping: settings.wait.milliseconds)
+    request.maxWaitMs = Int32(clamping: wait.milliseconds)
     request.minBytes = settings.minBytes
     request.maxBytes = settings.responseMaxBytes
     // What came is parsed, checked and written on a thread that may block, never on the connection's loop.
     world.ask(leader, request) { answer in self.world.pool.run { self.answered(answer) } }
+  }
+
+  /// What may be asked for now. While the limit is reached (KIP-73), the copies that it is for are left out of the
+  /// leader's session, so that they do not hold up the others.
+  private func holdBack(_ state: inout State, _ now: Instant) -> [CopyKey: FetchOrder] {
+    var orders = state.orders
+    var heldBack: Set<CopyKey> = []
+    if world.throttle.isUsedUp(at: now) {
+      for (key, order) in state.orders where order.partition.copiesThrottled {
+        heldBack.insert(key)
+        orders.removeValue(forKey: key)
+      }
+    }
+    for key in heldBack.symmetricDifference(state.heldBack) { state.session.changed(key) }
+    state.heldBack = heldBack
+    return orders
+  }
+
+  /// Under the lock: there is at most one. Where nothing is ever allowed, a change of the rate asks again.
+  private func setAlarm(_ state: inout State, _ now: Instant) {
+    state.alarm?.cancel()
+    let ready = world.throttle.ready(at: now)
+    state.alarm = ready == .never ? nil : world.loop.schedule(at: ready) { self.lookAgain() }
   }
 
   private func answered(_ answer: FetchedFrame?) {
@@ -132,7 +178,11 @@ final class ReplicaFetcher: Sendable {
           guard let order = takeOrder(CopyKey(topic: topic.topicID, partition: partition.partitionIndex)) else {
             continue
           }
-          order.partition.copied(order, Self.read(partition, for: order.ask, in: body))
+          let fetched = Self.read(partition, for: order.ask, in: body)
+          if !fetched.bytes.isEmpty, world.throttle.isLimited, order.partition.copiesThrottled {
+            world.throttle.take(fetched.bytes.count, at: monotonicNow())
+          }
+          order.partition.copied(order, fetched)
         }
       }
     }

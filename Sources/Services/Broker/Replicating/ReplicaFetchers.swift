@@ -13,6 +13,7 @@ final class ReplicaFetchers: Sendable {
     let settings: CopySettings
     let loop: EventLoop
     let pool: BlockingPool
+    let throttle: ReplicationThrottle
     let ask: ReplicaFetcher.Ask
   }
   private let world: World
@@ -52,6 +53,11 @@ final class ReplicaFetchers: Sendable {
       return source.leader.flatMap { state.fetchers[$0] }
     }
     former?.drop(key)
+  }
+
+  /// What was held back may be asked for by now.
+  func lookAgain() {
+    for fetcher in state.withLock({ Array($0.fetchers.values) }) { fetcher.lookAgain() }
   }
 
   func stop() {

@@ -140,6 +140,7 @@ extension Broker {
     publisher.begin { image in
       do {
         try self.storage.open({ image }, as: replication.world) { self.follower.settings(of: $0, in: $1) }
+        self.follower.adoptRates(image)
         if let offsets = self.storage.table.topic(.consumerOffsets) { self.groups.follow(offsets) }
         self.assignReplicas(in: image)
         done(.success(()))

@@ -17,6 +17,8 @@ struct BrokerMetrics: Sendable {
   let produceTime: Summary
   let inSyncShrinks: Counter
   let inSyncExpands: Counter
+  let leaderThrottled: Counter
+  let followerThrottled: Counter
   let requests: Counter
   let closedConnections: Counter
 
@@ -38,6 +40,10 @@ struct BrokerMetrics: Sendable {
       "kafka_server_replicamanager_isrshrinks_total", help: "Replicas left the in-sync set of a partition led here.")
     inSyncExpands = registry.counter(
       "kafka_server_replicamanager_isrexpands_total", help: "Replicas joined the in-sync set of a partition led here.")
+    leaderThrottled = registry.counter(
+      "kafka_server_leaderreplication_byte_total", help: "Bytes sent to followers under the leader's limit (KIP-73).")
+    followerThrottled = registry.counter(
+      "kafka_server_followerreplication_byte_total", help: "Bytes copied under the follower's limit (KIP-73).")
     requests = registry.counter("kafka_network_requestmetrics_requests_total", help: "Requests of every kind.")
     closedConnections = registry.counter(
       "swiftwater_connections_closed_abnormally_total", help: "Connections that were closed because of what came in.")
