@@ -48,7 +48,7 @@ final class Door: Sendable {
   private struct State {
     var version: APIServer.Version?
     var roundTrip: TimeSpan?
-    private var smoothRoundTrip: TimeSpan?
+    private var lastRoundTrips: [TimeSpan] = []
     var member: String?
     var caches: Caches?
     /// What was in the way first: the reason stands still while the trouble lasts.
@@ -58,11 +58,12 @@ final class Door: Sendable {
 
     /// What is told changes when it is far from the truth: a status that follows every flutter is written for ever.
     mutating func note(roundTrip took: TimeSpan) {
+      lastRoundTrips = (lastRoundTrips + [took]).suffix(8)
+      guard lastRoundTrips.count == 8, let least = lastRoundTrips.min() else { return }
+      // Everything below counts as one; the least of several is the way and not the load.
       let floor = TimeSpan.milliseconds(10)
-      let smooth = smoothRoundTrip.map { TimeSpan(nanoseconds: ($0.nanoseconds * 7 + took.nanoseconds) / 8) } ?? took
-      smoothRoundTrip = smooth
-      let (now, told) = (max(smooth, floor).nanoseconds, max(roundTrip ?? .zero, floor).nanoseconds)
-      if roundTrip == nil || now > told * 4 || now < told / 4 { roundTrip = smooth }
+      let (now, told) = (max(least, floor).nanoseconds, max(roundTrip ?? .zero, floor).nanoseconds)
+      if now > told * 4 || now < told / 4 { roundTrip = least }
     }
   }
   let key: DoorKey
