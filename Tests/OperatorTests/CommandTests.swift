@@ -1,4 +1,5 @@
 import KubernetesAPI
+import LocalKubernetes
 import Testing
 
 @testable import Operator
@@ -20,5 +21,16 @@ import Testing
     #expect(options.namespace == "kafka")
     #expect(options.listener?.host == "::1")
     #expect(options.listener?.port == 9404)
+  }
+
+  @Test func aMissingRightIsNamedByItsVerbAndItsResource() async throws {
+    let stage = try await Stage(["a"], runsPods: false)
+    let region = try #require(stage.cluster["a"])
+    region.server?.inject(Fault(.refuse(code: 403), verb: "list", resource: ResourceName("apps", "statefulsets")))
+    let home = try Kubeconfig(files: [region.insideKubeconfigPath]).target()
+    let settings = OperatorService.Settings(home: home, namespace: Stage.namespace, identity: "it")
+    let error = await #expect(throws: APIError.self) { try await OperatorCommand.checkRights(settings) }
+    #expect(error?.description.contains("may not list statefulsets.apps in namespace kafka") == true)
+    await stage.end()
   }
 }

@@ -23,7 +23,8 @@ struct ThreeRegionTests {
       if try await stage.everything(in: regions) == before { break }
     }
     try await Task.sleep(nanoseconds: 5_000_000_000)
-    #expect(try await stage.everything(in: regions) == before)
+    let after = Set(try await stage.everything(in: regions))
+    #expect(after.subtracting(before).isEmpty)
     #expect(stage.leaders.count == 1)
     await stage.end()
   }

@@ -135,7 +135,7 @@ public enum OperatorCommand {
   }
 
   /// What the home refuses is said at once. A home that does not answer is waited for: the others have to be managed.
-  private static func checkRights(_ settings: OperatorService.Settings) async throws {
+  static func checkRights(_ settings: OperatorService.Settings) async throws {
     var own = APIServer.Settings()
     own.patience = settings.patience
     let server = try APIServer(name: "the API server of \(settings.home.origin)", target: settings.home, settings: own)

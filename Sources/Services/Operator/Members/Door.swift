@@ -48,12 +48,23 @@ final class Door: Sendable {
   private struct State {
     var version: APIServer.Version?
     var roundTrip: TimeSpan?
+    private var lastRoundTrips: [TimeSpan] = []
     var member: String?
     var caches: Caches?
     /// What was in the way first: the reason stands still while the trouble lasts.
     var unknown: (since: String, why: String)?
     var failure: (since: String, at: Instant, why: String)?
     var task: Task<Void, Never>?
+
+    /// What is told changes when it is far from the truth: a status that follows every flutter is written for ever.
+    mutating func note(roundTrip took: TimeSpan) {
+      lastRoundTrips = (lastRoundTrips + [took]).suffix(8)
+      guard lastRoundTrips.count == 8, let least = lastRoundTrips.min() else { return }
+      // Everything below counts as one; the least of several is the way and not the load.
+      let floor = TimeSpan.milliseconds(10)
+      let (now, told) = (max(least, floor).nanoseconds, max(roundTrip ?? .zero, floor).nanoseconds)
+      if now > told * 4 || now < told / 4 { roundTrip = least }
+    }
   }
   let key: DoorKey
   let server: APIServer
@@ -115,8 +126,7 @@ final class Door: Sendable {
         let isNews = state.withLock { state in
           defer {
             state.version = version
-            state.roundTrip =
-              state.roundTrip.map { TimeSpan(nanoseconds: ($0.nanoseconds * 7 + took.nanoseconds) / 8) } ?? took
+            state.note(roundTrip: took)
             state.failure = nil
           }
           return state.version == nil || state.failure != nil
