@@ -106,7 +106,7 @@ let programs: [Target] = [
 let testing: [Target] = [
   .target(
     name: "SimulatedWorld",
-    dependencies: ["Vocabulary", "LogStorage", "Consensus", "Replication", "ClusterMetadata"],
+    dependencies: ["Vocabulary", "KafkaProtocol", "LogStorage", "Consensus", "Replication", "ClusterMetadata"],
     path: "Tests/SimulatedWorld", swiftSettings: strict),
   .executableTarget(
     name: "Simulate", dependencies: ["Vocabulary", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],

@@ -19,6 +19,7 @@ var count: UInt64?
 var first: UInt64 = 0
 var planted: String?
 var isShort = false
+var logs: ClusterLogs?
 var chosen = WorldName.allCases
 /// What has happened in all seeds: where nothing happens, nothing is proved.
 var seenInQuorums = QuorumSimulation.Seen()
@@ -43,6 +44,12 @@ while !arguments.isEmpty {
       fail("there is no world \(name); there are \(WorldName.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     chosen = [world]
+  case "--logs":
+    let name = value()
+    guard let known = ClusterLogs(rawValue: name) else {
+      fail("logs are not \(name); they are \(ClusterLogs.allCases.map(\.rawValue).joined(separator: " or "))")
+    }
+    logs = known
   case "--plant": planted = value()
   default:
     guard let number = UInt64(word) else { fail("\(word) is not a seed") }
@@ -81,7 +88,8 @@ struct Story {
     return Story(failure: report.violation, steps: report.steps, hash: report.traceHash, trace: [])
   case .cluster:
     let bug = mistake(ClusterMistake.all, \.name, in: world)
-    var options = ClusterSimulation.Options(seed: seed, planted: bug)
+    var options = ClusterSimulation.Options(
+      seed: seed, planted: bug, logs: logs ?? .usual(for: seed, planted: bug))
     if isShort { options.troubledFor = ClusterSimulation.Options.shortTrouble }
     options.traces = traces
     let outcome = ClusterSimulation.run(options)

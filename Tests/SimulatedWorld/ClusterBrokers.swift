@@ -1,5 +1,6 @@
 import ClusterMetadata
 import Consensus
+import LogStorage
 import Replication
 import Vocabulary
 
@@ -16,6 +17,7 @@ extension ClusterSimulation {
       brokers[j].copies[key]?.replica = nil
       brokers[j].copies[key]?.pending = [:]
     }
+    if !store(on: j, mayBeInterrupted: false, { files throws(StorageError) in try files.start() }) { return }
     let n = place(ofBroker: j)
     queue.add(.brokerTick(j, incarnation: nodes[n].incarnation), at: now + Int64(draw(20_000)))
   }
@@ -48,16 +50,27 @@ extension ClusterSimulation {
   /// Flushes, checkpoints and reads, now and then.
   private func tend(_ key: PartitionKey, on j: Int) {
     guard let copy = brokers[j].copies[key], let replica = copy.replica else { return }
-    if chance(perMille: 80) { brokers[j].copies[key]?.log.synced = copy.log.end }
-    if chance(perMille: 200) { brokers[j].copies[key]?.log.checkpoint = Int(replica.log.highWatermark.value) }
+    if chance(perMille: 80) {
+      var end: Offset?
+      guard store(on: j, { files throws(StorageError) in end = try files.logs[key]?.flush() }) else { return }
+      brokers[j].copies[key]?.log.synced = end.map { Int($0.value) } ?? copy.log.end
+    }
+    if chance(perMille: hasFiles ? 60 : 200) {
+      let marks = highWatermarks(of: j)
+      guard store(on: j, { files throws(StorageError) in try files.saveCheckpoints(marks) }) else { return }
+      brokers[j].copies[key]?.log.checkpoint = Int(replica.log.highWatermark.value)
+    }
     if chance(perMille: 15), case .leader = replica.role { return removeOldRecords(key, copy.log, replica, on: j) }
     guard chance(perMille: 150) else { return }
     let id = brokers[j].id
     let offset = copy.log.base + draw(copy.log.end - copy.log.base + 1)
+    guard let log = readBack(key, on: j) else { return }
+    promises.judge(key) { judge in judge.agree(log, id, upTo: Int(replica.log.highWatermark.value)) }
+    guard case .readable(let answer) = replica.read(from: Offset(Int64(offset))),
+      let shown = readable(key, from: offset, upTo: Int(answer.end.value), on: j)
+    else { return }
     promises.judge(key) { judge in
-      judge.agree(copy.log, id, upTo: Int(replica.log.highWatermark.value))
-      guard case .readable(let answer) = replica.read(from: Offset(Int64(offset))) else { return }
-      judge.checkRead(answer, from: offset, on: copy.log, id)
+      judge.checkRead(answer, from: offset, on: shown, id)
       // A copy may be behind its leader, and shows that it is.
       if case .leader = replica.role, let mark = answer.highWatermark {
         judge.show(Int(mark.value), by: replica.leaderEpoch)
@@ -71,7 +84,7 @@ extension ClusterSimulation {
     let start = clients.indices.reduce(drawn) { start, client in
       min(start, log.offset(ofClient: client, sequence: clients[client].sequence) ?? start)
     }
-    brokers[j].copies[key]?.log.delete(before: start)
+    guard delete(key, before: Offset(Int64(start)), on: j) else { return }
     handle(.logStartMoved(Offset(Int64(start))), key, on: j)
   }
 
@@ -113,6 +126,9 @@ extension ClusterSimulation {
     }) {
       promises.fail("\(brokers[j].id.value) may stop, and leads a partition of \(leads.name)")
     }
+    let marks = highWatermarks(of: j)
+    let kept = Set(brokers[j].copies.keys)
+    guard store(on: j, { files throws(StorageError) in try files.close(kept, marks) }) else { return }
     for key in brokers[j].copies.keys {
       guard let copy = brokers[j].copies[key], let replica = copy.replica else { continue }
       brokers[j].copies[key]?.log.checkpoint = Int(replica.log.highWatermark.value)
@@ -127,6 +143,7 @@ extension ClusterSimulation {
     nodes[n].quorum = nil
     nodes[n].lead = nil
     guard let j = broker(at: n) else { return }
+    brokers[j].files?.abandon()
     for key in brokers[j].copies.keys {
       brokers[j].copies[key]?.replica = nil
       brokers[j].copies[key]?.pending = [:]
@@ -179,11 +196,21 @@ extension ClusterSimulation {
     }
     for key in brokers[j].copies.keys.sorted() where !present.contains(key) {
       note("\(id.value) removes its copy of \(key.text)")
+      guard store(on: j, mayBeInterrupted: false, { files throws(StorageError) in try files.remove(key) }) else {
+        return
+      }
       brokers[j].copies[key] = nil
     }
   }
 
   private func begin(_ key: PartitionKey, _ settings: ReplicationSettings, _ life: BrokerEpoch, on j: Int) {
+    if hasFiles {
+      guard let recovered = recover(key, on: j) else { return }
+      let id = brokers[j].id
+      brokers[j].copies[key]?.replica = Replica(
+        id: id, brokerEpoch: life, recovered: recovered, settings: settings)
+      return
+    }
     var copy = brokers[j].copies[key] ?? ClusterCopy()
     let recovered = copy.log.recovered()
     // A checkpoint above the recovered end would vouch for whatever comes there next.

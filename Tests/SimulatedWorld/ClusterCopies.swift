@@ -6,7 +6,7 @@ import Vocabulary
 // What a broker does with what its replicas of partitions decide, and with what reaches them.
 
 extension ClusterSimulation {
-  func handle(_ input: Replication.Input, _ key: PartitionKey, on j: Int, copied: [ReplicatedRecord] = []) {
+  func handle(_ input: Replication.Input, _ key: PartitionKey, on j: Int, copied: StoredRecords = StoredRecords()) {
     let n = place(ofBroker: j)
     guard nodes[n].quorum != nil, var replica = brokers[j].copies[key]?.replica else { return }
     // The value is taken out, changed and put back, so that nothing is copied.
@@ -28,6 +28,7 @@ extension ClusterSimulation {
     guard let copy = brokers[j].copies[key], replica.log.end.value == copy.log.end else {
       return promises.fail("broker \(j) takes its log of \(key.text) for another one")
     }
+    if !effects.isEmpty { compareEpochs(key, replica, on: j) }
   }
 
   private func isCut(_ effects: [Replication.Effect]) -> Bool {
@@ -40,25 +41,25 @@ extension ClusterSimulation {
   }
 
   private func perform(
-    _ effect: Replication.Effect, _ key: PartitionKey, on j: Int, _ copied: [ReplicatedRecord]
+    _ effect: Replication.Effect, _ key: PartitionKey, on j: Int, _ copied: StoredRecords
   ) {
     guard let copy = brokers[j].copies[key], let replica = copy.replica else { return }
     let id = brokers[j].id
     switch effect {
     case .truncate(let end):
       seen.truncations += 1
-      brokers[j].copies[key]?.log.truncate(to: Int(end.value))
+      truncate(key, to: end, on: j)
       promises.touch(key)
     case .restart(let start):
       seen.truncations += 1
-      brokers[j].copies[key]?.log.restart(at: Int(start.value))
+      restart(key, at: start, on: j)
       promises.touch(key)
-    case .deleteBefore(let start): brokers[j].copies[key]?.log.delete(before: Int(start.value))
+    case .deleteBefore(let start): delete(key, before: start, on: j)
     case .append(_, let start, let end):
-      guard Int(start.value) == copy.log.end, copied.count == Int(end - start) else {
+      guard Int(start.value) == copy.log.end, copied.records.count == Int(end - start) else {
         return promises.fail("broker \(j) appends at \(start.value) to a log that ends elsewhere")
       }
-      for record in copied { append(record, key, on: j) }
+      append(copied, key, on: j)
     case .keepHighWatermark(let mark):
       let isLeader = if case .leader = replica.role { true } else { false }
       promises.judge(key) { judge in
@@ -78,13 +79,6 @@ extension ClusterSimulation {
         queue.add(.fetch(broker: at, key, request), at: time)
       }
     }
-  }
-
-  private func append(_ record: ReplicatedRecord, _ key: PartitionKey, on j: Int) {
-    let id = brokers[j].id
-    guard let end = brokers[j].copies[key]?.log.end else { return }
-    promises.judge(key) { $0.has(id, record, at: end) }
-    brokers[j].copies[key]?.log.records.append(record)
   }
 
   private func answerWrite(
@@ -107,15 +101,17 @@ extension ClusterSimulation {
   ) {
     guard let copy = brokers[j].copies[key] else { return }
     let outcome: FetchOutcome
-    var records: [ReplicatedRecord] = []
+    var sent = StoredRecords()
     var hold: Int64 = 0
     switch answer {
     case .records(let upTo, let mark, let start):
       let first = Int(request.offset.value)
       // An answer has room for so many records.
-      let end = min(Int(upTo.value), first + 1 + draw(isTroubled ? 4 : 20))
-      records = (first..<end).compactMap { copy.log.record($0) }
-      if records.isEmpty { hold = span(10...40) }
+      let room = min(Int(upTo.value), first + 1 + draw(isTroubled ? 4 : 20))
+      guard let found = batches(of: key, from: first, upTo: room, on: j) else { return }
+      sent = found
+      let end = first + found.records.count
+      if found.records.isEmpty { hold = span(10...40) }
       outcome = .records(
         Copied(
           from: request.offset, upTo: Offset(Int64(end)), epochs: copy.log.epochs(from: first, upTo: end),
@@ -124,23 +120,40 @@ extension ClusterSimulation {
     case .outOfRange(let start, let end): outcome = .outOfRange(logStart: start, logEnd: end)
     case .refused(let code): outcome = .refused(code)
     }
-    answerFetch(request, outcome, records, key, on: j, hold: hold)
+    answerFetch(request, outcome, sent, key, on: j, hold: hold)
+  }
+
+  /// As many as one answer has room for; nil when they are not what they should be.
+  private func batches(of key: PartitionKey, from first: Int, upTo end: Int, on j: Int) -> StoredRecords? {
+    guard let log = brokers[j].copies[key]?.log else { return nil }
+    guard let files = brokers[j].files else {
+      return StoredRecords(records: (first..<end).compactMap { log.record($0) })
+    }
+    guard first < end else { return StoredRecords() }
+    let found = try? files.read(key, from: first, upTo: end)
+    guard let found, !found.records.isEmpty,
+      found.records.elementsEqual(log.records[(first - log.base)...].prefix(found.records.count))
+    else {
+      promises.fail("broker \(j) cannot read \(first) of \(key.text) for a follower, or reads something else")
+      return nil
+    }
+    return found
   }
 
   private func answerFetch(
-    _ request: Replication.FetchRequest, _ outcome: FetchOutcome, _ records: [ReplicatedRecord], _ key: PartitionKey,
+    _ request: Replication.FetchRequest, _ outcome: FetchOutcome, _ sent: StoredRecords, _ key: PartitionKey,
     on j: Int, hold: Int64 = 0
   ) {
     guard let to = place(of: request.from), let at = broker(at: to) else { return }
     for time in arrivals(from: place(ofBroker: j), to: to) {
-      queue.add(.fetched(broker: at, key, request.id, outcome, records, life: request.brokerEpoch), at: time + hold)
+      queue.add(.fetched(broker: at, key, request.id, outcome, sent, life: request.brokerEpoch), at: time + hold)
     }
   }
 
   func serve(_ request: Replication.FetchRequest, of key: PartitionKey, on j: Int) {
     guard nodes[place(ofBroker: j)].quorum != nil else { return }
     guard brokers[j].copies[key]?.replica != nil else {
-      return answerFetch(request, .refused(.unknownTopicOrPartition), [], key, on: j)
+      return answerFetch(request, .refused(.unknownTopicOrPartition), StoredRecords(), key, on: j)
     }
     handle(.fetchRequested(request), key, on: j)
   }
@@ -158,12 +171,9 @@ extension ClusterSimulation {
       let known = copy.log.offset(ofClient: client, sequence: sequence)
       // A late copy of a request whose successor is there already is of no interest to anybody.
       if known == nil, sequence < clients[client].sequence { return }
-      let offset = known ?? copy.log.end
-      if known == nil {
-        promises.writes(brokers[j].id, replica.brokerEpoch, key, in: epoch)
-        append(ReplicatedRecord(epoch: epoch, client: client, sequence: sequence), key, on: j)
-        if endsNow(n) { return }
-      }
+      if known == nil { promises.writes(brokers[j].id, replica.brokerEpoch, key, in: epoch) }
+      guard let offset = write(client, sequence, key, in: epoch, on: j) else { return }
+      if known == nil, endsNow(n) { return }
       brokers[j].lastWrite += 1
       let id = WriteID(brokers[j].lastWrite)
       brokers[j].copies[key]?.pending[id] = (acks, client, sequence, offset)

@@ -13,6 +13,7 @@ package final class ClusterSimulation {
   package struct Options: Sendable {
     package var seed: UInt64
     package var planted: ClusterMistake?
+    package var logs: ClusterLogs
     /// Keeps a line for each input and effect.
     package var traces = false
     /// How long faults happen, in virtual milliseconds.
@@ -21,8 +22,9 @@ package final class ClusterSimulation {
     package var recoversWithin: Int64 = 10_000
     /// As much trouble as a test that runs with every change can afford.
     package static let shortTrouble: Int64 = 3000
-    package init(seed: UInt64, planted: ClusterMistake? = nil) {
+    package init(seed: UInt64, planted: ClusterMistake? = nil, logs: ClusterLogs = .model) {
       self.seed = seed
+      self.logs = logs
       self.planted = planted
     }
   }
@@ -64,6 +66,8 @@ package final class ClusterSimulation {
   var nextProcess: UInt64 = 1
   /// One-way: from, to; and how many faults hold it.
   var cuts: [Int: Int] = [:]
+  /// Where logs are files: a write counts once it is synced (`flush.messages=1`), and no loss of power is too much.
+  var syncsEveryWrite = false
   var lossPerMille = 10
   var troublePause: Int64 = 400
   var oddsOfVoterChange = 12
@@ -98,6 +102,7 @@ package final class ClusterSimulation {
     troublePause = [150, 400, 900][draw(3)]
     oddsOfVoterChange = [4, 12, 1000][draw(3)]
     oddsOfMinimumChange = [2, 10, 1000][draw(3)]
+    syncsEveryWrite = hasFiles && happens(oneIn: 3)
     regions = (0..<(1 + draw(3))).map { "r\($0)" }
     let count = 3 + draw(3)
     let voters = VoterSet((0..<Self.controllerCount).map { Voter(ReplicaKey(controllerID($0), directory(of: $0))) })
@@ -114,7 +119,7 @@ package final class ClusterSimulation {
           id: NodeID(Int32(j)), directory: directory(of: at),
           region: j < regions.count ? regions[j] : regions[draw(regions.count)],
           disk: QuorumDisk(formattedVoters: VoterSet())))
-      brokers.append(ClusterBroker(id: NodeID(Int32(j))))
+      brokers.append(ClusterBroker(id: NodeID(Int32(j)), files: makeFiles(j)))
     }
     clients = Array(repeating: ClusterClient(), count: Self.clientCount)
     for n in nodes.indices { start(n) }
@@ -138,6 +143,7 @@ package final class ClusterSimulation {
       steps += 1
       promises.checkComplete(brokers)
     }
+    if promises.broken == nil { checkFiles() }
     if promises.broken == nil { promises.checkAcknowledged() }
     seen.promotions = promises.promotions
     seen.observersLeading = promises.observersLeading

@@ -66,7 +66,8 @@ extension ClusterSimulation {
   func crash(_ places: [Int], powerLoss: Bool) -> Bool {
     let hit = places.filter { nodes[$0].quorum != nil }
     guard !hit.isEmpty else { return false }
-    let losesTails = powerLoss && mayLose(hit.compactMap(broker(at:)))
+    let isOff = hit.contains { broker(at: $0).flatMap { brokers[$0].files }?.disk.isPowerOff == true }
+    let losesTails = powerLoss && (isOff || mayLose(hit.compactMap(broker(at:))))
     for n in hit {
       seen.crashes += 1
       end(n)
@@ -86,7 +87,13 @@ extension ClusterSimulation {
   }
 
   private func loseTails(of j: Int) {
-    brokers[j].mayHaveLostTail = true
+    brokers[j].mayHaveLostTail = !syncsEveryWrite
+    if let files = brokers[j].files {
+      files.losePower()
+      mark(4, files.disk.effects)
+      for key in brokers[j].copies.keys { brokers[j].copies[key]?.lostPower = true }
+      return
+    }
     for key in brokers[j].copies.keys.sorted() {
       guard let log = brokers[j].copies[key]?.log, log.synced < log.end else { continue }
       brokers[j].copies[key]?.log.truncate(to: log.synced + draw(log.end - log.synced + 1))
@@ -96,7 +103,8 @@ extension ClusterSimulation {
   /// Unsynced records may be lost by fewer copies of a partition at a time than its minimum is, or by one whole Region
   /// where the minimum asks for two. What was lost one after another must have been copied again in between, so that
   /// there is somebody whom the controller may elect.
-  private func mayLose(_ hit: [Int]) -> Bool {
+  func mayLose(_ hit: [Int]) -> Bool {
+    if syncsEveryWrite { return true }
     let losing = Set(brokers.indices.filter { hit.contains($0) || brokers[$0].mayHaveLostTail }.map { brokers[$0].id })
     let images = [promises.canonical.image] + (0..<Self.controllerCount).compactMap { nodes[$0].lead?.image }
     for image in images {

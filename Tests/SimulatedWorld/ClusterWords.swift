@@ -31,6 +31,8 @@ package enum ClusterMistake: Sendable, Hashable {
   case replication(Replication.PlantedBug)
   case metadata(ClusterMetadata.PlantedBug)
   case wiring(WiringBug)
+  /// Shows only where logs are files.
+  case storage(StorageBug)
 
   package var name: String {
     switch self {
@@ -38,11 +40,13 @@ package enum ClusterMistake: Sendable, Hashable {
     case .replication(let bug): bug.rawValue
     case .metadata(let bug): bug.rawValue
     case .wiring(let bug): bug.rawValue
+    case .storage(let bug): bug.rawValue
     }
   }
   package static let all: [ClusterMistake] =
     Consensus.PlantedBug.allCases.map { .quorum($0) } + Replication.PlantedBug.allCases.map { .replication($0) }
     + ClusterMetadata.PlantedBug.allCases.map { .metadata($0) } + WiringBug.allCases.map { .wiring($0) }
+    + StorageBug.allCases.map { .storage($0) }
 }
 
 /// How often something happened: a simulation in which nothing happens proves nothing.
@@ -63,6 +67,9 @@ package struct ClusterSeen: Sendable {
   package var voterChanges = 0
   package var minimumChanges = 0
   package var metadata = 0
+  /// Of logs that are files: opened again, and the power lost in the middle of a change.
+  package var recoveries = 0
+  package var interruptions = 0
   package init() {}
   package static func += (a: inout ClusterSeen, b: ClusterSeen) {
     a.acknowledged += b.acknowledged
@@ -81,6 +88,8 @@ package struct ClusterSeen: Sendable {
     a.voterChanges += b.voterChanges
     a.minimumChanges += b.minimumChanges
     a.metadata += b.metadata
+    a.recoveries += b.recoveries
+    a.interruptions += b.interruptions
   }
 }
 
@@ -117,7 +126,7 @@ enum ClusterEvent {
   case ask(controller: Int, ClusterAsk, by: Int, incarnation: Int)
   case told(broker: Int, incarnation: Int, ClusterTold)
   case fetch(broker: Int, PartitionKey, Replication.FetchRequest)
-  case fetched(broker: Int, PartitionKey, FetchID, FetchOutcome, [ReplicatedRecord], life: BrokerEpoch)
+  case fetched(broker: Int, PartitionKey, FetchID, FetchOutcome, StoredRecords, life: BrokerEpoch)
   case produce(broker: Int, PartitionKey, Acks, client: Int, sequence: Int)
   case produced(client: Int, sequence: Int, offset: Int, WriteAnswer)
   case brokerTick(Int, incarnation: Int)
@@ -164,6 +173,8 @@ struct ControllerLead {
 
 struct ClusterBroker {
   let id: NodeID
+  /// Nil where logs are a model.
+  let files: ClusterFiles?
   var process = UniqueID.zero
   /// Given by the controller; nil until then.
   var life: BrokerEpoch?
@@ -176,8 +187,12 @@ struct ClusterBroker {
 }
 
 struct ClusterCopy {
+  /// The log itself where logs are a model; elsewhere what its files held when they were read last.
   var log = ReplicatedLog()
   var replica: Replica?
+  var underway = Underway.nothing
+  /// Since the files were opened last.
+  var lostPower = false
   var pending: [WriteID: (acks: Acks, client: Int, sequence: Int, offset: Int)] = [:]
 }
 

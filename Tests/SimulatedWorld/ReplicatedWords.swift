@@ -6,6 +6,8 @@ struct ReplicatedRecord: Hashable, Sendable {
   let epoch: LeaderEpoch
   let client: Int
   let sequence: Int
+  /// Of the batch that it lies in, where it lies in a file.
+  var checksum: UInt32 = 0
 }
 
 /// What is simulated: drawn from the seed.

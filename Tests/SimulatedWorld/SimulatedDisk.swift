@@ -13,6 +13,8 @@ public final class SimulatedDisk: Disk {
     case none
     case ignoresSyncData
     case ignoresSyncDirectory
+    /// The first sync of a file after it was cut.
+    case ignoresSyncAfterCut
   }
 
   let world: Mutex<World>
@@ -224,6 +226,7 @@ private final class SimulatedFile: DiskFile {
         throw StorageError(.sync, path, .system(5))
       }
       guard world.bug != .ignoresSyncData else { return }
+      if world.bug == .ignoresSyncAfterCut, case .truncate? = inode.pending.last { return }
       inode.durable = inode.bytes
       inode.pending = []
     }

@@ -5,14 +5,14 @@ import SimulatedWorld
 import Testing
 
 @Suite struct ClusterTests {
-  /// `hack/simulate --world cluster --seeds` goes on where this ends.
+  /// `hack/simulate --world cluster --logs model --seeds` goes on where this ends.
   static let shares: [Range<UInt64>] = (0..<4).map { $0 * 40..<($0 + 1) * 40 }
 
   @Test(arguments: shares) func aClusterKeepsEveryPromiseAndWorksAgain(seeds: Range<UInt64>) {
     var seen = ClusterSeen()
     for seed in seeds {
       let outcome = ClusterSimulation.run(ClusterSimulation.Options(seed: seed))
-      #expect(outcome.failure == nil, "hack/simulate \(seed) --world cluster")
+      #expect(outcome.failure == nil, "hack/simulate \(seed) --world cluster --logs model")
       seen += outcome.seen
     }
     // A world in which nothing goes wrong would prove nothing.

@@ -18,6 +18,9 @@ final class Storage: Sendable {
   /// twice, and no change falls between the image that is opened and what is followed after it.
   private let following = Mutex<Void>(())
 
+  /// False until every partition of the first image has been opened, or has failed to open.
+  private let hasTriedAll = Atomic(false)
+
   private enum Phase {
     case closed
     /// `lacking`: topics of which something could not be opened.
@@ -94,6 +97,7 @@ final class Storage: Sendable {
       }
     }
     for _ in topics { waiting.wait() }
+    hasTriedAll.store(true, ordering: .releasing)
     if !directory.highWatermarks.isEmpty || !directory.wasStoppedCleanly {
       try checkpoints.saveHighWatermarks(of: table.allPartitions)
     }
@@ -198,6 +202,10 @@ final class Storage: Sendable {
   /// Takes deleted topics away at once, and their files after their `file.delete.delay.ms`.
   func remove(_ topics: [UniqueID], on loop: EventLoop) -> [PartitionTable.HeldTopic] {
     let gone = topics.compactMap { table.remove($0) }
+    phase.withLock { phase in
+      guard case .open(let world, let lacking) = phase else { return }
+      phase = .open(world, lacking: lacking.subtracting(topics))
+    }
     for topic in gone { retire(topic.partitions, on: loop) }
     return gone
   }
@@ -235,7 +243,13 @@ final class Storage: Sendable {
     checkpoints.save { self.table.allPartitions }
   }
 
-  /// Closes every log, several at once. False when one of them must be recovered at the next start.
+  /// Whether every log that lies here was left in order, or has been opened since.
+  private var knowsEveryLog: Bool {
+    directory.wasStoppedCleanly || (hasTriedAll.load(ordering: .acquiring) && !lacksPartitions)
+  }
+
+  /// Closes every log, several at once. False when one must be recovered at the next start: that goes for those too that
+  /// the process before has left in disorder, and that nobody has opened since.
   func close(alsoClosing metadata: PartitionLog) -> Bool {
     let unclean = Mutex<[String]>([])
     guard let waiting = try? Semaphore() else { return false }
@@ -250,9 +264,10 @@ final class Storage: Sendable {
       }
     }
     for _ in stride(from: 0, to: logs.count, by: 64) { waiting.wait() }
-    saveCheckpoints()
+    // What was never opened is as the checkpoints have it.
+    if hasTriedAll.load(ordering: .acquiring) { saveCheckpoints() }
     let reasons = unclean.withLock { $0 }
     for reason in reasons { report("a log was not closed cleanly", reason) }
-    return reasons.isEmpty
+    return reasons.isEmpty && knowsEveryLog
   }
 }
