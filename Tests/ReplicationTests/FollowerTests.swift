@@ -74,12 +74,23 @@ import Vocabulary
     #expect(effects.fetches.first?.lastEpoch == LeaderEpoch.none)
   }
 
-  @Test func whatTheLeaderHasRemovedGoesBeforeAnythingIsCommitted() {
-    var stage = Stage(log: Stage.log(upTo: 6, highWatermark: 2, [(1, 0)]))
+  @Test(arguments: [(5, 2), (6, 6)])
+  func whatTheLeaderHasRemovedGoesBeforeAnythingIsCommitted(start: Int64, mark: Int64) {
+    var stage = Stage(log: Stage.log(upTo: 6, highWatermark: mark, [(1, 0)]))
+    stage.elect(1, epoch: 5)
+    let effects = stage.answer(Self.copied(6, 8, epoch: 5, mark: 8, logStart: start))
+    #expect(effects.first == .deleteBefore(Offset(start)))
+    #expect(stage.replica.log.start == Offset(start))
+  }
+
+  /// Its records may never have been committed, and the log would take their producers' repeats for stored.
+  @Test func aFollowerWhoseRecordsTheLeaderCanNoLongerCompareBeginsAnew() {
+    var stage = Stage(log: Stage.log(upTo: 6, highWatermark: 5, [(1, 0)]))
     stage.elect(1, epoch: 5)
     let effects = stage.answer(Self.copied(6, 8, epoch: 5, mark: 8, logStart: 6))
-    #expect(effects.first == .deleteBefore(Offset(6)))
-    #expect(stage.replica.log.start == Offset(6))
+    #expect(effects.first == .restart(at: Offset(6)))
+    #expect(stage.replica.log.start == Offset(6) && stage.replica.log.end == Offset(8))
+    #expect(stage.replica.log.epochs.latest == LeaderEpoch(5))
   }
 
   @Test func aRefusedFetchIsTriedAgainSoonAndThenLessAndLessOften() {

@@ -102,6 +102,13 @@ extension Replica {
   /// ours there need not be the one that was committed, and must not end up below our high watermark.
   private mutating func removeWhatTheLeaderRemoved(before start: Offset, into effects: inout [Effect]) {
     guard start > log.start else { return }
+    if start == log.end, start > log.highWatermark {
+      // Nothing is left to compare by: what we have may be of another history, and so may what our log remembers of its
+      // producers. It would take a record that is nowhere for a repeated one.
+      log.restart(at: start)
+      effects.append(.restart(at: start))
+      return
+    }
     log.start = start
     log.highWatermark = max(log.highWatermark, start)
     log.epochs.removeBefore(start)
