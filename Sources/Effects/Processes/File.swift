@@ -1,4 +1,4 @@
-public import Glibc
+import Glibc
 
 /// Small files as a whole.
 public enum File {
@@ -21,7 +21,7 @@ public enum File {
   }
 
   /// Whoever reads it sees the old file or the new one. Whether it was done.
-  @discardableResult public static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) -> Bool {
+  @discardableResult public static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) -> Bool {
     let new = path + ".new"
     let descriptor = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard descriptor >= 0 else { return false }
