@@ -157,7 +157,7 @@ import Vocabulary
       try log.append($0, origin: .coordinator, leaderEpoch: LeaderEpoch(1), now: Timestamp(milliseconds: 1))
     }
     _ = try outcome.get()
-    return try MetadataLog(log: log).load()
+    return try FormerMetadataLog(log: log).load()
   }
 
   @Test func aLogWithARecordThatIsNotKnownIsNotLoaded() throws {
@@ -172,13 +172,13 @@ import Vocabulary
   @Test func whatWasAppendedIsThereAfterARestart() throws {
     let workshop = try Workshop()
     let log = try workshop.log("__cluster_metadata")
-    let metadata = MetadataLog(log: log)
+    let metadata = FormerMetadataLog(log: log)
     var image = MetadataImage()
     for fact in Self.everyKind {
       try metadata.append([fact])
       image.replay(fact)
     }
-    let again = try MetadataLog(log: log).load()
+    let again = try FormerMetadataLog(log: log).load()
     #expect(again.brokers == image.brokers)
     #expect(again.topics == image.topics)
     #expect(again.configs == image.configs)

@@ -46,7 +46,7 @@ import Vocabulary
   @Test func aLogFromBeforeTheQuorumIsTakenOver() throws {
     let node = try QuorumNode(1)
     let log = try QuorumNode.log(node.disk)
-    let old = MetadataLog(log: log)
+    let old = FormerMetadataLog(log: log)
     try old.append([feature("a")])
     try old.append([feature("b", 7), .producerIDsAllocated(NodeID(1), next: ProducerID(2000))])
     log.close()
@@ -210,8 +210,8 @@ import Vocabulary
   @Test func aLogWhoseBeginningIsGoneIsNotBelieved() throws {
     let node = try QuorumNode(1)
     let log = try QuorumNode.log(node.disk)
-    try MetadataLog(log: log).append([feature("a"), feature("b")])
-    try MetadataLog(log: log).append([feature("c")])
+    try FormerMetadataLog(log: log).append([feature("a"), feature("b")])
+    try FormerMetadataLog(log: log).append([feature("c")])
     _ = try log.deleteRecords(before: Offset(2))
     log.close()
     #expect(throws: StartRefusal.self) { try node.start() }
