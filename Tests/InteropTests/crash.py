@@ -1,6 +1,7 @@
 """Kills a broker under load and reads everything back. Run through hack/crash."""
 
 import argparse
+import contextlib
 import random
 import shutil
 import sys
@@ -184,8 +185,12 @@ def main():
                 time.sleep(chance.random() * 1.5)
                 broker.crash()
                 print(f"round {number}: {history.count()} acknowledged, back after {broker.ready_after * 1000:.0f} ms", flush=True)
-        finally:
-            load.stop()
+        except Exception as error:
+            # Why the rounds ended is worth more than what became of the load because of it.
+            with contextlib.suppress(Exception):
+                load.stop()
+            raise error
+        load.stop()
         committed = dict(load.committed)
         wrong = check(broker, history, committed)
         broker.restart()

@@ -1,5 +1,7 @@
 """What is still there after a clean stop and after SIGKILL."""
 
+import time
+
 import pytest
 from broker import until
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicCollection, TopicPartition
@@ -30,6 +32,18 @@ def test_records_of_every_codec_are_there(private, name, again):
         assert values(read(broker, f"{name}-{codec}", 200)) == records
         (next_one,) = send(broker, f"{name}-{codec}", [b"after"])
         assert next_one.offset() == 200
+
+
+@both_endings
+def test_a_broker_that_is_alone_leads_its_partitions_for_longer_than_a_session(private, name, again):
+    session = 0.3
+    broker = private({"broker.session.timeout.ms": int(session * 1000), "broker.heartbeat.interval.ms": 100})
+    send(broker, name, [b"before"])
+    again(broker)
+    time.sleep(3 * session)
+    (after,) = send(broker, name, [b"after"])
+    assert after.offset() == 1
+    assert len(admin(broker).list_topics(timeout=10).brokers) == 1
 
 
 @both_endings

@@ -15,9 +15,12 @@ struct ControllerUpkeep: Sendable {
 
   func start() {
     let reader = broker.settings.reader
-    let session = reader.milliseconds("broker.session.timeout.ms")
-    every(max(.milliseconds(10), TimeSpan(nanoseconds: session.nanoseconds / Self.checksPerSession))) { broker in
-      broker.controller?.fenceSilent { broker.inherited($0) }
+    // A broker that is alone sends no heartbeats to itself: while this process runs, it is not silent.
+    if broker.settings.quorum != .alone {
+      let session = reader.milliseconds("broker.session.timeout.ms")
+      every(max(.milliseconds(10), TimeSpan(nanoseconds: session.nanoseconds / Self.checksPerSession))) { broker in
+        broker.controller?.fenceSilent { broker.inherited($0) }
+      }
     }
     if reader.flag("auto.leader.rebalance.enable") {
       every(.seconds(Int64(reader.int("leader.imbalance.check.interval.seconds"))), Self.balance)
