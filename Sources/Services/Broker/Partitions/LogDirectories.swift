@@ -11,6 +11,12 @@ struct LogDirectories {
   /// elsewhere.
   let absent: [String]
 
+  init(home: LogDirectory, partitions: [LogDirectory], absent: [String]) {
+    self.home = home
+    self.partitions = partitions
+    self.absent = absent
+  }
+
   /// A node with one folder for everything.
   init(_ directory: LogDirectory) {
     home = directory
