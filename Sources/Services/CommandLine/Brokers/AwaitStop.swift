@@ -19,7 +19,7 @@ private func awaitStop(_ arguments: Arguments, _ console: Console) async throws 
   try await Session.run(arguments, retrying: .seconds(2)) { client in
     while true {
       let gate: StopGate
-      do { gate = try await client.stopGate(for: node) } catch {
+      do { gate = try await client.stopGate(for: node) } catch let unknown as UnknownBroker { throw unknown } catch {
         console.note("broker \(node.value) does not answer, so that nobody waits for it: \(error)")
         return
       }
@@ -36,6 +36,14 @@ private func awaitStop(_ arguments: Arguments, _ console: Console) async throws 
   }
 }
 
+private struct UnknownBroker: Error, CustomStringConvertible {
+  let node: NodeID
+  let known: [Int32]
+  var description: String {
+    "there is no broker \(node.value) in this cluster; there are \(known.sorted().map { String($0) }.joined(separator: ", "))"
+  }
+}
+
 extension ClusterClient {
   /// Topics in one DescribeConfigs request.
   private static var topicsMax: Int { 500 }
@@ -44,6 +52,9 @@ extension ClusterClient {
 
   fileprivate func stopGate(for node: NodeID) async throws -> StopGate {
     let brokers = try await cluster().brokers
+    guard brokers.contains(where: { $0.brokerID == node.value }) else {
+      throw UnknownBroker(node: node, known: brokers.map(\.brokerID))
+    }
     let regions = Dictionary(
       brokers.map { (NodeID($0.brokerID), $0.rack?.split(separator: "/").first.map(String.init) ?? "") }
     ) { first, _ in first }
