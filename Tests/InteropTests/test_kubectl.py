@@ -129,6 +129,24 @@ def test_what_cannot_be_meant_is_answered_in_one_sentence(tmp_path, words, compl
     assert complaint in said and len(said.splitlines()) == 1
 
 
+@pytest.mark.skipif(not KUBECTL, reason="there is no kubectl")
+def test_kubectl_applies_the_chart(tmp_path, local):
+    local.up("--regions", "a")
+    rendered = subprocess.run(
+        [CHECKOUT / "hack" / "render-chart", "--include-crds", "--set", "allNamespaces=true", "--set", "peer.create=true"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    environment = {**os.environ, "KUBECONFIG": str(local.folder / "kubeconfig"), "HOME": str(tmp_path)}
+    for expected in ("serverside-applied", "serverside-applied"):
+        done = subprocess.run(
+            [KUBECTL, "apply", "--server-side", "--force-conflicts", "-f", "-"], env=environment, input=rendered,
+            capture_output=True, text=True, timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        kinds = len([document for document in yaml.safe_load_all(rendered) if document])
+        assert len([line for line in done.stdout.splitlines() if line.endswith(expected)]) == kinds
+
+
 def test_for_a_gitops_repository_it_is_printed_and_nobody_is_asked(tmp_path):
     plugin = Plugin(tmp_path, None)
     words = ("regions", "register", "far", "-n", "kafka", "-o", "yaml", "--location", "eu-west-1")

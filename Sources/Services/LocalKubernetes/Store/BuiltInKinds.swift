@@ -66,6 +66,9 @@ enum BuiltInKinds {
     kind(
       "apps", ["v1"], "statefulsets", "StatefulSet", short: ["sts"], status: true, generation: true, scale: true,
       columns: [.init("Ready", ".status")], categories: ["all"]),
+    kind(
+      "apps", ["v1"], "deployments", "Deployment", short: ["deploy"], status: true, generation: true,
+      columns: [.init("Replicas", ".spec.replicas")], categories: ["all"]),
     kind("events.k8s.io", ["v1"], "events", "Event", short: ["ev"]),
     kind(
       "discovery.k8s.io", ["v1"], "endpointslices", "EndpointSlice",
