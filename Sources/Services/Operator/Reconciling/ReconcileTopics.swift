@@ -1,3 +1,4 @@
+import CMalloc
 import JSONValue
 import KubernetesAPI
 import KubernetesResources
@@ -39,6 +40,8 @@ extension Reconciler {
     let calm = situation.map { TopicMemory.Calm(news: news, brokers: $0.brokers.hashValue) }
     var memory = topicMemory.withLock { $0.removeValue(forKey: name) } ?? TopicMemory()
     defer { topicMemory.withLock { $0[name] = memory } }
+    // What so many topics come to for a moment is not kept for the hours until the next one.
+    defer { if memory.settled.count > Self.topicsAtOnce { malloc_give_back() } }
     if let calm, memory.calm == calm { return pause([], [], isDone: true) }
     memory.calm = nil
     let keys = sights.topics(of: name)
