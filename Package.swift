@@ -51,6 +51,7 @@ let decisions: [Target] = [
   module("Decisions", "Coordination", uses: ["Vocabulary"]),
   module("Decisions", "Consensus", uses: ["Vocabulary"]),
   module("Decisions", "Replication", uses: ["Vocabulary"]),
+  module("Decisions", "MirrorPlanning", uses: ["Vocabulary"]),
   module("Decisions", "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
 ]
 
@@ -74,7 +75,7 @@ let services: [Target] = [
     "Services", "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
-      "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "CPCRE2",
+      "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "MirrorPlanning", "CPCRE2",
     ]),
   module(
     "Services", "LocalKubernetes",
@@ -116,6 +117,7 @@ let testing: [Target] = [
     path: "Tests/SimulationTests", swiftSettings: strict),
   tests(of: "Consensus", uses: ["Vocabulary", "SimulatedWorld"]),
   tests(of: "Replication", uses: ["Vocabulary"]),
+  tests(of: "MirrorPlanning", uses: ["Vocabulary"]),
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),

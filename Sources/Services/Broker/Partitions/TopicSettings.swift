@@ -13,6 +13,8 @@ struct TopicSettings: Equatable, Sendable {
   let fileDeleteDelay: TimeSpan
   let leaderThrottle: ThrottledReplicas
   let followerThrottle: ThrottledReplicas
+  /// The mirror that writes the topic; nil where clients do.
+  let mirrorLink: String?
 
   /// The values have been checked when they were set.
   init(_ own: [String: String], inherited: ConfigResolution, producerExpiry: TimeSpan) {
@@ -47,6 +49,7 @@ struct TopicSettings: Equatable, Sendable {
     fileDeleteDelay = values.span("file.delete.delay.ms")
     leaderThrottle = ThrottledReplicas(values.text("leader.replication.throttled.replicas")) ?? .these([])
     followerThrottle = ThrottledReplicas(values.text("follower.replication.throttled.replicas")) ?? .these([])
+    mirrorLink = own["mirror.link"]
   }
 }
 

@@ -1,0 +1,151 @@
+public import Vocabulary
+
+/// The names of mirrors follow those of topics, which makes them safe in keys and in commands.
+extension MetadataImage {
+  /// In the order of their names.
+  public var mirrors: [String] {
+    configs.keys.compactMap { if case .mirror(let name) = $0 { name } else { nil } }.sorted()
+  }
+
+  /// The topics that a mirror writes, in the order of their names.
+  public func topics(mirroredBy link: String) -> [TopicState] {
+    topicsByName.filter { configs(of: .topic($0.name.text))["mirror.link"] == link }
+  }
+
+  func checkMirror(_ name: String, after changes: [MetadataRecord]) throws(Refusal) {
+    guard TopicName(name) != nil else {
+      throw Refusal(.invalidRequest, "'\(name)' is no name for a mirror: it must be one that a topic could have.")
+    }
+    guard configs(of: .mirror(name))["bootstrap.servers"] == nil else { return }
+    let isCreated = changes.contains { change in
+      if case .configChanged(_, "bootstrap.servers", .some) = change { true } else { false }
+    }
+    guard isCreated else {
+      throw Refusal(.invalidRequest, "There is no mirror '\(name)'; the first thing to say is its bootstrap.servers.")
+    }
+  }
+
+  /// A failover has no way back; a mirror does not move to another source.
+  func checkTransition(_ mirror: ConfigResource, _ key: String, _ value: String?) throws(Refusal) {
+    let now = configs(of: mirror)
+    if key == "state", now["state"] == "failover", value != "failover" {
+      throw Refusal(.invalidRequest, "The mirror has failed over: its topics are this cluster's own by now.")
+    }
+    if key == "state", value == "failover", now["source.cluster.id"] == nil {
+      throw Refusal(.invalidRequest, "The mirror has never reached its source: there is nothing to fail over to.")
+    }
+    if key == "bootstrap.servers", value == nil {
+      throw Refusal(.invalidRequest, "A mirror needs bootstrap.servers.")
+    }
+  }
+}
+
+/// A topic as it stands at the source.
+public struct MirroredTopic: Sendable {
+  public let name: TopicName
+  public let id: UniqueID
+  /// The leader epoch of each partition.
+  public let epochs: [LeaderEpoch]
+  public let replicationFactor: Int16
+  public let configs: [(key: String, value: String?)]
+
+  public init(
+    name: TopicName, id: UniqueID, epochs: [LeaderEpoch], replicationFactor: Int16,
+    configs: [(key: String, value: String?)]
+  ) {
+    self.name = name
+    self.id = id
+    self.epochs = epochs
+    self.replicationFactor = replicationFactor
+    self.configs = configs
+  }
+}
+
+extension MetadataImage {
+  /// How far above the source's leader epoch that of a copy begins. What a cluster writes after a failover has epochs
+  /// that the source does not reach until it has held so many elections more: where both wrote at the same offsets, the
+  /// logs show it.
+  public static let mirrorEpochHeadroom: Int32 = 1 << 16
+
+  /// Makes a topic that a mirror writes: with the source's name and id.
+  public func createMirrored(
+    _ topic: MirroredTopic, by link: String, path: [String], defaults: TopicDefaults
+  ) -> Decision<Result<CreatedTopic, Refusal>> {
+    guard topics[topic.id] == nil else {
+      return Decision(
+        records: [], answer: .failure(Refusal(.topicAlreadyExists, "Another topic here has the id \(topic.id).")))
+    }
+    let brokers = liveBrokers.count
+    let creation = TopicCreation(
+      name: topic.name.text,
+      layout: .counted(
+        partitions: Int32(clamping: topic.epochs.count),
+        replicationFactor: min(max(1, topic.replicationFactor), Int16(clamping: max(1, brokers)))),
+      configs: topic.configs, id: topic.id)
+    let plain = create(creation, defaults: defaults)
+    guard case .success = plain.answer else { return plain }
+    var records = plain.records.map { raised($0, topic.epochs) }
+    records.append(.configChanged(.topic(topic.name.text), key: "mirror.link", value: link))
+    records.append(.configChanged(.topic(topic.name.text), key: "mirror.path", value: path.joined(separator: ",")))
+    return Decision(records: records, answer: plain.answer)
+  }
+
+  /// Gives a mirrored topic the partitions that the source has got.
+  public func growMirrored(_ topic: MirroredTopic) -> Decision<Result<Void, Refusal>> {
+    let plain = addPartitions(to: topic.name.text, total: Int32(clamping: topic.epochs.count), assigned: nil)
+    return Decision(records: plain.records.map { raised($0, topic.epochs) }, answer: plain.answer)
+  }
+
+  private func raised(_ record: MetadataRecord, _ epochs: [LeaderEpoch]) -> MetadataRecord {
+    guard case .partitionCreated(let id, let index, var state) = record, epochs.indices.contains(Int(index.value))
+    else { return record }
+    state.leaderEpoch = Self.above(epochs[Int(index.value)])
+    return .partitionCreated(topic: id, index, state)
+  }
+
+  private static func above(_ epoch: LeaderEpoch) -> LeaderEpoch {
+    LeaderEpoch(Int32(clamping: Int64(max(0, epoch.value)) + Int64(mirrorEpochHeadroom)))
+  }
+
+  /// Raises the epochs of partitions whose source has caught up with them: nothing newer could be copied otherwise.
+  public func raiseMirrored(_ id: UniqueID, above epochs: [LeaderEpoch]) -> [MetadataRecord] {
+    guard let topic = topics[id] else { return [] }
+    return zip(topic.partitions.indices, epochs).compactMap { index, epoch in
+      var state = topic.partitions[index]
+      guard state.leaderEpoch < epoch else { return nil }
+      state.leaderEpoch = Self.above(epoch)
+      state.partitionEpoch += 1
+      return .partitionCreated(topic: id, PartitionIndex(Int32(index)), state)
+    }
+  }
+
+  /// Makes everything that a mirror has written this cluster's own, in a new generation. Every leader gets a new epoch,
+  /// in which it takes the first write.
+  public func promote(
+    _ link: String, generation: Int32, reports: [TopicName: String], at time: Timestamp
+  ) -> Decision<Result<Void, Refusal>> {
+    let mirror = configs(of: .mirror(link))
+    guard mirror["state"] == "failover" else {
+      return Decision(
+        records: [], answer: .failure(Refusal(.invalidRequest, "The mirror '\(link)' was not asked to fail over.")))
+    }
+    guard mirror["promoted"] == nil else { return Decision(records: [], answer: .success(())) }
+    var records: [MetadataRecord] = [
+      .configChanged(.mirror(link), key: "generation", value: String(generation)),
+      .configChanged(.mirror(link), key: "promoted", value: String(time.milliseconds)),
+    ]
+    for topic in topics(mirroredBy: link) {
+      let resource = ConfigResource.topic(topic.name.text)
+      records.append(.configChanged(resource, key: "mirror.link", value: nil))
+      if let report = reports[topic.name] {
+        records.append(.configChanged(resource, key: "mirror.report", value: report))
+      }
+      for (index, partition) in topic.partitions.enumerated() where partition.leader != .none {
+        records.append(
+          .partitionChanged(
+            topic: topic.id, PartitionIndex(Int32(index)), PartitionChange(leader: partition.leader)))
+      }
+    }
+    return Decision(records: records, answer: .success(()))
+  }
+}
