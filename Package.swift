@@ -93,7 +93,8 @@ let services: [Target] = [
     uses: [
       "Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker",
       "JSONValue",
-      "KubernetesAPI", "KubernetesResources", "LocalKubernetes", "Operator", "Processes", "Telemetry", "YAML",
+      "KubernetesAPI", "KubernetesResources", "LocalKubernetes", "MirrorPlanning", "Operator", "Processes",
+      "Telemetry", "YAML",
     ]),
 ]
 

@@ -65,3 +65,22 @@ private func report(
   }
   return (["generation=\(generation)"] + parts).joined(separator: ";")
 }
+
+extension PartitionFinding {
+  /// The partitions of a report, in order; nil for one of which nothing was known.
+  public static func parse(_ report: String) -> [(index: Int, finding: PartitionFinding?)] {
+    report.split(separator: ";").compactMap { part in
+      guard let colon = part.firstIndex(of: ":"), let index = Int(part[..<colon]) else { return nil }
+      var values: [Substring: Int64] = [:]
+      for pair in part[part.index(after: colon)...].split(separator: ",") {
+        let halves = pair.split(separator: "=", maxSplits: 1)
+        if halves.count == 2, let number = Int64(halves[1]) { values[halves[0]] = number }
+      }
+      guard let end = values["end"] else { return (index, nil) }
+      let finding = PartitionFinding(
+        end: Offset(end), sourceEnd: values["source.end"].map { Offset($0) },
+        age: values["age.ms"].map { .milliseconds($0) })
+      return (index, finding)
+    }
+  }
+}

@@ -67,7 +67,8 @@ extension MetadataImage {
   /// logs show it.
   public static let mirrorEpochHeadroom: Int32 = 1 << 16
 
-  /// Makes a topic that a mirror writes: with the source's name and id.
+  /// Makes a topic that a mirror writes: with the source's name and id, and as many replicas as there or as are the
+  /// default here, whichever is more and there are brokers for.
   public func createMirrored(
     _ topic: MirroredTopic, by link: String, path: [String], defaults: TopicDefaults
   ) -> Decision<Result<CreatedTopic, Refusal>> {
@@ -80,7 +81,8 @@ extension MetadataImage {
       name: topic.name.text,
       layout: .counted(
         partitions: Int32(clamping: topic.epochs.count),
-        replicationFactor: min(max(1, topic.replicationFactor), Int16(clamping: max(1, brokers)))),
+        replicationFactor: min(
+          max(1, topic.replicationFactor, defaults.replicationFactor), Int16(clamping: max(1, brokers)))),
       configs: topic.configs, id: topic.id)
     let plain = create(creation, defaults: defaults)
     guard case .success = plain.answer else { return plain }

@@ -15,7 +15,7 @@ final class Mirrors: Sendable {
   private let state = Mutex(State())
 
   private struct State {
-    var links: [String: (order: MirrorOrder, link: MirrorLink, conductor: MirrorConductor)] = [:]
+    var links: [String: Entry] = [:]
     var isStopped = false
   }
 
@@ -41,13 +41,20 @@ final class Mirrors: Sendable {
     let orders = names.compactMap { MirrorOrder($0, in: image) }
     let (current, gone) = bringInLine(orders, broker)
     for link in gone { link.stop() }
-    for (order, link, conductor) in current {
-      link.follow(order, image)
-      conductor.tick(order, link, image)
+    for entry in current {
+      entry.link.follow(entry.order, image)
+      entry.conductor.tick(entry.order, entry.link, image)
+      entry.groups.tick(entry.order, entry.link, image)
     }
   }
 
-  private typealias Entry = (order: MirrorOrder, link: MirrorLink, conductor: MirrorConductor)
+  /// One mirror, and the parts of it that work here.
+  private struct Entry: Sendable {
+    var order: MirrorOrder
+    let link: MirrorLink
+    let conductor: MirrorConductor
+    let groups: MirrorGroups
+  }
 
   private func bringInLine(_ orders: [MirrorOrder], _ broker: Broker) -> ([Entry], [MirrorLink]) {
     let world = MirrorLink.World(
@@ -58,11 +65,12 @@ final class Mirrors: Sendable {
       var gone: [MirrorLink] = []
       for order in orders {
         if let known = state.links[order.name], known.order.bootstrap == order.bootstrap {
-          links[order.name] = (order, known.link, known.conductor)
+          links[order.name] = known
+          links[order.name]?.order = order
         } else {
-          links[order.name] = (
-            order, MirrorLink(order, node: broker.settings.nodeID, world), MirrorConductor(order.name, broker)
-          )
+          links[order.name] = Entry(
+            order: order, link: MirrorLink(order, node: broker.settings.nodeID, world),
+            conductor: MirrorConductor(order.name, broker), groups: MirrorGroups(order.name, broker))
         }
       }
       for (name, old) in state.links where links[name]?.link !== old.link { gone.append(old.link) }

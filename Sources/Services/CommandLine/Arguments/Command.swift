@@ -52,6 +52,7 @@ struct Command: Sendable {
 
 /// Every command, in the order of the help.
 let allCommands: [Command] = [
-  topicCommands, moveCommands, brokerCommands, quorumCommands, groupCommands, configCommands, localCommands,
+  topicCommands, moveCommands, brokerCommands, quorumCommands, groupCommands, configCommands, mirrorCommands,
+  localCommands,
   [produceCommand, consumeCommand, logDumpCommand],
 ].flatMap { $0 }
