@@ -352,6 +352,26 @@ def test_a_failover_takes_writes_and_reports_what_is_lost(pair):
     assert "failed over" in refused
 
 
+def test_producers_of_both_clusters_are_never_taken_for_one_another(pair):
+    """After a failover the log remembers the source's producers: nobody here may have the id of one of them."""
+    source, target = pair
+    once = {"enable.idempotence": True}
+    make_topic(target, "own")
+    write(target, "own", ["an id is given out before there is a mirror"], **once)
+    make_topic(source, "shared")
+    for i in range(5):
+        write(source, "shared", [f"theirs-{i}"], **once)
+    mirror(source, target, "--topics", "shared")
+    await_copy(source, target, "shared")
+    source.kill()
+    tool("mirrors", "failover", "eu", "--bootstrap-server", target.bootstrap)
+    for i in range(5):
+        write(target, "shared", [f"ours-{i}"], **once)
+    assert [r[2].decode() for r in read(target, "shared")] == [
+        *(f"theirs-{i}" for i in range(5)), *(f"ours-{i}" for i in range(5)),
+    ]
+
+
 def committed(broker, group, *partitions):
     reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "log_level": 0})
     try:

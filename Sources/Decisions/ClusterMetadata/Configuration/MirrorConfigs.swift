@@ -14,12 +14,15 @@ public enum MirrorConfigs {
       "gap.policy", .choice(["halt", "accept"]), "halt",
       "What to do about records that the source removed before they were copied."),
     key("source.cluster.id", .string, nil, "The cluster that was found, and the only one that is copied from."),
+    key(
+      "producer.ids.from", .long(0...Int64.max), nil,
+      "Since the mirror began, no producer of this cluster gets an id below it: those may be the source's."),
     key("generation", .int(1...Int64(Int32.max)), nil, "Rises with every change of who owns the topics."),
     key("promoted", .string, nil, "When the failover was done, in milliseconds since 1970."),
   ]
   public static let byName: [String: ConfigDefinition] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-  private static let own: Set<String> = ["source.cluster.id", "generation", "promoted"]
+  private static let own: Set<String> = ["source.cluster.id", "producer.ids.from", "generation", "promoted"]
 
   /// Whether a key belongs to the machinery: people read it and cannot change it.
   public static func isOwn(_ key: String, of resource: ConfigResource) -> Bool {

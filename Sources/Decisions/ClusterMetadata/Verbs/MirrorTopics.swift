@@ -12,6 +12,34 @@ extension MetadataImage {
     topicsByName.filter { configs(of: .topic($0.name.text))["mirror.link"] == link }
   }
 
+  /// Producers get no ids below it.
+  ///
+  /// A mirrored log remembers the producers of another cluster. If a producer of this one got the id of one of those, its
+  /// first batches would be taken for repetitions after a failover, and be lost while they are acknowledged.
+  public var leastProducerID: ProducerID {
+    ProducerID(mirrors.compactMap { configs(of: .mirror($0))["producer.ids.from"].flatMap { Int64($0) } }.max() ?? 0)
+  }
+
+  /// The source of a mirror has been found: from now on the mirror copies from it and from no other.
+  /// - Parameter chance: any number: clusters that mirror each other must not draw the same.
+  public func adopt(_ sourceID: String, by link: String, chance: UInt32) -> [MetadataRecord] {
+    guard configs(of: .mirror(link))["source.cluster.id"] == nil else { return [] }
+    let range = Self.mirrorProducerIDs
+    // A cluster that has a range of its own stays in it.
+    let first = max(nextProducerID.value, range * (1 + Int64(chance) % (Int64(Int32.max) - 1)))
+    let next = nextProducerID.value >= range ? nextProducerID.value : first
+    var records: [MetadataRecord] = [
+      .configChanged(.mirror(link), key: "source.cluster.id", value: sourceID),
+      .configChanged(.mirror(link), key: "generation", value: "1"),
+      .configChanged(.mirror(link), key: "producer.ids.from", value: String(next)),
+    ]
+    if next > nextProducerID.value { records.append(.producerIDsAllocated(.none, next: ProducerID(next))) }
+    return records
+  }
+
+  /// How many producer ids a cluster with mirrors has to itself.
+  private static let mirrorProducerIDs: Int64 = 1 << 32
+
   func checkMirror(_ name: String, after changes: [MetadataRecord]) throws(Refusal) {
     guard TopicName(name) != nil else {
       throw Refusal(.invalidRequest, "'\(name)' is no name for a mirror: it must be one that a topic could have.")

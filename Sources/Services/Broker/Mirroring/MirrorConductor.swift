@@ -95,13 +95,9 @@ final class MirrorConductor: Sendable {
   }
 
   private func adopt(_ sourceID: String) {
-    let name = name
+    let (name, chance) = (name, UInt32.random(in: 0 ... .max))
     broker.change { draft in
-      guard draft.image.configs(of: .mirror(name))["source.cluster.id"] == nil else { return }
-      draft.add([
-        .configChanged(.mirror(name), key: "source.cluster.id", value: sourceID),
-        .configChanged(.mirror(name), key: "generation", value: "1"),
-      ])
+      draft.add(draft.image.adopt(sourceID, by: name, chance: chance))
     } then: { _ in
       self.rest()
     }
