@@ -352,6 +352,86 @@ def test_a_failover_takes_writes_and_reports_what_is_lost(pair):
     assert "failed over" in refused
 
 
+@pytest.mark.parametrize("round", range(3))
+def test_a_switchover_under_load_loses_and_doubles_nothing(pair, round):
+    source, target = pair
+    make_topic(source, "moving", 2)
+    mirror(source, target)
+    await_copy(source, target, "moving", 1)
+    acknowledged, refused, stop = [], [], threading.Event()
+
+    def told(error, message):
+        if error:
+            refused.append(error)
+        else:
+            acknowledged.append((message.partition(), message.offset(), message.value()))
+
+    def load():
+        producer = Producer(
+            {"bootstrap.servers": source.bootstrap, "enable.idempotence": True, "message.timeout.ms": 4000,
+             "linger.ms": 2, "log_level": 0}
+        )
+        count = 0
+        while not stop.is_set() and not refused:
+            producer.produce("moving", f"{count}", partition=count % 2, on_delivery=told)
+            producer.poll(0.001)
+            count += 1
+        producer.flush(10)
+
+    writer = threading.Thread(target=load)
+    writer.start()
+    until(lambda: len(acknowledged) > 100 * (round + 1), "it is under load")
+    report = json.loads(tool("mirrors", "switchover", "eu", "-o", "json", "--bootstrap-server", target.bootstrap))
+    stop.set()
+    writer.join()
+    assert report["generation"] == 2 and all(entry["knownLoss"] == 0 for entry in report["partitions"])
+    assert acknowledged
+    for partition in (0, 1):
+        until(lambda p=partition: ends(target, "moving", p), "it is led", every=0.1)
+        here = read(target, "moving", partition)
+        assert here == read(source, "moving", partition)
+        held = {offset: value for offset, _, value, _ in here}
+        assert len(set(held.values())) == len(held)
+        for place, offset, value in acknowledged:
+            assert place != partition or held.get(offset) == value
+    write(target, "moving", ["mine"], **{"enable.idempotence": True})
+    errors = []
+    late = Producer({"bootstrap.servers": source.bootstrap, "message.timeout.ms": 2000, "log_level": 0})
+    late.produce("moving", "late", partition=0, on_delivery=lambda error, _: errors.append(error))
+    late.flush(5)
+    assert errors[0] is not None
+
+
+def test_a_switchover_goes_on_after_crashes_or_is_given_up(pair):
+    source, target = pair
+    make_topic(source, "careful")
+    write(source, "careful", [f"{i}" for i in range(100)])
+    mirror(source, target)
+    await_copy(source, target, "careful")
+    # Given up while the source is away: it is opened again.
+    source.kill()
+    tool("configs", "set", "mirror", "eu", "state=switchover", "--bootstrap-server", target.bootstrap)
+    until(lambda: status(target)["problems"], "it waits for the source", every=0.1)
+    target.crash()
+    tool("mirrors", "resume", "eu", "--bootstrap-server", target.bootstrap)
+    source.start()
+
+    def fence():
+        found = admin(source).describe_configs([ConfigResource(ResourceType.TOPIC, "careful")])
+        return next(iter(found.values())).result(20)["mirror.fence"].value
+
+    until(lambda: not fence(), "the source is open", every=0.1)
+    write(source, "careful", ["more"])
+    await_copy(source, target, "careful")
+    # A crash of the one that takes over.
+    tool("configs", "set", "mirror", "eu", "state=switchover", "--bootstrap-server", target.bootstrap)
+    target.crash()
+    until(lambda: status(target)["promoted"], "it is done", within=40, every=0.2)
+    assert fence().endswith(":2")
+    until(lambda: ends(target, "careful") == (0, 101), "all is there", every=0.1)
+    write(target, "careful", ["mine"])
+
+
 def test_producers_of_both_clusters_are_never_taken_for_one_another(pair):
     """After a failover the log remembers the source's producers: nobody here may have the id of one of them."""
     source, target = pair
@@ -421,8 +501,7 @@ def test_offsets_of_groups_are_carried_back_and_forth_but_never_beyond_what_was_
 
 def test_what_is_not_there_is_refused_plainly(pair):
     source, target = pair
-    for verb in ("switchover", "failback"):
-        assert "not there yet" in tool("mirrors", verb, "eu", "--bootstrap-server", target.bootstrap, fails=True)
+    assert "not there yet" in tool("mirrors", "failback", "eu", "--bootstrap-server", target.bootstrap, fails=True)
     assert "no mirror" in tool("mirrors", "pause", "nobody", "--bootstrap-server", target.bootstrap, fails=True)
 
 

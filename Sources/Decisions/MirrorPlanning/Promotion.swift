@@ -54,7 +54,7 @@ public func planPromotion(
 }
 
 /// One line for a topic: `generation=2;0:end=100,source.end=120,age.ms=350;1:unknown`.
-private func report(
+func report(
   _ name: TopicName, _ count: Int, _ found: [TopicPartition: PartitionFinding], generation: Int32
 ) -> String {
   let parts = (0..<count).map { index in

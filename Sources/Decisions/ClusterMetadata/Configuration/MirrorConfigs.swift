@@ -8,8 +8,9 @@ public enum MirrorConfigs {
     key("topics", .freeList, "*", "Topics to mirror: names, or beginnings of names with a * after them."),
     key("groups", .freeList, "*", "Groups whose offsets are carried, in the same words; none when empty."),
     key(
-      "state", .choice(["running", "paused", "failover"]), "running",
-      "failover makes the topics writable here; there is no way back from it."),
+      "state", .choice(["running", "paused", "switchover", "failover"]), "running",
+      "switchover and failover make the topics writable here, the first only once it has every record of the source; "
+        + "there is no way back from what is done."),
     key(
       "gap.policy", .choice(["halt", "accept"]), "halt",
       "What to do about records that the source removed before they were copied."),
@@ -17,17 +18,20 @@ public enum MirrorConfigs {
     key(
       "producer.ids.from", .long(0...Int64.max), nil,
       "Since the mirror began, no producer of this cluster gets an id below it: those may be the source's."),
+    key("attempt", .int(0...Int64(Int32.max)), "0", "How many switchovers were asked for."),
     key("generation", .int(1...Int64(Int32.max)), nil, "Rises with every change of who owns the topics."),
     key("promoted", .string, nil, "When the failover was done, in milliseconds since 1970."),
   ]
   public static let byName: [String: ConfigDefinition] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-  private static let own: Set<String> = ["source.cluster.id", "producer.ids.from", "generation", "promoted"]
+  /// The key of a topic that a switchover of another cluster sets, over the network as any tool could.
+  public static let fence = "mirror.fence"
+  private static let own: Set<String> = ["source.cluster.id", "producer.ids.from", "attempt", "generation", "promoted"]
 
   /// Whether a key belongs to the machinery: people read it and cannot change it.
   public static func isOwn(_ key: String, of resource: ConfigResource) -> Bool {
     switch resource {
-    case .topic: key.hasPrefix("mirror.")
+    case .topic: key.hasPrefix("mirror.") && key != fence
     case .mirror: own.contains(key)
     case .broker, .allBrokers: false
     }

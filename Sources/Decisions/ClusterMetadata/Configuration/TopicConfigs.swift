@@ -79,6 +79,10 @@ public enum TopicConfigs {
       "min.insync.replicas", .int(1...Int64(Int32.max)), "1",
       "Replicas that must have a record before acks=all is answered."),
     own(
+      "mirror.fence", .freeList, nil,
+      "Clusters that are taking the topic over, each with the number of its attempt: while there is one, clients "
+        + "write nothing. Set by a switchover."),
+    own(
       "mirror.link", .string, nil,
       "The mirror that writes this topic: clients cannot. Set by the mirror, never by hand."),
     own(

@@ -31,7 +31,10 @@ extension MetadataImage {
           records.append(.configChanged(resource, key: key, value: value))
         }
       }
-      if case .mirror(let name) = resource { try checkMirror(name, after: records) }
+      if case .mirror(let name) = resource {
+        try checkMirror(name, after: records)
+        records += countAttempt(resource, records)
+      }
       records += try consequences(of: records, on: resource, inherited)
       return Decision(records: records, answer: .success(()))
     } catch {

@@ -53,14 +53,21 @@ extension MetadataImage {
     }
   }
 
+  /// Each switchover that is asked for has a number, so that what belongs to an earlier one cannot undo it.
+  func countAttempt(_ mirror: ConfigResource, _ changes: [MetadataRecord]) -> [MetadataRecord] {
+    guard changes.contains(.configChanged(mirror, key: "state", value: "switchover")) else { return [] }
+    let attempt = configs(of: mirror)["attempt"].flatMap { Int32($0) } ?? 0
+    return [.configChanged(mirror, key: "attempt", value: String(attempt == .max ? attempt : attempt + 1))]
+  }
+
   /// A failover has no way back; a mirror does not move to another source.
   func checkTransition(_ mirror: ConfigResource, _ key: String, _ value: String?) throws(Refusal) {
     let now = configs(of: mirror)
-    if key == "state", now["state"] == "failover", value != "failover" {
+    if key == "state", now["state"] != value, now["state"] == "failover" || now["promoted"] != nil {
       throw Refusal(.invalidRequest, "The mirror has failed over: its topics are this cluster's own by now.")
     }
-    if key == "state", value == "failover", now["source.cluster.id"] == nil {
-      throw Refusal(.invalidRequest, "The mirror has never reached its source: there is nothing to fail over to.")
+    if key == "state", value == "failover" || value == "switchover", now["source.cluster.id"] == nil {
+      throw Refusal(.invalidRequest, "The mirror has never reached its source: there is nothing to take over.")
     }
     if key == "bootstrap.servers", value == nil {
       throw Refusal(.invalidRequest, "A mirror needs bootstrap.servers.")
@@ -151,13 +158,17 @@ extension MetadataImage {
 
   /// Makes everything that a mirror has written this cluster's own, in a new generation. Every leader gets a new epoch,
   /// in which it takes the first write.
+  /// - Parameter attempt: the switchover that found every record here; nil for a failover.
   public func promote(
-    _ link: String, generation: Int32, reports: [TopicName: String], at time: Timestamp
+    _ link: String, generation: Int32, attempt: Int32? = nil, reports: [TopicName: String], at time: Timestamp
   ) -> Decision<Result<Void, Refusal>> {
     let mirror = configs(of: .mirror(link))
-    guard mirror["state"] == "failover" else {
+    guard mirror["state"] == "failover" || attempt != nil && mirror["state"] == "switchover" else {
       return Decision(
-        records: [], answer: .failure(Refusal(.invalidRequest, "The mirror '\(link)' was not asked to fail over.")))
+        records: [], answer: .failure(Refusal(.invalidRequest, "The mirror '\(link)' was not asked to take over.")))
+    }
+    if let attempt, mirror["state"] == "switchover", mirror["attempt"] != String(attempt) {
+      return Decision(records: [], answer: .failure(Refusal(.invalidRequest, "That attempt was given up.")))
     }
     guard mirror["promoted"] == nil else { return Decision(records: [], answer: .success(())) }
     var records: [MetadataRecord] = [

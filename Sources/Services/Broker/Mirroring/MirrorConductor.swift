@@ -12,6 +12,8 @@ import Vocabulary
 /// metadata, so that the next controller goes on where this one stopped.
 final class MirrorConductor: Sendable {
   private static let interval = TimeSpan.seconds(1)
+  /// While nobody can write.
+  private static let hurry = TimeSpan.milliseconds(200)
   /// Topics that are made in one change.
   private static let topicsPerChangeMax = 200
 
@@ -41,7 +43,8 @@ final class MirrorConductor: Sendable {
     guard broker.controller?.isActive == true, !order.isPromoted else { return }
     let now = monotonicNow()
     let mayWork = state.withLock { state in
-      guard !state.isBusy, now - state.last >= Self.interval else { return false }
+      let pause = order.state == .switchover ? Self.hurry : Self.interval
+      guard !state.isBusy, now - state.last >= pause else { return false }
       state.isBusy = true
       state.last = now
       return true
@@ -50,6 +53,18 @@ final class MirrorConductor: Sendable {
     switch order.state {
     case .paused: rest()
     case .failover: failOver(order, link, image, now)
+    case .switchover:
+      guard let view = link.freshView, view.clusterID == order.sourceID else {
+        note(["": "the source does not answer: a switchover needs it"])
+        return rest()
+      }
+      MirrorSwitchover(broker, order, link, view).proceed { outcome in
+        switch outcome {
+        case .waits(let reason): self.note(["": reason])
+        case .promoted: self.note([:])
+        }
+        self.rest()
+      }
     case .running:
       guard let view = link.freshView else { return rest() }
       follow(order, link, view, image)
@@ -90,7 +105,11 @@ final class MirrorConductor: Sendable {
       return rest()
     }
     askConfigs(of: topics.keys.sorted(), peer) { configs in
-      self.broker.pool.run { self.perform(order, view, topics, configs) }
+      self.broker.pool.run {
+        // What a switchover has closed that was given up.
+        MirrorSwitchover(self.broker, order, link, view).release(configs)
+        self.perform(order, view, topics, configs)
+      }
     }
   }
 

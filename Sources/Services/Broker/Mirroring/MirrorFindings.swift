@@ -18,19 +18,21 @@ struct MirrorFindings: Sendable {
 
   /// Those that have stopped copying, and whose copies are committed as far as they go. A broker that does not answer
   /// says nothing.
-  func gather(then: @escaping @Sendable ([TopicPartition: PartitionFinding]) -> Void) {
+  ///
+  /// - Parameter isFinal: whether only those count that have stopped. Otherwise what is committed counts.
+  func gather(isFinal: Bool = true, then: @escaping @Sendable ([TopicPartition: PartitionFinding]) -> Void) {
     let brokers = broker.image.liveBrokers
     let gathering = Gathering<[TopicPartition: PartitionFinding]>(count: brokers.count) { parts in
       then(parts.reduce(into: [:]) { all, part in all.merge(part) { first, _ in first } })
     }
-    for (index, one) in brokers.enumerated() { ask(one) { gathering.put($0, at: index) } }
+    for (index, one) in brokers.enumerated() { ask(one, isFinal) { gathering.put($0, at: index) } }
   }
 
   private func ask(
-    _ one: BrokerRegistration, then: @escaping @Sendable ([TopicPartition: PartitionFinding]) -> Void
+    _ one: BrokerRegistration, _ isFinal: Bool, then: @escaping @Sendable ([TopicPartition: PartitionFinding]) -> Void
   ) {
     if one.id == broker.settings.nodeID {
-      return then(Self.findings(broker.mirrors.status(of: name).map { ($0.key, $0.value) }))
+      return then(Self.findings(broker.mirrors.status(of: name).map { ($0.key, $0.value) }, isFinal))
     }
     let listener = broker.settings.interBrokerListener
     guard let endpoint = one.endpoints.first(where: { $0.name == listener }) ?? one.endpoints.first else {
@@ -49,17 +51,17 @@ struct MirrorFindings: Sendable {
       defer { peer.close() }
       guard case .success(let answer) = result, let found = answer.response.results.first, found.errorCode == .none
       else { return then([:]) }
-      then(Self.findings(found.configs.map { ($0.name, $0.value ?? "") }))
+      then(Self.findings(found.configs.map { ($0.name, $0.value ?? "") }, isFinal))
     }
   }
 
-  private static func findings(_ lines: [(String, String)]) -> [TopicPartition: PartitionFinding] {
+  private static func findings(_ lines: [(String, String)], _ isFinal: Bool) -> [TopicPartition: PartitionFinding] {
     var found: [TopicPartition: PartitionFinding] = [:]
     for (key, value) in lines {
       guard let partition = TopicPartition(statusKey: key), let status = PartitionStatus(text: value),
-        status.state == .stopped, status.mark == status.end
+        !isFinal || status.state == .stopped && status.mark == status.end
       else { continue }
-      found[partition] = PartitionFinding(end: status.end, sourceEnd: status.sourceEnd, age: status.age)
+      found[partition] = PartitionFinding(end: status.mark, sourceEnd: status.sourceEnd, age: status.age)
     }
     return found
   }

@@ -9,7 +9,7 @@ import Vocabulary
 
 /// What a mirror was asked for, as the metadata has it.
 struct MirrorOrder: Equatable, Sendable {
-  enum State: String { case running, paused, failover }
+  enum State: String { case running, paused, switchover, failover }
   let name: String
   let bootstrap: [BrokerAddress]
   let topics: NameSelection
@@ -19,6 +19,8 @@ struct MirrorOrder: Equatable, Sendable {
   /// Nil until the source has been found.
   let sourceID: String?
   let generation: Int32
+  /// The number of the last switchover that was asked for.
+  let attempt: Int32
   let isPromoted: Bool
 
   /// Nil for one that says too little, which the controller does not let in.
@@ -36,10 +38,11 @@ struct MirrorOrder: Equatable, Sendable {
     policy = value("gap.policy") == "accept" ? .accept : .halt
     sourceID = value("source.cluster.id")
     generation = value("generation").flatMap { Int32($0) } ?? 1
+    attempt = value("attempt").flatMap { Int32($0) } ?? 0
     isPromoted = value("promoted") != nil
   }
 
-  var runs: Bool { state == .running && !isPromoted }
+  var runs: Bool { (state == .running || state == .switchover) && !isPromoted }
 }
 
 /// One mirror on one broker: the partitions of it that are led here, and who of the source they are copied from.

@@ -9,13 +9,23 @@ enum WriteGate: Hashable, Sendable {
   /// present one the log has only what was copied.
   case opensAbove(LeaderEpoch)
 
-  init(_ link: String?) { self = link.map { .mirror($0) } ?? .clients }
+  /// Another cluster takes the topic over: nobody writes here until it has done so, or has given it up.
+  case fenced(by: String)
 
-  mutating func turn(to link: String?, in epoch: LeaderEpoch) {
-    switch (self, link) {
-    case (_, let link?): self = .mirror(link)
-    case (.mirror, nil): self = .opensAbove(epoch)
-    case (.clients, nil), (.opensAbove, nil): break
+  init(_ settings: TopicSettings) {
+    if let link = settings.mirrorLink {
+      self = .mirror(link)
+    } else {
+      self = settings.mirrorFence.map { .fenced(by: $0) } ?? .clients
+    }
+  }
+
+  mutating func turn(to settings: TopicSettings, in epoch: LeaderEpoch) {
+    let next = WriteGate(settings)
+    switch (self, next) {
+    case (.mirror, .clients): self = .opensAbove(epoch)
+    case (.opensAbove, .clients): break
+    case (.clients, _), (.mirror, _), (.fenced, _), (.opensAbove, _): self = next
     }
   }
 
@@ -27,6 +37,10 @@ enum WriteGate: Hashable, Sendable {
       return AppendRefusal(
         .policyViolation,
         "The topic \(name.topic) is written by the mirror '\(link)' alone: write to the cluster that it comes from.")
+    case .fenced(let cluster):
+      // Producers try again for a while: the switchover may be given up.
+      return AppendRefusal(
+        .notEnoughReplicas, "The topic \(name.topic) is being moved to the cluster \(cluster): write there.")
     case .opensAbove(let last):
       return epoch > last
         ? nil : AppendRefusal(.notLeaderOrFollower, "The topic \(name.topic) is about to take writes.")

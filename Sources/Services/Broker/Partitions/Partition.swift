@@ -115,7 +115,7 @@ final class Partition: Sendable {
           recovered: LogSummary(of: log, highWatermark: checkpointed), settings: world.timing),
         minInSync: settings.minInSync, minRegions: settings.minRegions, flushInterval: settings.flushInterval,
         fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability,
-        throttled: ThrottleListing(name, on: world.node, settings), gate: WriteGate(settings.mirrorLink),
+        throttled: ThrottleListing(name, on: world.node, settings), gate: WriteGate(settings),
         lastTick: monotonicNow()))
   }
 
@@ -167,7 +167,9 @@ final class Partition: Sendable {
         state.fileDeleteDelay = settings.fileDeleteDelay
         state.durability = settings.durability
         state.throttled = ThrottleListing(name, on: world.node, settings)
-        state.gate.turn(to: settings.mirrorLink, in: state.replica.leaderEpoch)
+        state.gate.turn(to: settings, in: state.replica.leaderEpoch)
+        // Whoever takes the topic over asks where its log ends: what was let in before counts.
+        if case .fenced = state.gate { settleBeforeChange(now, &state, &after) }
         noteThrottle(state, &after)
         takeMinimum(now, &state, &after)
         return after

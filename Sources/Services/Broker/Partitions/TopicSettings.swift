@@ -15,6 +15,8 @@ struct TopicSettings: Equatable, Sendable {
   let followerThrottle: ThrottledReplicas
   /// The mirror that writes the topic; nil where clients do.
   let mirrorLink: String?
+  /// Which clusters are taking the topic over; nil where none is.
+  let mirrorFence: String?
 
   /// The values have been checked when they were set.
   init(_ own: [String: String], inherited: ConfigResolution, producerExpiry: TimeSpan) {
@@ -50,6 +52,7 @@ struct TopicSettings: Equatable, Sendable {
     leaderThrottle = ThrottledReplicas(values.text("leader.replication.throttled.replicas")) ?? .these([])
     followerThrottle = ThrottledReplicas(values.text("follower.replication.throttled.replicas")) ?? .these([])
     mirrorLink = own["mirror.link"]
+    mirrorFence = own[MirrorConfigs.fence].flatMap { $0.isEmpty ? nil : $0 }
   }
 }
 

@@ -6,12 +6,14 @@ import Vocabulary
 /// What a failover found, as it stands in the metadata of the topics: per partition where the copy ended, what was known
 /// of the source, and how old that was.
 struct FailoverReport: Sendable {
+  private let verb: String
   private let mirror: String
   private let generation: String
   private let promoted: Int64?
   private let entries: [(partition: String, finding: PartitionFinding?)]
 
-  init(_ mirror: String, _ view: MirrorView, topics: [String], of client: ClusterClient) async throws {
+  init(_ verb: String, _ mirror: String, _ view: MirrorView, topics: [String], of client: ClusterClient) async throws {
+    self.verb = verb
     self.mirror = mirror
     generation = view.settings["generation"] ?? "unknown"
     promoted = view.promoted
@@ -34,14 +36,16 @@ struct FailoverReport: Sendable {
         finding?.knownLoss.map { String($0) } ?? "unknown",
         finding?.age.map { String($0.milliseconds) } ?? "unknown")
     }
-    return "mirror \(mirror) failed over, generation \(generation)\n" + table.text
+    let title = "mirror \(mirror): \(verb) done, generation \(generation)\n" + table.text
+    guard verb == "failover" else { return title }
+    return title
       + "What the source took after it was last heard of is lost as well, and nobody here can know how much that is.\n"
   }
 
   var json: JSON {
     func number(_ value: Int64?) -> JSON { value.map { .number($0) } ?? .null }
     return .object([
-      "mirror": .string(mirror), "generation": number(Int64(generation)), "promoted": number(promoted),
+      "mirror": .string(mirror), "verb": .string(verb), "generation": number(Int64(generation)), "promoted": number(promoted),
       "partitions": .array(
         entries.map { partition, finding in
           .object([

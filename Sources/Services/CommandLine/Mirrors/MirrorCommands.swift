@@ -22,10 +22,13 @@ let mirrorCommands: [Command] = [
     options: [.bootstrap], perform: { try await setState($0, $1, "running") }),
   Command(
     "mirrors", "failover", "Makes the mirrored topics this cluster's own, without asking the source; there is no way back.",
-    operands: "NAME", count: 1...1, options: [.output, .bootstrap], perform: failOver),
+    operands: "NAME", count: 1...1, options: [.output, .bootstrap],
+    perform: { try await takeOver($0, $1, "failover") }),
   Command(
-    "mirrors", "switchover", "Not there yet.", operands: "NAME", count: 1...1, options: [.bootstrap],
-    perform: { _, _ in throw missing("switchover") }),
+    "mirrors", "switchover",
+    "Closes the topics at the source, waits until every record is here, and makes them this cluster's own.",
+    operands: "NAME", count: 1...1, options: [.output, .bootstrap],
+    perform: { try await takeOver($0, $1, "switchover") }),
   Command(
     "mirrors", "failback", "Not there yet.", operands: "NAME", count: 1...1, options: [.bootstrap],
     perform: { _, _ in throw missing("failback") }),
@@ -61,22 +64,24 @@ private func setState(_ arguments: Arguments, _ console: Console, _ state: Strin
 }
 
 /// Asks for it, and waits until every topic takes writes here.
-private func failOver(_ arguments: Arguments, _ console: Console) async throws {
+private func takeOver(_ arguments: Arguments, _ console: Console, _ verb: String) async throws {
   let format = try Format(arguments)
   let name = arguments.positionals[0]
   try await Session.run(arguments) { client in
     let mirrored = try await MirrorView(name, of: client).topics
-    try await client.alterConfigs(of: .mirror(name), [.set("state", to: "failover")])
+    try await client.alterConfigs(of: .mirror(name), [.set("state", to: verb)])
     var view = try await MirrorView(name, of: client)
     let deadline = ContinuousClock.now + .seconds(60)
     while view.promoted == nil {
       guard ContinuousClock.now < deadline else {
-        throw Failure("the failover of \(name) was asked for and is not done yet; see mirrors status \(name)")
+        let reason = view.problems.first { $0.topic.isEmpty }?.problem ?? "see mirrors status \(name)"
+        let wayBack = verb == "switchover" ? "; mirrors resume \(name) gives it up" : ""
+        throw Failure("the \(verb) of \(name) was asked for and is not done yet: \(reason)\(wayBack)")
       }
       try await Task.sleep(for: .milliseconds(100))
       view = try await MirrorView(name, of: client)
     }
-    let report = try await FailoverReport(name, view, topics: mirrored, of: client)
+    let report = try await FailoverReport(verb, name, view, topics: mirrored, of: client)
     try console.show(format, table: report.text, json: report.json)
   }
 }
