@@ -51,6 +51,7 @@ let decisions: [Target] = [
   module("Decisions", "Coordination", uses: ["Vocabulary"]),
   module("Decisions", "Consensus", uses: ["Vocabulary"]),
   module("Decisions", "Replication", uses: ["Vocabulary"]),
+  module("Decisions", "MirrorPlanning", uses: ["Vocabulary"]),
   module("Decisions", "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
 ]
 
@@ -75,7 +76,7 @@ let services: [Target] = [
     "Services", "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
-      "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "CPCRE2",
+      "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "MirrorPlanning", "CPCRE2",
     ]),
   module(
     "Services", "LocalKubernetes",
@@ -93,7 +94,8 @@ let services: [Target] = [
     uses: [
       "Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker",
       "JSONValue",
-      "KubernetesAPI", "KubernetesResources", "LocalKubernetes", "Operator", "Processes", "Telemetry", "YAML",
+      "KubernetesAPI", "KubernetesResources", "LocalKubernetes", "MirrorPlanning", "Operator", "Processes",
+      "Telemetry", "YAML",
     ]),
 ]
 
@@ -117,6 +119,7 @@ let testing: [Target] = [
     path: "Tests/SimulationTests", swiftSettings: strict),
   tests(of: "Consensus", uses: ["Vocabulary", "SimulatedWorld"]),
   tests(of: "Replication", uses: ["Vocabulary"]),
+  tests(of: "MirrorPlanning", uses: ["Vocabulary"]),
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),

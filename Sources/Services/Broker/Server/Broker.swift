@@ -48,6 +48,16 @@ public final class Broker: Sendable {
   let ended: @Sendable (String) -> Void
   let lifecycle = Mutex<BrokerLifecycle?>(nil)
   let pages = Mutex<HTTPServer?>(nil)
+  /// What copies topics from other clusters.
+  var mirrors: Mirrors {
+    mirroring.withLock { made in
+      if let made { return made }
+      let new = Mirrors(self)
+      made = new
+      return new
+    }
+  }
+  private let mirroring = Mutex<Mirrors?>(nil)
   private let phase = Atomic(Phase.starting.rawValue)
 
   enum Phase: UInt8 { case starting, ready, stopping }

@@ -23,6 +23,7 @@ extension Broker {
     case (.alone, _): try startAlone(ready)
     case (.voters, true), (.found, true): startInCluster(ready)
     case (.voters, false), (.found, false):
+      mirrors.start()
       enter(.ready)
       ready()
     }
@@ -152,6 +153,7 @@ extension Broker {
 
   private func begin(_ ready: @escaping @Sendable () -> Void) {
     Upkeep(self).start()
+    mirrors.start()
     enter(.ready)
     ready()
   }

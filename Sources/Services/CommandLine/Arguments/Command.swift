@@ -53,5 +53,5 @@ struct Command: Sendable {
 /// Every command, in the order of the help.
 let allCommands: [Command] = [
   topicCommands, moveCommands, brokerCommands, [awaitStopCommand], quorumCommands, groupCommands, configCommands,
-  localCommands, kubectlCommands, [produceCommand, consumeCommand, logDumpCommand],
+  mirrorCommands, localCommands, kubectlCommands, [produceCommand, consumeCommand, logDumpCommand],
 ].flatMap { $0 }
