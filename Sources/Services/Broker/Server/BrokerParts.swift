@@ -18,7 +18,7 @@ struct BrokerParts {
   let storage: Storage
   let metadataLog: PartitionLog
 
-  init(settings: BrokerSettings, log: Log) throws {
+  init(settings: BrokerSettings, disk: any Disk = FileDisk(), log: Log) throws {
     ignoreBrokenPipes()
     Self.raiseFileLimit()
     for address in (settings.listeners + settings.controllerListeners).map(\.bind)
@@ -29,7 +29,7 @@ struct BrokerParts {
     let count = settings.eventLoops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     loops = try (0..<count).map { try EventLoop(name: "loop-\($0)") }
     pool = try BlockingPool(threads: settings.backgroundThreads)
-    directory = try Self.openDirectory(settings)
+    directory = try Self.openDirectory(settings, disk)
     storage = Storage(directory: directory, pool: pool) { message, detail in log.warning(message, ["detail": detail]) }
     try Self.checkMetadataIsThere(directory)
     try RecoveryJournal.checkFinished(directory)
@@ -38,13 +38,12 @@ struct BrokerParts {
 
   /// A port that somebody else has is noticed before the data folder is touched.
   private static func checkFree(_ address: BrokerSettings.Address) throws {
-    guard address.port != 0 else { return }
+    guard address.port != 0, Conducting.conductor == nil else { return }
     _ = try ListeningSocket(host: address.host, port: address.port)
   }
 
-  private static func openDirectory(_ settings: BrokerSettings) throws -> LogDirectory {
+  private static func openDirectory(_ settings: BrokerSettings, _ disk: any Disk) throws -> LogDirectory {
     let path = settings.logDirectories[0]
-    let disk = FileDisk()
     do throws(DirectoryRefusal) {
       let saved = try LogDirectory.clusterID(disk: disk, path: path)
       let identity = DirectoryIdentity(
@@ -80,8 +79,9 @@ struct BrokerParts {
 extension UniqueID {
   /// A new one. Kafka never makes the ids that it reserves, nor one that begins with a dash, which tools would take for an option.
   static func random() -> UniqueID {
+    var chance = Chance()
     while true {
-      let id = UniqueID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max))
+      let id = UniqueID(high: chance.next(), low: chance.next())
       if id != .zero, id != .clusterMetadataTopic, !"\(id)".hasPrefix("-") { return id }
     }
   }
