@@ -17,16 +17,20 @@ extension BrokerSimulation {
   private func act(_ number: Int, _ model: inout Model) {
     progress(&model)
     // What a client knows grows old even if nobody contradicts it.
-    if stage.happens(oneIn: 12) || model.clients[number].leaders.isEmpty && model.clients[number].role != .administrator
-    {
-      return refresh(number)
-    }
+    if stage.happens(oneIn: 12) || mustAsk(number, model) { return refresh(number) }
     switch model.clients[number].role {
     case .producer: produce(number, &model)
     case .consumer: consume(number, &model)
     case .committer: commit(number, &model)
     case .administrator: administer(number, &model)
     }
+  }
+
+  /// Whoever knows of no topic has nothing to do, unless it makes topics or is about to find that there are none.
+  private func mustAsk(_ number: Int, _ model: Model) -> Bool {
+    guard model.clients[number].leaders.isEmpty, model.clients[number].role != .administrator else { return false }
+    if case .checking = model.phase { return false }
+    return true
   }
 
   func refresh(_ number: Int) {
@@ -41,7 +45,7 @@ extension BrokerSimulation {
         guard case .success(let answer) = result, answer.response.errorCode == .none else { return }
         model.clients[number].learn(answer.response)
         self.stage.note("client-\(number) hears from node-\(node): \(Self.words(answer.response))")
-        guard case .healing = model.phase else { return }
+        if case .troubled = model.phase { return }
         model.alive[node] = Set(answer.response.brokers.map(\.nodeID))
         model.present = Set(answer.response.topics.map(\.topicID))
       }
@@ -77,8 +81,11 @@ extension BrokerSimulation {
     if model.clients[number].attempt == nil { begin(number, &model) }
     guard let attempt = model.clients[number].attempt else { return refresh(number) }
     guard let leader = model.clients[number].leaders[attempt.key] else {
-      // Its topic is gone, and what became of the batch with it.
+      // Its topic is gone, as far as somebody knows, and what became of the batch with it. Another producer begins, as
+      // clients do that give up a batch.
       model.clients[number].attempt = nil
+      model.clients[number].producer = nil
+      model.clients[number].sequences = [:]
       return again(number)
     }
     guard leader.node >= 0 else { return refresh(number) }

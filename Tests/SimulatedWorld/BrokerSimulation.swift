@@ -226,13 +226,13 @@ package final class BrokerSimulation: Sendable {
       guard machines.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty || model.created.isEmpty, keys.isSubset(of: model.served),
         model.clients[2].leaders.values.allSatisfy({ $0.node >= 0 })
       else { return }
-      if let lost = model.created.first(where: { !model.present.contains($0.key) }) {
-        return stage.fail("the topic \(lost.value) (\(lost.key)) was created, and is not there")
-      }
       stage.note("everything works again")
       model.phase = .checking
     case .checking:
       guard model.checkedOffsets, model.clients[2].led.allSatisfy({ model.checked.contains($0) }) else { return }
+      if let lost = model.created.keys.sorted().first(where: { !model.present.contains($0) }) {
+        return stage.fail("the topic \(model.created[lost] ?? "") (\(lost)) was created, and is not there")
+      }
       model.phase = .done
     }
   }

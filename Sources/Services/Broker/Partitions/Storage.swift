@@ -13,6 +13,7 @@ final class Storage: Sendable {
   let checkpoints: Checkpoints
   let pool: BlockingPool
   let report: @Sendable (String, String) -> Void
+  private let planted: BrokerMistake?
   private let phase = Mutex(Phase.closed)
   /// Held while partitions are opened and while a change of the metadata is followed, so that no folder is opened
   /// twice, and no change falls between the image that is opened and what is followed after it.
@@ -28,8 +29,10 @@ final class Storage: Sendable {
   }
 
   init(
-    directory: LogDirectory, pool: BlockingPool, report: @escaping @Sendable (String, String) -> Void
+    directory: LogDirectory, pool: BlockingPool, planted: BrokerMistake? = nil,
+    report: @escaping @Sendable (String, String) -> Void
   ) {
+    self.planted = planted
     self.directory = directory
     self.pool = pool
     self.report = report
@@ -86,7 +89,7 @@ final class Storage: Sendable {
     var world = world
     let checkpoints = checkpoints
     world.lowerCheckpoint = { (name, offset) throws(StorageError) in try checkpoints.lower(name, to: offset) }
-    try retireStrays(image, world.node)
+    if planted != .keepsStrays { try retireStrays(image, world.node) }
     phase.withLock { [world] in $0 = .open(world, lacking: []) }
     let topics = image.topicsByName
     let waiting = try Semaphore()

@@ -15,6 +15,7 @@ final class ReplicaFetchers: Sendable {
     let pool: BlockingPool
     let throttle: ReplicationThrottle
     let ask: ReplicaFetcher.Ask
+    var planted: BrokerMistake?
   }
   private let world: World
   private let state = Mutex(State())

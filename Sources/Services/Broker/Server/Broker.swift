@@ -89,7 +89,7 @@ public final class Broker: Sendable {
     settings: BrokerSettings, disk: any Disk, planted: BrokerMistake?, log: Log,
     ended: @escaping @Sendable (String) -> Void
   ) throws {
-    let parts = try BrokerParts(settings: settings, disk: disk, log: log)
+    let parts = try BrokerParts(settings: settings, disk: disk, planted: planted, log: log)
     self.planted = planted
     self.settings = settings
     self.log = log
@@ -110,9 +110,9 @@ public final class Broker: Sendable {
     self.publisher = publisher
     controller =
       settings.roles.contains(.controller)
-      ? Controller(quorum: quorum, sessionTimeout: settings.reader.milliseconds("broker.session.timeout.ms")) {
-        publisher.when($0, $1)
-      } : nil
+      ? Controller(
+        quorum: quorum, sessionTimeout: settings.reader.milliseconds("broker.session.timeout.ms"), planted: planted
+      ) { publisher.when($0, $1) } : nil
     let catalogue = TopicCatalogueCache { publisher.image }
     self.catalogue = catalogue
     groups = Groups(
@@ -120,7 +120,7 @@ public final class Broker: Sendable {
       world: GroupWorld(
         loop: parts.loops[0], pool: parts.pool, topics: { catalogue.current },
         namesMatching: { catalogue.names(matching: $0) },
-        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }))
+        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }, planted: planted))
     let itself = Itself()
     func channel() -> ControllerChannel {
       ControllerChannel(
@@ -130,7 +130,7 @@ public final class Broker: Sendable {
     let shared = channel()
     self.channel = shared
     lifeline = channel()
-    proposals = InSyncProposals(channel(), broker: settings.nodeID) {
+    proposals = InSyncProposals(channel(), broker: settings.nodeID, planted: planted) {
       publisher.image.brokers[settings.nodeID]?.epoch ?? -1
     }
     forwarding = Forwarding(channel(), publisher: publisher, loop: parts.loops[0])

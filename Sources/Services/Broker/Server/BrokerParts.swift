@@ -18,7 +18,7 @@ struct BrokerParts {
   let storage: Storage
   let metadataLog: PartitionLog
 
-  init(settings: BrokerSettings, disk: any Disk = FileDisk(), log: Log) throws {
+  init(settings: BrokerSettings, disk: any Disk = FileDisk(), planted: BrokerMistake? = nil, log: Log) throws {
     ignoreBrokenPipes()
     Self.raiseFileLimit()
     for address in (settings.listeners + settings.controllerListeners).map(\.bind)
@@ -30,7 +30,9 @@ struct BrokerParts {
     loops = try (0..<count).map { try EventLoop(name: "loop-\($0)") }
     pool = try BlockingPool(threads: settings.backgroundThreads)
     directory = try Self.openDirectory(settings, disk)
-    storage = Storage(directory: directory, pool: pool) { message, detail in log.warning(message, ["detail": detail]) }
+    storage = Storage(directory: directory, pool: pool, planted: planted) { message, detail in
+      log.warning(message, ["detail": detail])
+    }
     try Self.checkMetadataIsThere(directory)
     try RecoveryJournal.checkFinished(directory)
     metadataLog = try directory.openMetadataLog(now: wallClockNow())
