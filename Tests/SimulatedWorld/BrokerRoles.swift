@@ -181,13 +181,18 @@ extension BrokerSimulation {
   // MARK: The administrator
 
   private func administer(_ number: Int, _ model: inout Model) {
-    guard case .troubled = model.phase else { return again(number, after: 500_000) }
     let pause = Int64(100 + stage.draw(700)) * BrokerStage.Spans.millisecond
+    guard case .troubled = model.phase else {
+      // Where nothing is there to be written to, something must be able to come to be.
+      if case .healing = model.phase, model.created.isEmpty { return create(number, pause, &model) }
+      return again(number, after: pause)
+    }
     let keys = model.clients[number].led
-    if keys.isEmpty || stage.happens(oneIn: 4) { return create(number, pause, &model) }
+    if stage.happens(oneIn: keys.isEmpty ? 2 : 6) { return create(number, pause, &model) }
+    guard !keys.isEmpty else { return refresh(number) }
     let key = keys[stage.draw(keys.count)]
     switch stage.draw(8) {
-    case 0: delete(key, number, pause, &model)
+    case 0 where stage.happens(oneIn: 2): delete(key, number, pause, &model)
     case 1, 2, 3: reassign(key, number, pause)
     case 4, 5: elect(key, number, pause)
     default: refresh(number)

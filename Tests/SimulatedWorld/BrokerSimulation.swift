@@ -223,7 +223,7 @@ package final class BrokerSimulation: Sendable {
     case .healing:
       let all = Set(machines.map(\.id))
       let keys = Set(model.clients[2].led)
-      guard machines.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty || model.created.isEmpty, keys.isSubset(of: model.served),
+      guard machines.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty, keys.isSubset(of: model.served),
         model.clients[2].leaders.values.allSatisfy({ $0.node >= 0 })
       else { return }
       stage.note("everything works again")

@@ -13,7 +13,8 @@ extension BrokerSimulation {
     case 0, 1: kill(machine, away)
     case 2: die(machine, away)
     case 3: stop(machine, away)
-    case 4, 5: cut(away, &model)
+    case 4: cut(away, &model)
+    case 5: isolate(machine, away, &model)
     case 6: machine.freeze(for: away)
     case 7: machine.setClock(ahead: Int64(stage.draw(7_200_000)) - 3_600_000)
     case 8: for machine in machines where stage.happens(oneIn: 2) { kill(machine, away) }
@@ -49,6 +50,17 @@ extension BrokerSimulation {
       self.isStopping.withLock { $0 = false }
       self.stage.schedule(after: away) { machine.start() }
     }
+  }
+
+  /// Clients go on reaching the node, and it reaches no other. It may die before it hears of them again.
+  private func isolate(_ machine: BrokerMachine, _ away: Int64, _ model: inout Model) {
+    model.seen.cuts += 1
+    for other in machines where other !== machine {
+      cut(machine.host, other.host, away)
+      cut(other.host, machine.host, away)
+    }
+    guard stage.happens(oneIn: 2) else { return }
+    stage.schedule(after: away / 2) { self.kill(machine, away) }
   }
 
   private func cut(_ away: Int64, _ model: inout Model) {
