@@ -109,13 +109,18 @@ let programs: [Target] = [
 let testing: [Target] = [
   .target(
     name: "SimulatedWorld",
-    dependencies: ["Vocabulary", "KafkaProtocol", "LogStorage", "Consensus", "Replication", "ClusterMetadata"],
+    dependencies: [
+      "Vocabulary", "KafkaProtocol", "LogStorage", "Consensus", "Replication", "ClusterMetadata", "EventLoop",
+      "KafkaClient", "Broker", "Telemetry",
+    ],
     path: "Tests/SimulatedWorld", swiftSettings: strict),
   .executableTarget(
-    name: "Simulate", dependencies: ["Vocabulary", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
+    name: "Simulate",
+    dependencies: ["Vocabulary", "Broker", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
     path: "Tests/Simulate", swiftSettings: strict),
   .testTarget(
-    name: "SimulationTests", dependencies: ["Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
+    name: "SimulationTests",
+    dependencies: ["Broker", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
     path: "Tests/SimulationTests", swiftSettings: strict),
   tests(of: "Consensus", uses: ["Vocabulary", "SimulatedWorld"]),
   tests(of: "Replication", uses: ["Vocabulary"]),

@@ -135,7 +135,7 @@ extension Broker {
     let publisher = publisher
     let replication = BrokerReplication(
       node: settings.nodeID, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool,
-      listener: settings.interBrokerListener, metrics: metrics, image: { publisher.image },
+      listener: settings.interBrokerListener, metrics: metrics, planted: planted, image: { publisher.image },
       propose: { self.proposals.propose($0, for: $1) }, storageFailed: { self.partitionFailed($1, $0) })
     self.replication.withLock { $0 = replication }
     publisher.begin { image in
