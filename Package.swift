@@ -56,6 +56,7 @@ let decisions: [Target] = [
 
 let effects: [Target] = [
   shim("Effects", "CLinux"),
+  shim("Effects", "CMalloc"),
   library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
   library("Effects", "CCurl", apt: "libcurl4-openssl-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
@@ -85,7 +86,7 @@ let services: [Target] = [
     "Services", "Operator",
     uses: [
       "Vocabulary", "JSONValue", "KubernetesResources", "Reconciliation", "KafkaProtocol", "KafkaClient", "EventLoop",
-      "HTTP", "KubernetesAPI", "Telemetry",
+      "HTTP", "KubernetesAPI", "Telemetry", "CMalloc",
     ]),
   module(
     "Services", "CommandLine",

@@ -31,7 +31,11 @@ extension ClusterDesign {
       guard new != copy.status else { continue }
       plan.steps.append(.writeStatus(clusterKey, new.json, member: member))
       for condition in new.conditions where copy.status.conditions[condition.type]?.status != condition.status {
-        if !news.contains(where: { $0.type == condition.type }) { news.append(condition) }
+        // Two conditions that turned for one reason are one piece of news.
+        let isTold = news.contains {
+          $0.type == condition.type || ($0.reason == condition.reason && $0.message == condition.message)
+        }
+        if !isTold { news.append(condition) }
       }
     }
     for condition in news where Self.told.contains(condition.type) {

@@ -114,11 +114,11 @@ extension Broker {
       listener.port = endpoint.port
       return listener
     }
-    request.features = Features.all.map { name, level in
+    request.features = Features.all.map { support in
       var feature = BrokerRegistrationRequest.Feature()
-      feature.name = name
-      feature.minSupportedVersion = level
-      feature.maxSupportedVersion = level
+      feature.name = support.name
+      feature.minSupportedVersion = support.levels.lowerBound
+      feature.maxSupportedVersion = support.levels.upperBound
       return feature
     }
     request.rack = settings.rack

@@ -93,6 +93,11 @@ final class Door: Sendable {
   var version: APIServer.Version? { state.withLock { $0.version } }
   var roundTrip: TimeSpan? { state.withLock { $0.roundTrip } }
 
+  /// The version of an object that was seen last; nil where none was.
+  func version(of id: ObjectID) -> String? {
+    Kinds.type(of: id.kind).flatMap { caches?.informers[$0]?.resourceVersion(of: id.key) }
+  }
+
   /// `serves` says whether this door is the one that reads the member of a name; the home reads at once.
   func start(serves: @escaping @Sendable (String) -> Bool, proposal: @escaping @Sendable () -> String?) {
     let task = Task { await run(serves, proposal) }
