@@ -20,7 +20,7 @@ import YAML
     target.authorities = .data([1, 2, 3])
     target.serverName = "kubernetes"
     target.proxy = "http://proxy:3128"
-    target.token = .exec(ExecPlugin(command: "aws", apiVersion: "client.authentication.k8s.io/v1"))
+    target.token = .file("/of/this/machine/alone")
     let found = try readBack(target)
     #expect(found.url == "https://east:6443")
     #expect(found.token == .fixed("abc"))
