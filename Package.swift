@@ -136,7 +136,11 @@ let testing: [Target] = [
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
-  tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "KubernetesResources"]),
+  tests(
+    of: "CommandLine",
+    uses: [
+      "Vocabulary", "KafkaProtocol", "RecordCompression", "JSONValue", "KubernetesAPI", "KubernetesResources", "YAML",
+    ]),
   tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
   tests(
     of: "Operator",

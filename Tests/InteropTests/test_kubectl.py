@@ -11,6 +11,9 @@ import yaml
 from broker import CHECKOUT, binary, until
 from test_local import EXAMPLES, Local
 
+# A machine with other work starts Regions slowly.
+pytestmark = pytest.mark.timeout(400)
+
 KUBECTL = os.environ.get("SWIFTWATER_TEST_KUBECTL") or shutil.which("kubectl")
 
 

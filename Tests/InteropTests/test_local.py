@@ -102,6 +102,7 @@ def test_the_end_of_the_tree_is_the_end_of_everything_in_it_and_the_next_one_fin
     local.up("--regions", "a,b")
 
 
+@pytest.mark.timeout(400)
 def test_a_pod_stops_once_every_partition_keeps_its_minimum_without_it(local):
     local.up(*[word for file in EXAMPLES for word in ("--apply", str(file))])
     until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.2)

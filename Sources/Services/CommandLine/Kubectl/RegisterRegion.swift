@@ -38,6 +38,9 @@ func registerRegion(_ arguments: Arguments, _ console: Console) async throws {
   for (place, member) in members.enumerated() {
     try await member.checkRights(place == 0 ? [placeholder, registration.region] : [placeholder])
   }
+  guard try await members[0].server.has(Member.type(registration.region)) else {
+    throw Failure("\(members[0].server.name): it does not know Regions; apply the definitions in crds/ first")
+  }
   for object in registration.peer { try await other.apply(object, console) }
   let (token, authority) = try await other.token()
   let secret = registration.secret(
@@ -100,7 +103,7 @@ private struct Member {
     self.namespace = namespace
   }
 
-  private static func type(_ object: KubernetesObject) -> ResourceType {
+  static func type(_ object: KubernetesObject) -> ResourceType {
     let parts = (object["apiVersion"].string ?? "").split(separator: "/").map(String.init)
     let kind = object["kind"].string ?? ""
     return ResourceType(
@@ -141,10 +144,7 @@ private struct Member {
         Self.type(object), object, manager: RegionRegistration.manager, ownership: ownership)
     } catch {
       guard error.isNotFound else { throw error }
-      let what =
-        object["kind"].string == "Region"
-        ? "apply the definitions in crds/ and make the namespace first" : "make the namespace \(namespace) first"
-      throw Failure("\(error); \(what)")
+      throw Failure("\(error); make the namespace \(namespace) first")
     }
     try console.write("\(server.name): \(object["kind"].string ?? "") \(object["metadata"]["name"].string ?? "")\n")
     try console.flush()
