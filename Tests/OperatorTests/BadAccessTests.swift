@@ -31,10 +31,10 @@ import Testing
   }
 
   @Test(arguments: refusals) func aRegionSaysWhatItsAPIServerRefuses(refusal: Refusal) async throws {
-    let stage = try await Stage(["a", "b"], runsPods: false)
+    let stage = try await Stage(["a", "b", "c"], runsPods: false)
     stage.cluster["b"]?.server?.inject(refusal.fault)
     try stage.startOperator(in: "a")
-    for name in ["a", "b"] { try await stage.apply(region(name), in: "a") }
+    for name in ["a", "b", "c"] { try await stage.apply(region(name), in: "a") }
     try await stage.wait(Kinds.regions, "b", in: "a", "what is refused") {
       let reachable = $0?.condition("Reachable")
       return reachable?["status"].string == "False" && reachable?["message"].string?.contains(refusal.words) == true
@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test func aCertificateOfNobodyIsNamed() async throws {
-    let stage = try await Stage(["a", "b"], runsPods: false)
+    let stage = try await Stage(["a", "b", "c"], runsPods: false)
     let b = try #require(stage.cluster["b"])
     let config: JSON = [
       "apiVersion": "v1", "kind": "Config", "current-context": "it",
@@ -62,7 +62,7 @@ import Testing
     _ = try await stage.client("a").mergePatch(
       Kinds.secrets, key, ["data": ["kubeconfig": JSON(Base64.encode(config.bytes()))]])
     try stage.startOperator(in: "a")
-    for name in ["a", "b"] { try await stage.apply(region(name), in: "a") }
+    for name in ["a", "b", "c"] { try await stage.apply(region(name), in: "a") }
     try await stage.wait(Kinds.regions, "b", in: "a", "what is wrong") {
       let reachable = $0?.condition("Reachable")
       return reachable?["status"].string == "False"
