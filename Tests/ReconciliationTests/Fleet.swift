@@ -130,7 +130,8 @@ struct Fleet {
       let (resource, mistakes) = KafkaTopic.read(truth)
       situation.topics.append(
         WantedTopic(
-          resource, mistakes: mistakes, created: copying.created ?? "", copies: records(of: topic, as: KafkaTopic.self)))
+          resource, mistakes: mistakes, created: copying.created ?? "", copies: records(of: topic, as: KafkaTopic.self))
+      )
     }
     guard !situation.topics.isEmpty else { return Plan() }
     let result = TopicReconciliation.plan(situation)

@@ -200,7 +200,7 @@ extension Fleet {
     case .object(let object):
       var result = json
       for key in object.keys {
-        if key == "lastTransitionTime" || key == "observedGeneration" {
+        if ["lastTransitionTime", "observedGeneration", "leader", "leaders"].contains(key) {
           result.remove(key)
         } else {
           result[key] = timeless(json[key])

@@ -22,6 +22,12 @@ extension ClusterDesign {
     for member in situation.copies.keys.sorted() {
       guard let copy = situation.copies[member]?.content else { continue }
       var new = status
+      // Another cluster's identity is what shows that it is another one.
+      if let own = copy.status.clusterID, own != status.clusterID {
+        new.clusterID = own
+        new.nodeIDBlocks = copy.status.nodeIDBlocks
+        new.initialVoters = copy.status.initialVoters
+      }
       new.observedGeneration = copy.generation
       new.conditions = conditions.settled(
         after: copy.status.conditions, generation: copy.generation, now: situation.now)

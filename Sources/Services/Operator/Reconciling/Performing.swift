@@ -163,10 +163,18 @@ final class Performer: Sendable {
     }
   }
 
+  /// What was written a moment ago, and shows in no cache yet.
+  private struct JustWritten {
+    var objects: [ObjectID: JSON] = [:]
+    /// Whose spec may be another one than that which the plan's status is about.
+    var applied: Set<ObjectID> = []
+  }
+
   private func take(_ steps: [Step], _ member: String, _ door: Door, _ key: WorkKey) async -> Outcome {
+    var justWritten = JustWritten()
     for step in steps {
       do {
-        try await take(step, member, door, key)
+        try await take(step, member, door, key, &justWritten)
       } catch let error as APIError where error.isConflict {
         // Somebody was faster; the next plan knows what they did.
         log.debug("somebody else was faster", ["member": member, "because": error])
@@ -182,20 +190,27 @@ final class Performer: Sendable {
     return .done
   }
 
-  private func take(_ step: Step, _ member: String, _ door: Door, _ key: WorkKey) async throws {
+  private func take(
+    _ step: Step, _ member: String, _ door: Door, _ key: WorkKey, _ justWritten: inout JustWritten
+  ) async throws {
     let mandate = leadership.mandate
     let now = monotonicNow()
     guard let until = mandate.until, now < until else { throw NotLeading() }
     // Nothing is waited for longer than we certainly lead.
-    try await APIServer.withPatience(atMost: until - now) {
-      try await self.write(step, member, door, key, mandate.epoch)
+    let before = justWritten
+    justWritten = try await APIServer.withPatience(atMost: until - now) {
+      var justWritten = before
+      try await self.write(step, member, door, key, mandate.epoch, &justWritten)
+      return justWritten
     }
   }
 
   /// Every write of an object that we have seen is fenced by the version that was seen: what another operator wrote
   /// meanwhile, whom we may not know of, makes it a conflict. What we have not seen and make is put right by whoever
   /// leads.
-  private func write(_ step: Step, _ member: String, _ door: Door, _ key: WorkKey, _ epoch: Int64) async throws {
+  private func write(
+    _ step: Step, _ member: String, _ door: Door, _ key: WorkKey, _ epoch: Int64, _ justWritten: inout JustWritten
+  ) async throws {
     switch step {
     case .apply(var object, _):
       guard let id = ObjectID(object), let type = Kinds.type(of: id.kind) else { return }
@@ -203,6 +218,7 @@ final class Performer: Sendable {
       object["metadata"]["annotations"][Leadership.epochMark] = .string("\(epoch)")
       if let seen = door.version(of: id) { object["metadata"]["resourceVersion"] = .string(seen) }
       let answer = try await door.server.apply(type, object, manager: Marks.fieldManager, ownership: .taken)
+      justWritten.applied.insert(id)
       wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "applied \(id)")
     case .delete(let id, let uid, _), .restart(let id, let uid as String?, _, _):
       guard let type = Kinds.type(of: id.kind) else { return }
@@ -210,7 +226,10 @@ final class Performer: Sendable {
       try await door.server.delete(type, id.key, uid: uid, resourceVersion: door.version(of: id))
       wrote(member, door, type, id.key, key, "", "deleted \(id)")
     case .writeStatus(let id, let status, _):
-      guard let type = Kinds.type(of: id.kind), var object = door.caches?[id] else { return }
+      // The next plan knows the generation that this status would have to name.
+      guard !justWritten.applied.contains(id), let type = Kinds.type(of: id.kind),
+        var object = justWritten.objects[id] ?? door.caches?[id]
+      else { return }
       try await refuseIfNewer(object, epoch)
       object["status"] = status
       let answer = try await door.server.update(type, object, .status)
@@ -222,6 +241,7 @@ final class Performer: Sendable {
         "metadata": ["finalizers": JSON(finalizers), "resourceVersion": object["metadata"]["resourceVersion"]]
       ]
       let answer = try await door.server.mergePatch(type, id.key, patch)
+      justWritten.objects[id] = answer.trimmed
       wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "set finalizers of \(id)")
     case .event, .ask: break
     }

@@ -130,6 +130,8 @@ final class Reconciler: Sendable {
       guard let door, let member = door.member, let version = door.version else {
         return .failed(since: now, why: "it has not said its name yet.")
       }
+      // Who it is it may tell, and still refuse what is needed.
+      if case .unknown(let since, let why) = sights.sights[member] { return .failed(since: since, why: why) }
       return .reached(
         member: member, version: version.text, roundTripMilliseconds: Int(door.roundTrip?.milliseconds ?? 0))
     }
