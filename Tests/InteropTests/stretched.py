@@ -90,7 +90,7 @@ class Member:
 
     def pods(self):
         """The nodes of Kafka here, by name."""
-        labels = {"app.kubernetes.io%2Fmanaged-by": OPERATOR}
+        labels = {"app.kubernetes.io%2Fmanaged-by": "swiftwater"}
         return {pod["metadata"]["name"]: pod for pod in self.objects("pods", **labels)}
 
     def condition(self, plural, name, kind):
@@ -152,7 +152,7 @@ def operator_manifests():
         {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": every},
         {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": every},
         {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": every},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch", "delete"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
         {

@@ -74,7 +74,7 @@ final class Performer: Sendable {
     for step in steps {
       switch step {
       case .apply(_, let member), .delete(_, _, let member), .restart(_, _, _, let member),
-        .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
+        .tell(_, _, _, let member), .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
         lanes[member, default: []].append(step)
       case .ask(let request): asked.append(request)
       case .event: events.append(step)
@@ -164,6 +164,19 @@ final class Performer: Sendable {
       try await refuseIfNewer(door.caches?[id], mandate.epoch)
       try await door.server.delete(type, id.key, uid: uid)
       wrote(member, door, type, id.key, key, "", "deleted \(id)")
+    case .tell(let id, let uid, let words, _):
+      let patch: JSON = [
+        "metadata": [
+          "uid": .string(uid), "annotations": [Marks.told: .string(words), Leadership.epochMark: .string(epoch)],
+        ]
+      ]
+      do throws(APIError) {
+        let answer = try await door.server.mergePatch(Kinds.pods, id.key, patch)
+        wrote(member, door, Kinds.pods, id.key, key, answer["metadata"]["resourceVersion"].string, "told \(id)")
+      } catch {
+        // It sees its configuration all the same, later.
+        log.debug("a pod was not told", ["pod": id, "because": "\(error)"])
+      }
     case .writeStatus(let id, let status, _):
       guard let type = Kinds.type(of: id.kind), var object = door.caches?[id] else { return }
       try await refuseIfNewer(object, mandate.epoch)
