@@ -229,7 +229,7 @@ class Bench:
             nodes.until_in_sync(topic, nodes.partitions(topic)[0].replicas)
             leader, controller = nodes.leader(topic), nodes.controller()
             # Where a Region is lost, it is to take the leader and the controller with it.
-            if (leader.region != controller.region) == apart:
+            if leader and controller and (leader.region != controller.region) == apart:
                 return topic, leader
         raise RuntimeError("no topic has its leader where it is wanted")
 

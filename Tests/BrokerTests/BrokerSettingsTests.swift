@@ -69,10 +69,14 @@ import Vocabulary
     #expect(sentence?.contains("node.id is 8 and broker.id is 7") == true)
   }
 
-  @Test func oneFolderHoldsTheRecords() throws {
+  @Test func theMetadataLogIsInTheFirstFolderOfTheRecordsIfNotSaid() throws {
+    let two = try BrokerSettings(["log.dirs": "/a/, /b"])
+    #expect(two.logDirectories == ["/a", "/b"] && two.metadataDirectory == "/a")
+    #expect(try BrokerSettings(["log.dirs": "/a,/b", "metadata.log.dir": "/b"]).metadataDirectory == "/b")
+    #expect(complaint(["log.dirs": "/a,/b,/a/"])?.contains("names /a twice") == true)
+
     #expect(try BrokerSettings(["log.dir": "/a"]).logDirectories == ["/a"])
     #expect(try BrokerSettings(["log.dir": "/a", "log.dirs": "/b"]).logDirectories == ["/b"])
-    #expect(complaint(["log.dirs": "/a,/b"])?.contains("names 2 folders") == true)
     #expect(complaint(["log.dirs": " , "])?.contains("names no folder") == true)
   }
 

@@ -103,7 +103,7 @@ final class RigNode {
       disk: FileDisk(), openFiles: OpenFiles(limit: 128), path: settings.logDirectories[0],
       expected: DirectoryIdentity(
         clusterID: "rig", nodeID: self.id, directoryID: UniqueID(high: 1, low: UInt64(UInt32(id)))))
-    let storage = Storage(directory: directory, pool: pool) { _, _ in }
+    let storage = Storage(LogDirectories(directory), pool: pool) { _, _ in }
     self.storage = storage
     let follower = MetadataFollower(settings: settings, storage: storage, loop: loops[0], log: Start.log)
     let service = RigService()
@@ -174,7 +174,7 @@ final class RigNode {
     server.shutdown(drain: .zero)
     for loop in loops { loop.stop() }
     pool.stop()
-    storage.directory.release()
+    storage.directories.home.release()
   }
 }
 

@@ -133,7 +133,7 @@ import Vocabulary
     rig.die(1)
     try rig.start(2)
     #expect(try rig.node(2).partition().highWatermark == Offset(3))
-    #expect(try rig.node(2).storage.directory.highWatermarks.values.sorted() == [Offset(3)])
+    #expect(try rig.node(2).storage.directories.home.highWatermarks.values.sorted() == [Offset(3)])
   }
 
   @Test func aCopyThatWasCutOffCatchesUpAndJoinsAgain() throws {

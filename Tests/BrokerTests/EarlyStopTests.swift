@@ -23,7 +23,7 @@ import Vocabulary
       TopicPartition(.clusterMetadata, PartitionIndex(0)), topicID: .zero, settings: LogSettings(),
       now: Timestamp(milliseconds: 1000))
     defer { directory.release() }
-    return Storage(directory: directory, pool: pool) { _, _ in }.close(alsoClosing: metadata)
+    return !Storage(LogDirectories(directory), pool: pool) { _, _ in }.close(alsoClosing: metadata).isEmpty
   }
 
   @Test func aBrokerThatStopsBeforeItHasRecoveredLeavesItsLogsToBeRecovered() throws {

@@ -138,6 +138,8 @@ import Vocabulary
     var cluster = SmallCluster(["eu", "us"])
     try cluster.topic(on: [1, 2])
     let broker = try #require(cluster.image.brokers[NodeID(1)])
+    #expect(cluster.partition.directories[0] == .unassignedDirectory, "the broker chooses, and says so")
+    cluster.assignFirstDirectory(on: 1)
     let unused = broker.logDirectories[1]
     cluster.apply(cluster.image.failDirectories([unused], of: broker.id, epoch: broker.epoch).records)
     #expect(cluster.leader == 1 && cluster.inSync == [1, 2])
@@ -176,6 +178,7 @@ import Vocabulary
   @Test func aBrokerThatRegistersAgainWithFewerDirectoriesLeavesWhatLayInThem() throws {
     var cluster = SmallCluster(["eu", "us"])
     try cluster.topic(on: [1, 2])
+    cluster.assignFirstDirectory(on: 1)
     var registration = SmallCluster.registration(1, rack: "eu")
     registration.logDirectories.removeFirst()
     cluster.apply(cluster.image.admit(registration, after: .clean, session: .alive).records)

@@ -69,6 +69,15 @@ struct SmallCluster {
   var eligible: [Int32] { partition.eligible.map(\.value).sorted() }
   func region(_ id: NodeID) -> String { image.brokers[id]?.location.region ?? "?" }
 
+  /// The broker says that its replica lies in its first directory.
+  mutating func assignFirstDirectory(on id: Int32) {
+    guard let broker = image.brokers[NodeID(id)], let directory = broker.logDirectories.first else { return }
+    apply(
+      image.assign(
+        directory, toReplicaOf: PartitionIndex(0), topic: Self.topicID, on: broker.id, epoch: broker.epoch
+      ).records)
+  }
+
   func propose(
     _ members: [Int32], leaderEpoch: Int32? = nil, partitionEpoch: Int32? = nil, epochs: [Int32: Int64] = [:],
     recovery: LeaderRecovery = .recovered

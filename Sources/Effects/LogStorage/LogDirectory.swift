@@ -124,6 +124,35 @@ public final class LogDirectory: Sendable {
     do throws(StorageError) { return try DirectoryMeta.clusterID(disk, path) } catch { throw .storage(error) }
   }
 
+  /// Whether all of these may be this node's, as `open` would find them; changes nothing.
+  public static func check(
+    disk: any Disk, paths: [String], expected: DirectoryIdentity
+  ) throws(DirectoryRefusal) {
+    var owners: [UniqueID: String] = [:]
+    for path in paths {
+      let found: DirectoryMeta.Verdict
+      do throws(StorageError) { found = try DirectoryMeta.check(disk, path, expected) } catch { throw .storage(error) }
+      switch found {
+      case .refused(let sentence): throw .refused(sentence)
+      case .accepted(_, isNew: true): break
+      case .accepted(let identity, isNew: false):
+        if let other = owners.updateValue(path, forKey: identity.directoryID) {
+          throw .refused("\(other) and \(path) have the same directory.id: one is a copy of the other")
+        }
+      }
+    }
+  }
+
+  /// Which partitions lie in a folder, in order; none in one that is not there. Opens and changes nothing.
+  public static func partitions(disk: any Disk, path: String) throws(DirectoryRefusal) -> [TopicPartition] {
+    do throws(StorageError) {
+      guard try disk.size(of: path) != nil else { return [] }
+      return try disk.list(path).compactMap { TopicPartition(folder: $0) }.sorted()
+    } catch {
+      throw .storage(error)
+    }
+  }
+
   private static func refuse(_ sentence: String) throws(StorageError) -> LogDirectory {
     throw StorageError(.lock, "", .invalid(sentence))
   }

@@ -43,6 +43,9 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
   public static let zero = UniqueID(high: 0, low: 0)
   /// The topic id that Kafka reserves for `__cluster_metadata`.
   public static let clusterMetadataTopic = UniqueID(high: 0, low: 1)
+  /// The log directory of a replica whose broker has not said yet in which of its own it lies (KIP-858). `.zero` is that
+  /// of one whose broker does not say such things.
+  public static let unassignedDirectory = UniqueID(high: 0, low: 1)
 }
 
 /// One partition of one topic, by name.

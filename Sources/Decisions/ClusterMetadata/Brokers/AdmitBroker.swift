@@ -53,7 +53,9 @@ extension MetadataImage {
       throw Refusal(.invalidRegistration, "The broker id \(id) is negative; it must be 0 or more.")
     }
     let directories = broker.logDirectories
-    guard !directories.isEmpty, !directories.contains(.zero), Set(directories).count == directories.count else {
+    guard !directories.isEmpty, !directories.contains(.zero), !directories.contains(.unassignedDirectory),
+      Set(directories).count == directories.count
+    else {
       throw Refusal(
         .invalidRegistration, "Broker \(id) must name one or more log directories, each once and with an id.")
     }

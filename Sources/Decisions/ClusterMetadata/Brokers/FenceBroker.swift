@@ -71,9 +71,9 @@ extension MetadataImage {
   func leaveLostDirectories(of id: NodeID, _ inherited: ConfigResolution) -> [MetadataRecord] {
     let online = brokers[id]?.logDirectories ?? []
     return settle(inherited) { partition in
-      guard partition.inSync.contains(id), let directory = partition.directory(of: id), directory != .zero else {
-        return false
-      }
+      guard partition.inSync.contains(id), let directory = partition.directory(of: id), directory != .zero,
+        directory != .unassignedDirectory
+      else { return false }
       return !online.contains(directory)
     } _: { transition in
       transition.leave(id)

@@ -43,7 +43,10 @@ public enum BrokerConfigs {
       "controller.quorum.bootstrap.servers", .freeList, nil,
       "Where to find the metadata quorum, whose voters are in the metadata log (KIP-853)."),
     key("broker.rack", .string, nil, "The Region or zone of this broker."),
-    key("log.dirs", .freeList, nil, "Where records are kept."),
+    key("log.dirs", .freeList, nil, "Where records are kept: one folder, or several on disks of their own."),
+    key(
+      "metadata.log.dir", .string, nil,
+      "Where the metadata log is kept; the first folder of log.dirs if not set. It may be a folder of its own."),
     key("log.dir", .string, "./swiftwater-data", "Where records are kept, when log.dirs is not set."),
     key(
       "cluster.id", .string, nil,

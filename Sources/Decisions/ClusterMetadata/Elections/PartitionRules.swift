@@ -47,7 +47,7 @@ extension MetadataImage {
   func canLead(_ replica: NodeID, _ partition: PartitionState) -> Bool {
     guard let broker = brokers[replica], broker.isActive else { return false }
     let directory = partition.directory(of: replica) ?? .zero
-    return directory == .zero || broker.logDirectories.contains(directory)
+    return directory == .zero || directory == .unassignedDirectory || broker.logDirectories.contains(directory)
   }
 
   /// Those that vote, in the order in which they are wanted: by Region, then as the replicas stand.

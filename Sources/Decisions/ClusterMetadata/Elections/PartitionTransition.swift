@@ -139,7 +139,7 @@ struct PartitionTransition {
   /// Makes these the replicas, each with its directory, and forgets what was said of others.
   mutating func keep(_ replicas: [NodeID]) {
     let directories = replicas.map {
-      after.directory(of: $0) ?? image.brokers[$0]?.logDirectories.first ?? .zero
+      after.directory(of: $0) ?? image.directoryOfNewReplica(on: $0)
     }
     after.replicas = replicas
     after.directories = directories

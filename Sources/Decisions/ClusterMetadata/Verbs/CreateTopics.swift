@@ -126,6 +126,12 @@ extension MetadataImage {
     }
   }
 
+  /// A broker with several log directories chooses one of them, and says which.
+  func directoryOfNewReplica(on broker: NodeID) -> UniqueID {
+    let directories = brokers[broker]?.logDirectories ?? []
+    return directories.count > 1 ? .unassignedDirectory : directories.first ?? .zero
+  }
+
   func newPartition(_ layout: ReplicaLayout) -> PartitionState {
     let voters = layout.replicas.filter { !layout.observers.contains($0) }
     let alive = voters.filter { brokers[$0]?.isActive == true }
@@ -133,7 +139,7 @@ extension MetadataImage {
     var state = PartitionState(
       replicas: layout.replicas, inSync: alive.isEmpty ? voters : alive, leader: alive.first ?? .none,
       leaderEpoch: LeaderEpoch(0), partitionEpoch: 0,
-      directories: layout.replicas.map { brokers[$0]?.logDirectories.first ?? .zero })
+      directories: layout.replicas.map(directoryOfNewReplica))
     state.observers = layout.observers
     return state
   }

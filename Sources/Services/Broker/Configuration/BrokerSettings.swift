@@ -13,6 +13,9 @@ public struct BrokerSettings: Sendable {
   public let interBrokerListener: String?
   public let quorum: QuorumMembership
   public let rack: String?
+  /// Where the metadata log is: `metadata.log.dir`, or the first of `log.dirs`.
+  public let metadataDirectory: String
+  /// Where partitions are: at least one folder, each named once.
   public let logDirectories: [String]
   /// For a data folder that is new.
   public let clusterID: String?
@@ -69,13 +72,7 @@ public struct BrokerSettings: Sendable {
     quorum = try Self.quorum(
       from: values, node: nodeID, roles: roles, hasControllerListener: !controllerListeners.isEmpty)
     rack = values["broker.rack"]
-    let directories = commaSeparated(values["log.dirs"] ?? reader.text("log.dir"))
-    guard directories.count == 1 else {
-      throw ConfigurationError(
-        "log.dirs: \(directories.isEmpty ? "names no folder" : "names \(directories.count) folders"); this version keeps its records in exactly one"
-      )
-    }
-    logDirectories = directories
+    (metadataDirectory, logDirectories) = try Self.directories(from: values, reader)
     clusterID = try Self.clusterID(from: values)
     metrics = try Self.metricsAddress(from: values)
     eventLoops = values["num.network.threads"].flatMap { Int($0) }

@@ -136,6 +136,23 @@ extension BrokerSettings {
     }
   }
 
+  static func directories(
+    from values: [String: String], _ reader: SettingsReader
+  ) throws(ConfigurationError) -> (metadata: String, logs: [String]) {
+    let logs = commaSeparated(values["log.dirs"] ?? reader.text("log.dir")).map(withoutTrailingSlash)
+    guard let first = logs.first else {
+      throw ConfigurationError("log.dirs: names no folder; name one, or several with commas between them")
+    }
+    if let twice = logs.indices.first(where: { logs[..<$0].contains(logs[$0]) }) {
+      throw ConfigurationError("log.dirs: names \(logs[twice]) twice; each folder is named once")
+    }
+    return (values["metadata.log.dir"].map { withoutTrailingSlash($0) } ?? first, logs)
+  }
+
+  private static func withoutTrailingSlash(_ path: String) -> String {
+    path.count > 1 && path.hasSuffix("/") ? withoutTrailingSlash(String(path.dropLast())) : path
+  }
+
   static func clusterID(from values: [String: String]) throws(ConfigurationError) -> String? {
     guard let id = values["cluster.id"] else { return nil }
     guard !id.isEmpty, id.utf8.count <= 64, id.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {

@@ -18,7 +18,7 @@ public struct NewVoter: Sendable {
     guard !settings.controllerListeners.isEmpty else {
       throw StartRefusal(description: "\(file): has no listener for controllers, under which the others would reach it")
     }
-    let meta = "\(settings.logDirectories[0])/meta.properties"
+    let meta = "\(settings.metadataDirectory)/meta.properties"
     let values = try PropertiesFile.parse(try ConfigurationFile.read(meta), named: meta)
     guard let directory = values["directory.id"].flatMap({ UniqueID($0) }), let cluster = values["cluster.id"] else {
       throw StartRefusal(description: "\(meta) has no directory.id: format the folder, or start the node once")

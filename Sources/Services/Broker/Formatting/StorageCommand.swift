@@ -58,12 +58,37 @@ public enum StorageCommand {
   private static func format(_ options: FormatOptions, disk: any Disk) throws -> String {
     let settings = try settings(options, options.clusterID.map { ["cluster.id=\($0)"] } ?? [])
     let plan = try FormatPlan(options, settings, fresh: .random())
-    let path = settings.logDirectories[0]
-    guard try LogDirectory.clusterID(disk: disk, path: path) == nil else {
-      return try leave(path, plan, options, disk)
-    }
+    let path = settings.metadataDirectory
+    let others = settings.logDirectories.filter { $0 != path }
     let identity = DirectoryIdentity(
       clusterID: plan.clusterID, nodeID: plan.key.id, directoryID: plan.key.directory)
+    try LogDirectory.check(disk: disk, paths: [path] + others, expected: identity)
+    if options.formatted != .ignored,
+      let formatted = try ([path] + others).first(where: { try LogDirectory.clusterID(disk: disk, path: $0) != nil })
+    {
+      throw StartRefusal(
+        description: "log.dirs: \(formatted) is formatted already; --ignore-formatted leaves such a folder as it is")
+    }
+    var said = try others.map { try formatFurther($0, plan, disk) }
+    // The home comes last: a node whose home is formatted is whole.
+    said.insert(try formatHome(path, identity, plan, options, disk), at: 0)
+    return said.joined(separator: "\n")
+  }
+
+  /// A folder that holds partitions alone.
+  private static func formatFurther(_ path: String, _ plan: FormatPlan, _ disk: any Disk) throws -> String {
+    guard try LogDirectory.clusterID(disk: disk, path: path) == nil else { return "\(path) is formatted already" }
+    let identity = DirectoryIdentity(clusterID: plan.clusterID, nodeID: plan.key.id, directoryID: .random())
+    try LogDirectory.format(disk: disk, path: path, identity: identity) {}
+    return "\(path) is formatted for node \(plan.key.id.value) of the cluster \(plan.clusterID)"
+  }
+
+  private static func formatHome(
+    _ path: String, _ identity: DirectoryIdentity, _ plan: FormatPlan, _ options: FormatOptions, _ disk: any Disk
+  ) throws -> String {
+    guard try LogDirectory.clusterID(disk: disk, path: path) == nil else {
+      return try leave(path, identity, plan, options, disk)
+    }
     let folder = "\(path)/\(MetadataLog.folder)"
     try QuorumBootstrap.removeRemains(folder: folder, disk: disk)
     try LogDirectory.format(disk: disk, path: path, identity: identity) { () throws(StorageError) in
@@ -75,14 +100,8 @@ public enum StorageCommand {
 
   /// A folder that is formatted already stays as it is, provided that it is this node's.
   private static func leave(
-    _ path: String, _ plan: FormatPlan, _ options: FormatOptions, _ disk: any Disk
+    _ path: String, _ identity: DirectoryIdentity, _ plan: FormatPlan, _ options: FormatOptions, _ disk: any Disk
   ) throws -> String {
-    guard options.formatted == .ignored else {
-      throw StartRefusal(
-        description: "log.dirs: \(path) is formatted already; --ignore-formatted leaves such a folder as it is")
-    }
-    let identity = DirectoryIdentity(
-      clusterID: plan.clusterID, nodeID: plan.key.id, directoryID: plan.key.directory)
     let directory = try LogDirectory.open(disk: disk, openFiles: OpenFiles(), path: path, expected: identity)
     // Opening took the note of a clean stop away, as for a broker that starts.
     if directory.wasStoppedCleanly { try directory.markClean(epoch: directory.previousEpoch ?? -1) }
@@ -97,12 +116,14 @@ public enum StorageCommand {
 
   private static func info(_ options: FormatOptions) throws {
     let settings = try settings(options)
-    let path = settings.logDirectories[0]
+    let path = settings.metadataDirectory
     let disk = FileDisk()
-    guard let bytes = try? ConfigurationFile.read("\(path)/meta.properties") else {
-      throw StartRefusal(description: "log.dirs: \(path) is not formatted")
+    for path in [path] + settings.logDirectories.filter({ $0 != path }) {
+      guard let bytes = try? ConfigurationFile.read("\(path)/meta.properties") else {
+        throw StartRefusal(description: "log.dirs: \(path) is not formatted")
+      }
+      print("\(path):\n\(bytes)", terminator: "")
     }
-    print("\(path):\n\(bytes)", terminator: "")
     let files = SnapshotFile(disk: disk, folder: "\(path)/\(MetadataLog.folder)")
     if try disk.size(of: files.path(QuorumBootstrap.snapshot)) != nil,
       let voters = try files.read(QuorumBootstrap.snapshot).voters

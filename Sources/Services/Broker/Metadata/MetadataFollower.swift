@@ -20,6 +20,8 @@ final class MetadataFollower: Sendable {
   private struct Attached: Sendable {
     let groups: Groups
     let catalogue: TopicCatalogueCache
+    /// Called when a copy has been put where the metadata does not say.
+    let assignReplicas: @Sendable (MetadataImage) -> Void
   }
 
   /// What some records come to.
@@ -39,8 +41,11 @@ final class MetadataFollower: Sendable {
     self.log = log
   }
 
-  func attach(groups: Groups, catalogue: TopicCatalogueCache) {
-    attached.withLock { $0 = Attached(groups: groups, catalogue: catalogue) }
+  func attach(
+    groups: Groups, catalogue: TopicCatalogueCache,
+    assignReplicas: @escaping @Sendable (MetadataImage) -> Void = { _ in }
+  ) {
+    attached.withLock { $0 = Attached(groups: groups, catalogue: catalogue, assignReplicas: assignReplicas) }
   }
 
   func settings(of topic: TopicState, in image: MetadataImage) -> TopicSettings {
@@ -77,6 +82,9 @@ final class MetadataFollower: Sendable {
       if let topic = image.topics[id] { storage.configure(id, settings(of: topic, in: image)) }
     }
     for id in changes.topics { follow(id, changes.partitions[id], image) }
+    guard storage.folders.count > 1 else { return }
+    let isUnknown = changes.topics.contains { storage.hasUnassigned($0, changes.partitions[$0] ?? [], image) }
+    if isUnknown { attached.withLock { $0 }?.assignReplicas(image) }
   }
 
   private func changes(_ records: [MetadataRecord], _ image: MetadataImage) -> Changes {

@@ -17,9 +17,13 @@ final class Compaction: Sendable {
     var cleaner = Cleaner()
     cleaner.bufferBytes = bufferBytes
     self.cleaner = cleaner
-    let directory = storage.directory
-    // A lost checkpoint only means that clean segments are read once more.
-    cleaned = Mutex((try? OffsetCheckpoint.cleaned.read(directory.disk, directory.path)) ?? [:])
+    var cleaned: [TopicPartition: Offset] = [:]
+    for folder in storage.folders {
+      // A lost checkpoint only means that clean segments are read once more.
+      let saved = (try? OffsetCheckpoint.cleaned.read(folder.directory.disk, folder.path)) ?? [:]
+      cleaned.merge(saved) { min($0, $1) }
+    }
+    self.cleaned = Mutex(cleaned)
   }
 
   /// One round: cleans every log that is worth it, the dirtiest first. For the blocking pool.
@@ -34,10 +38,13 @@ final class Compaction: Sendable {
       cleaned = cleaned.filter { storage.table.partition($0.key) != nil }
       return cleaned
     }
-    do {
-      try storage.directory.save(.cleaned, offsets)
-    } catch {
-      log.warning("the cleaner's checkpoint cannot be written", ["reason": "\(error)"])
+    for folder in storage.folders where !folder.hasFailed {
+      do {
+        let inFolder = Set(storage.partitions(in: folder).map(\.name))
+        try folder.directory.save(.cleaned, offsets.filter { inFolder.contains($0.key) })
+      } catch {
+        log.warning("the cleaner's checkpoint cannot be written", ["folder": folder.path, "reason": "\(error)"])
+      }
     }
   }
 

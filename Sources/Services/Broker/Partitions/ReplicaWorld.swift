@@ -10,6 +10,8 @@ struct ReplicaWorld: Sendable {
   let node: NodeID
   /// This life of the broker, as the metadata has it (KIP-903).
   let brokerEpoch: BrokerEpoch
+  /// The log directory that the copy lies in.
+  var directory = UniqueID.zero
   /// Lags, pauses and limits; each topic has a minimum of its own.
   var timing = ReplicationSettings(minimum: Minimum(replicas: 1, regions: 1))
   /// Whether followers hear of a higher high watermark at once: only where consumers read from them (KAFKA-9731).

@@ -1,16 +1,16 @@
 import ClusterMetadata
 import EventLoop
-import Glibc
 import LogStorage
 import Replication
 import Synchronization
 import Vocabulary
 
-/// The broker's log directory and the partitions in it: opens, configures and removes them as the metadata says.
+/// The broker's log directories and the partitions in them: opens, configures and removes them as the metadata says.
 final class Storage: Sendable {
-  let directory: LogDirectory
+  let directories: LogDirectories
+  /// Where partitions are, in the order of `log.dirs`.
+  let folders: [StorageFolder]
   let table = PartitionTable()
-  let checkpoints: Checkpoints
   let pool: BlockingPool
   let report: @Sendable (String, String) -> Void
   private let phase = Mutex(Phase.closed)
@@ -28,22 +28,19 @@ final class Storage: Sendable {
   }
 
   init(
-    directory: LogDirectory, pool: BlockingPool, report: @escaping @Sendable (String, String) -> Void
+    _ directories: LogDirectories, pool: BlockingPool, report: @escaping @Sendable (String, String) -> Void
   ) {
-    self.directory = directory
+    self.directories = directories
     self.pool = pool
     self.report = report
-    checkpoints = Checkpoints(directory: directory, report: report)
+    folders = directories.partitions.map { StorageFolder($0, report: report) }
   }
 
-  var path: String { directory.path }
+  /// Where a copy lies.
+  func folder(of partition: Partition) -> StorageFolder? { folders.first { $0.id == partition.world.directory } }
 
-  /// Bytes of the file system that the directory is on; -1 where it does not say.
-  var room: (total: Int64, usable: Int64) {
-    var facts = statvfs()
-    guard statvfs(path, &facts) == 0 else { return (-1, -1) }
-    let unit = Int64(facts.f_frsize)
-    return (unit * Int64(facts.f_blocks), unit * Int64(facts.f_bavail))
+  func partitions(in folder: StorageFolder) -> [Partition] {
+    table.allPartitions.filter { $0.world.directory == folder.id }
   }
 
   /// Nil until the partitions are open: what the metadata says before is in the image that they are opened from.
@@ -83,36 +80,35 @@ final class Storage: Sendable {
     _ image: MetadataImage, _ world: ReplicaWorld,
     _ settings: @escaping @Sendable (TopicState, MetadataImage) -> TopicSettings
   ) throws {
-    var world = world
-    let checkpoints = checkpoints
-    world.lowerCheckpoint = { (name, offset) throws(StorageError) in try checkpoints.lower(name, to: offset) }
-    try retireStrays(image, world.node)
-    phase.withLock { [world] in $0 = .open(world, lacking: []) }
+    for folder in folders { try retireStrays(in: folder, image, world.node) }
+    phase.withLock { $0 = .open(world, lacking: []) }
     let topics = image.topicsByName
     let waiting = try Semaphore()
     for topic in topics {
-      pool.run { [world] in
+      pool.run {
         self.place(topic, settings(topic, image), world)
         waiting.signal()
       }
     }
     for _ in topics { waiting.wait() }
     hasTriedAll.store(true, ordering: .releasing)
-    if !directory.highWatermarks.isEmpty || !directory.wasStoppedCleanly {
-      try checkpoints.saveHighWatermarks(of: table.allPartitions)
+    for folder in folders where !folder.directory.highWatermarks.isEmpty || !folder.directory.wasStoppedCleanly {
+      try folder.checkpoints.saveHighWatermarks(of: partitions(in: folder))
     }
     for topic in topics { assign(topic, nil, image) }
   }
 
   /// A crash between the metadata log and the folders leaves folders that nobody knows.
-  private func retireStrays(_ image: MetadataImage, _ node: NodeID) throws {
+  private func retireStrays(in folder: StorageFolder, _ image: MetadataImage, _ node: NodeID) throws {
+    let directory = folder.directory
     var strays: [StoredPartition] = []
     for found in try directory.partitions() where found.topicPartition.topic != .clusterMetadata {
       let topic = image.topic(named: found.topicPartition.topic)
       let index = Int(found.topicPartition.partition.value)
       let isOurs =
         topic.map { $0.partitions.indices.contains(index) && $0.partitions[index].replicas.contains(node) } ?? false
-      guard !isOurs || (found.topicID != .zero && found.topicID != topic?.id) else { continue }
+      let isAnothers = found.topicID != .zero && found.topicID != topic?.id
+      guard try !isOurs || isAnothers || place(of: found.topicPartition, topic, node) !== folder else { continue }
       strays.append(found)
     }
     guard !strays.isEmpty else { return }
@@ -162,8 +158,7 @@ final class Storage: Sendable {
         hasChanged = true
       } else if isWanted {
         do throws(StorageError) {
-          places[index] = try opened(
-            TopicPartition(topic.name, PartitionIndex(Int32(index))), topic.id, settings, world)
+          places[index] = try opened(topic, PartitionIndex(Int32(index)), settings, world)
           hasChanged = true
         } catch {
           isLacking = true
@@ -181,15 +176,23 @@ final class Storage: Sendable {
   }
 
   private func opened(
-    _ name: TopicPartition, _ topicID: UniqueID, _ settings: TopicSettings, _ world: ReplicaWorld
+    _ topic: TopicState, _ index: PartitionIndex, _ settings: TopicSettings, _ world: ReplicaWorld
   ) throws(StorageError) -> Partition {
-    let isKept = try directory.disk.size(of: directory.folder(of: name)) != nil
-    let log = try directory.openLog(name, topicID: topicID, settings: settings.log, now: wallClockNow())
+    let name = TopicPartition(topic.name, index)
+    let found = try place(of: name, topic, world.node)
+    let folder: StorageFolder
+    if let found { folder = found } else { folder = try newPlace(of: name, topic, world.node) }
+    let checkpoints = folder.checkpoints
+    let log = try folder.directory.openLog(name, topicID: topic.id, settings: settings.log, now: wallClockNow())
     // An epoch that wrote nothing leaves no trace: what comes at this place may be of an older one.
     try log.truncate(to: log.endOffset)
     // What a crash left in memory alone counts as kept from now on, and readers will see it.
     if settings.durability == .disk, log.syncedOffset < log.endOffset { try log.flush() }
-    let mark = isKept ? checkpoints.highWatermark(of: name) : .zero
+    let mark = found == nil ? .zero : checkpoints.highWatermark(of: name)
+    folder.count(1)
+    var world = world
+    world.directory = folder.id
+    world.lowerCheckpoint = { (name, offset) throws(StorageError) in try checkpoints.lower(name, to: offset) }
     return Partition(log: log, checkpointed: mark, settings: settings, world: world, pool: pool)
   }
 
@@ -212,24 +215,34 @@ final class Storage: Sendable {
 
   private func retire(_ partitions: [Partition], on loop: EventLoop) {
     guard let delay = partitions.first?.fileDeleteDelay else { return }
-    checkpoints.forget(Set(partitions.map(\.name)))
-    for partition in partitions {
-      partition.retire()
-      partition.log.abandon()
-      do {
-        try directory.retire(partition.name, unique: .random())
-      } catch {
-        report("the folder of a deleted partition stays", "\(partition.name): \(error)")
-      }
+    for folder in folders {
+      let inFolder = partitions.filter { $0.world.directory == folder.id }
+      if !inFolder.isEmpty { retire(inFolder, in: folder) }
     }
     loop.schedule(after: delay) { self.pool.run { self.removeRetired() } }
   }
 
+  private func retire(_ partitions: [Partition], in folder: StorageFolder) {
+    folder.checkpoints.forget(Set(partitions.map(\.name)))
+    for partition in partitions {
+      partition.retire()
+      partition.log.abandon()
+      folder.count(-1)
+      do {
+        try folder.directory.retire(partition.name, unique: .random())
+      } catch {
+        report("the folder of a deleted partition stays", "\(partition.name): \(error)")
+      }
+    }
+  }
+
   func removeRetired() {
-    do {
-      try directory.removeRetired()
-    } catch {
-      report("files of deleted partitions stay", "\(error)")
+    for directory in directories.all {
+      do {
+        try directory.removeRetired()
+      } catch {
+        report("files of deleted partitions stay", "\(error)")
+      }
     }
   }
 
@@ -240,25 +253,25 @@ final class Storage: Sendable {
     // Segments that no longer grow are synced here, so that a crash makes us read little more than the last one.
     // What fails has failed the log, which says so by itself.
     for partition in table.allPartitions { _ = try? partition.log.flush(.rolledSegments) }
-    checkpoints.save { self.table.allPartitions }
+    for folder in folders { folder.checkpoints.save { self.partitions(in: folder) } }
   }
 
   /// Whether every log that lies here was left in order, or has been opened since.
-  private var knowsEveryLog: Bool {
+  private func knowsEveryLog(in directory: LogDirectory) -> Bool {
     directory.wasStoppedCleanly || (hasTriedAll.load(ordering: .acquiring) && !lacksPartitions)
   }
 
-  /// Closes every log, several at once. False when one must be recovered at the next start: that goes for those too that
-  /// the process before has left in disorder, and that nobody has opened since.
-  func close(alsoClosing metadata: PartitionLog) -> Bool {
-    let unclean = Mutex<[String]>([])
-    guard let waiting = try? Semaphore() else { return false }
+  /// Closes every log, several at once. Returns the directories in which none must be recovered at the next start: that
+  /// goes for those too that the process before has left in disorder, and that nobody has opened since.
+  func close(alsoClosing metadata: PartitionLog) -> [LogDirectory] {
+    let unclean = Mutex<[(log: String, reason: String)]>([])
+    guard let waiting = try? Semaphore() else { return [] }
     let logs = table.allPartitions.map(\.log) + [metadata]
     for chunk in stride(from: 0, to: logs.count, by: 64) {
       let part = logs[chunk..<min(chunk + 64, logs.count)]
       pool.run {
         for log in part {
-          if case .unclean(let error) = log.close() { unclean.withLock { $0.append("\(error)") } }
+          if case .unclean(let error) = log.close() { unclean.withLock { $0.append((log.directory, "\(error)")) } }
         }
         waiting.signal()
       }
@@ -266,8 +279,10 @@ final class Storage: Sendable {
     for _ in stride(from: 0, to: logs.count, by: 64) { waiting.wait() }
     // What was never opened is as the checkpoints have it.
     if hasTriedAll.load(ordering: .acquiring) { saveCheckpoints() }
-    let reasons = unclean.withLock { $0 }
-    for reason in reasons { report("a log was not closed cleanly", reason) }
-    return reasons.isEmpty && knowsEveryLog
+    let inDisorder = unclean.withLock { $0 }
+    for (_, reason) in inDisorder { report("a log was not closed cleanly", reason) }
+    return directories.all.filter { directory in
+      knowsEveryLog(in: directory) && !inDisorder.contains { $0.log.hasPrefix(directory.path + "/") }
+    }
   }
 }

@@ -28,6 +28,7 @@ public final class Broker: Sendable {
   let lifeline: ControllerChannel
   let forwarding: Forwarding
   let proposals: InSyncProposals
+  let assignments = Mutex(AssignmentTurn.idle)
   let lifelines = Lifelines()
   let storage: Storage
   let groups: Groups
@@ -66,7 +67,9 @@ public final class Broker: Sendable {
   /// what lies there (KIP-858).
   func partitionFailed(_ partition: Partition, _ error: StorageError) {
     log.error("a partition's disk failed", ["partition": "\(partition.name)", "reason": "\(error)"])
-    lifecycle.withLock { $0 }?.directoryFailed(identity.directoryID)
+    guard let folder = storage.folder(of: partition), folder.fail() else { return }
+    log.error("nothing new is put into a folder whose disk failed, until the next start", ["folder": folder.path])
+    lifecycle.withLock { $0 }?.directoryFailed(folder.id)
   }
 
   /// Says that a disk failed. The log that met it takes no more writes; what was durable stays readable.
@@ -128,7 +131,7 @@ public final class Broker: Sendable {
     let service = RequestService(itself, settings)
     server = try FrameServer(
       loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
-    follower.attach(groups: groups, catalogue: catalogue)
+    follower.attach(groups: groups, catalogue: catalogue) { itself.broker?.assignReplicas(in: $0) }
     itself.set(self)
     metrics.addGauges(of: self)
   }

@@ -14,6 +14,7 @@ public struct StartRefusal: Error, CustomStringConvertible {
 struct BrokerParts {
   let loops: [EventLoop]
   let pool: BlockingPool
+  /// Where the metadata log is.
   let directory: LogDirectory
   let storage: Storage
   let metadataLog: PartitionLog
@@ -29,9 +30,10 @@ struct BrokerParts {
     let count = settings.eventLoops ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     loops = try (0..<count).map { try EventLoop(name: "loop-\($0)") }
     pool = try BlockingPool(threads: settings.backgroundThreads)
-    directory = try Self.openDirectory(settings)
-    storage = Storage(directory: directory, pool: pool) { message, detail in log.warning(message, ["detail": detail]) }
-    try Self.checkMetadataIsThere(directory)
+    let report: @Sendable (String, String) -> Void = { message, detail in log.warning(message, ["detail": detail]) }
+    let directories = try LogDirectories(settings: settings, disk: FileDisk(), report: report)
+    directory = directories.home
+    storage = Storage(directories, pool: pool, report: report)
     try RecoveryJournal.checkFinished(directory)
     metadataLog = try directory.openMetadataLog(now: wallClockNow())
   }
@@ -40,30 +42,6 @@ struct BrokerParts {
   private static func checkFree(_ address: BrokerSettings.Address) throws {
     guard address.port != 0 else { return }
     _ = try ListeningSocket(host: address.host, port: address.port)
-  }
-
-  private static func openDirectory(_ settings: BrokerSettings) throws -> LogDirectory {
-    let path = settings.logDirectories[0]
-    let disk = FileDisk()
-    do throws(DirectoryRefusal) {
-      let saved = try LogDirectory.clusterID(disk: disk, path: path)
-      let identity = DirectoryIdentity(
-        clusterID: settings.clusterID ?? saved ?? "\(UniqueID.random())", nodeID: settings.nodeID,
-        directoryID: .random())
-      return try LogDirectory.open(disk: disk, openFiles: OpenFiles(), path: path, expected: identity)
-    } catch {
-      throw StartRefusal(description: "log.dirs: \(error)")
-    }
-  }
-
-  /// Partitions without the log that says whose they are: an old or incomplete copy, which must not be taken for all.
-  private static func checkMetadataIsThere(_ directory: LogDirectory) throws {
-    let partitions = try directory.partitions().map(\.topicPartition)
-    guard let first = partitions.first, !partitions.contains(where: { $0.topic == .clusterMetadata }) else { return }
-    throw StartRefusal(
-      description:
-        "log.dirs: \(directory.path) holds partitions such as \(first), but no \(TopicName.clusterMetadata)-0 that says which topics there are; restore that folder too, or use an empty one"
-    )
   }
 
   /// Connections and segments need descriptors: as many as the system allows this process.

@@ -37,13 +37,13 @@ extension Broker {
   /// Nobody else leads the quorum, and nobody has to wait until this broker's session ends.
   private func startAlone(_ ready: @escaping @Sendable () -> Void) throws {
     let outcome = Outcome<Result<Int64, Refusal>>()
-    let directory = storage.directory
+    let previousEpoch = storage.directories.previousEpoch
     let registration = BrokerRegistration(
       id: settings.nodeID, epoch: 0, incarnation: .random(), endpoints: endpoints, rack: settings.rack,
-      isFenced: false, logDirectories: [directory.identity.directoryID])
+      isFenced: false, logDirectories: storage.folders.map(\.id))
     whenActive { [self] in
       change { draft in
-        draft.add(draft.image.register(registration, after: directory.previousEpoch == nil ? .crash : .clean))
+        draft.add(draft.image.register(registration, after: previousEpoch == nil ? .crash : .clean))
         self.setFeatures(&draft)
         return draft.image.brokers[registration.id]?.epoch ?? -1
       } then: {
@@ -122,8 +122,8 @@ extension Broker {
       return feature
     }
     request.rack = settings.rack
-    request.logDirs = [identity.directoryID]
-    request.previousBrokerEpoch = storage.directory.previousEpoch ?? -1
+    request.logDirs = storage.folders.map(\.id)
+    request.previousBrokerEpoch = storage.directories.previousEpoch ?? -1
     return request
   }
 

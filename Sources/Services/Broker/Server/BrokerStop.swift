@@ -27,15 +27,15 @@ extension Broker {
     forwarding.close()
     proposals.close()
     for loop in loops { loop.stop() }
-    if storage.close(alsoClosing: metadataLog) {
+    for directory in storage.close(alsoClosing: metadataLog) {
       do {
-        try storage.directory.markClean(epoch: epoch ?? -1)
+        try directory.markClean(epoch: epoch ?? -1)
       } catch {
         log.warning("the clean stop could not be noted", ["reason": "\(error)"])
       }
     }
     pool.stop()
-    storage.directory.release()
+    storage.directories.release()
     pages.withLock { $0 }?.stop()
   }
 
