@@ -227,7 +227,7 @@ class Stretched:
         return iter(self.members.values())
 
     def up(self):
-        image = self.folder / "swiftwater.tar"
+        self.image = image = self.folder / "swiftwater.tar"
         self.folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         kubernetes.run(sys.executable, CHECKOUT / "hack/kube/pack.py", image, "--binary", binary(), IMAGE, NEXT_IMAGE)
@@ -261,8 +261,7 @@ class Stretched:
         until(lambda: member.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{OPERATOR}").get("secrets"), "a token")
 
     def down(self):
-        for member in self:
-            member.cluster.down()
+        in_parallel(lambda member: member.cluster.down(), self)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- looking

@@ -355,8 +355,9 @@ class Cluster:
         """Ends everything, and removes what was made outside of the folder."""
         for node in self.nodes:
             node.down()
+        # Nothing of it is needed any more.
         for process in (self.scheduler, self.manager, self.api, self.etcd):
-            process.stop()
+            process.stop(signal.SIGKILL)
         drop_bridge()
 
 
