@@ -2,6 +2,7 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import shutil
 import ssl
 import sys
 import time
+import urllib.request
 
 from broker import CHECKOUT, binary, until
 
@@ -111,6 +113,14 @@ class Member:
         """Who holds the Lease here; nobody has one where the time is over."""
         found = self.get(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{OPERATOR}")
         return found.get("spec", {}).get("holderIdentity") or None
+
+    def metrics(self):
+        """What the operator here tells of itself; nothing where it does not answer."""
+        for pod in self.objects("pods", app=OPERATOR):
+            with contextlib.suppress(OSError):
+                address = f"http://{pod['status'].get('podIP')}:9404/metrics"
+                return urllib.request.urlopen(address, timeout=2).read().decode()
+        return ""
 
     def token(self):
         account = self.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{OPERATOR}")

@@ -303,7 +303,7 @@ def test_an_operator_that_believes_it_leads_gives_way_to_the_one_that_does(order
     until(lambda: "orders-central" in epochs(), "the Service is back", 30, every=0.2)
     newest = epochs()["orders-central"]
     assert newest > max(epoch for name, epoch in epochs().items() if name != "orders-central")
-    until(lambda: "leads no more" in former.log(400) or "another operator leads" in former.log(400), "it gives way", 30)
+    until(lambda: "operator_leads 0" in former.metrics(), "it gives way", 30, every=0.2)
     await_ready(orders)
     assert orders.leader is not former and epochs()["orders-central"] == newest
 
