@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds Kubernetes 1.20.2, the newest version of which Debian 12 has the whole source, into a folder.
 #
-# usage: build.sh FOLDER    (hack/kubernetes build calls it)
+# usage: hack/kube/build.sh FOLDER    (hack/kubernetes build calls it)
 #
 # Takes 5 to 12 minutes on two cores, 4 GB of memory and 5 GB of disk. Uses only the mirrors that apt is configured for.
 

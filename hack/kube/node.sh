@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # The first process of a node, in namespaces of its own: containerd, kubelet and kube-proxy. When it dies, so does everything.
 #
-# usage: node.sh FOLDER BINARIES NAME ADDRESS IMAGE...    (started by clusters.py)
+# usage: hack/kube/node.sh FOLDER BINARIES NAME ADDRESS IMAGE...    (clusters.py starts it)
+
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+answer_help "$@"
+[ $# -ge 4 ] || fail "clusters.py starts this"
 
 folder=$1 binaries=$2 name=$3 address=$4
 shift 4
-cd "$folder" || exit 1
+cd "$folder"
 # Files of images have to be readable for whoever runs in them.
 umask 022
 mount --make-rprivate /
@@ -27,11 +31,12 @@ done
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 keep() {
-  local log=logs/$1.log
+  local log=logs/$1.log status
   shift
   while :; do
-    "$@" >>"$log" 2>&1 </dev/null
-    printf 'ended with %d, starts again\n' $? >>"$log"
+    status=0
+    "$@" >>"$log" 2>&1 </dev/null || status=$?
+    printf 'ended with %d, starts again\n' "$status" >>"$log"
     sleep 1
   done
 }
