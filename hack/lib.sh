@@ -48,6 +48,13 @@ install_build_needs() {
   install_packages "${libraries[@]}"
 }
 
+# What Kubernetes clusters on this machine are made of, besides Kubernetes' own programs.
+install_kubernetes_needs() {
+  install_packages etcd-server containerd runc containernetworking-plugins iptables iproute2 conntrack ethtool socat \
+    openssl curl python3
+  command -v kubectl >/dev/null || install_packages kubernetes-client
+}
+
 # A Python of 3.10 or newer that can make virtual environments.
 find_python() {
   local candidate

@@ -82,3 +82,5 @@ def pytest_runtest_makereport(item, call):
     for broker in brokers + list(getattr(item, "private_brokers", [])):
         state = "alive" if broker.is_alive() else "dead"
         report.sections.append((f"log of the broker on {broker.bootstrap} ({state})", broker.tail()))
+    for world in getattr(item, "worlds", []):
+        report.sections.append(("the clusters", world.report()))

@@ -43,6 +43,13 @@ import Vocabulary
     #expect(text.contains("process.roles=broker,controller\n"))
   }
 
+  @Test func aPodThatWaitsForItsConfigurationIsToldOnceItIsThere() {
+    var world = World.three
+    world.converge()
+    let told = world.steps.compactMap { if case .tell(let pod, _, _, _) = $0 { pod.name } else { nil } }
+    #expect(told.sorted() == ["orders-central-0-0", "orders-north-0-0", "orders-west-0-0"])
+  }
+
   @Test func anUnreachableRegionIsLeftAsItIsAndShownWithItsTime() {
     var world = World.three
     world.converge()

@@ -120,6 +120,7 @@ extension World {
       var mistakes: [Mistake] = []
       members[member]?.copy?.status = KafkaClusterStatus(reading: json, at: "status", mistakes: &mistakes)
       broken += mistakes.map(\.description)
+    case .tell(let pod, let uid, let words, let member): tell(pod, uid, words, member)
     case .setFinalizers, .event: break
     case .ask(let request): ask(request)
     }
@@ -168,6 +169,14 @@ extension World {
     }
     if facts.voters.contains(where: { $0.id == node }) { broken.append("node \(node) was deleted with a vote") }
     setFenced(node, true)
+  }
+
+  private mutating func tell(_ pod: ObjectID, _ uid: String, _ words: String, _ member: String) {
+    guard members[member]?.isReachable == true else { return broken.append("\(member) is unknown and a pod is told") }
+    guard let present = members[member]?.pods[pod.name], present.uid == uid else { return }
+    members[member]?.pods[pod.name] = Pod(
+      name: present.name, uid: uid, node: present.node, revision: present.revision, told: words,
+      address: present.address, state: present.state)
   }
 
   private mutating func restart(_ pod: ObjectID, _ uid: String, _ node: NodeID, _ member: String) {
@@ -282,12 +291,16 @@ extension World {
       let present = member.pods[podName]
       if present == nil { nextUID += 1 }
       let properties = member.objects[ObjectID(.configMap, "kafka", id.name)]?["data"]["server.properties"].string ?? ""
-      let knowsQuorum = properties.contains("controller.quorum.voters=") || properties.contains("bootstrap.servers=")
+      // A pod has the configuration of when it was made, until its kubelet has a reason to look again.
+      let looks = present.map { $0.state != .starting || $0.told != nil } ?? true
+      let isComplete = properties.contains("controller.quorum.voters=") || properties.contains("bootstrap.servers=")
+      let knowsQuorum = looks && isComplete
       let state: Pod.State = !member.isHealthy ? .failing("CrashLoopBackOff") : knowsQuorum ? .ready : .starting
       if let present, present.state == state { continue }
       members[name]?.pods[podName] = Pod(
         name: podName, uid: present?.uid ?? "u\(nextUID)", node: Int(number),
-        revision: present?.revision ?? revision, address: "10.0.\(number / 100).\(nextUID)", state: state)
+        revision: present?.revision ?? revision, told: present?.told, address: "10.0.\(number / 100).\(nextUID)",
+        state: state)
       guard state == .ready else {
         setFenced(NodeID(number), true)
         continue

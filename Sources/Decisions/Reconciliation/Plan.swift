@@ -21,6 +21,9 @@ public enum Step: Hashable, Sendable {
   case delete(ObjectID, uid: String?, member: String)
   /// Deletes a pod that its StatefulSet makes again, with the uid as a precondition.
   case restart(pod: ObjectID, uid: String, node: NodeID, member: String)
+  /// Writes on a pod what its configuration says by now, with the uid as a precondition. Nothing depends on it but how
+  /// soon the pod sees it.
+  case tell(pod: ObjectID, uid: String, String, member: String)
   /// Replaces the whole status.
   case writeStatus(ObjectID, JSON, member: String)
   /// Replaces the finalizers of an original.

@@ -16,6 +16,17 @@ extension ClusterDesign {
     for node in wanted where !isUnknown(node.region) && !canStart(node) {
       plan.waits.append("\(node.name) starts once its Service has an address.")
     }
+    for node in wanted { tellWaiting(node, into: &plan) }
+  }
+
+  /// Kubelets look at ConfigMaps once a minute, and at once when something about the pod changes.
+  private func tellWaiting(_ node: Node, into plan: inout Plan) {
+    guard let member = member(of: node.region), let pod = pod(of: node), pod.state == .starting,
+      let addresses = properties(of: node)?[quorumKey(node)]
+    else { return }
+    let words = JSON.string(addresses).fingerprint
+    guard pod.told != words else { return }
+    plan.steps.append(.tell(pod: ObjectID(.pod, namespace, pod.name), uid: pod.uid, words, member: member))
   }
 
   /// The object with its mark, or nil where all of it stands there already.

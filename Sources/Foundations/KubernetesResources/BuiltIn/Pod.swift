@@ -30,17 +30,22 @@ public struct Pod: Hashable, Sendable {
   public let node: Int?
   /// What was applied when it was made.
   public let revision: String?
+  /// What it was told of its configuration.
+  public let told: String?
   public let address: String?
   public let machine: String?
   public let state: State
 
   public init(
-    name: String, uid: String, node: Int?, revision: String?, address: String?, machine: String? = nil, state: State
+    name: String, uid: String, node: Int?, revision: String?, told: String? = nil, address: String?,
+    machine: String? = nil,
+    state: State
   ) {
     self.name = name
     self.uid = uid
     self.node = node
     self.revision = revision
+    self.told = told
     self.address = address
     self.machine = machine
     self.state = state
@@ -52,6 +57,7 @@ public struct Pod: Hashable, Sendable {
     uid = meta.uid ?? ""
     node = meta.labels[Marks.node].flatMap { Int($0) }
     revision = meta.annotations[Marks.revision]
+    told = meta.annotations[Marks.told]
     let status = object["status"]
     address = status["podIP"].string.flatMap { $0.isEmpty ? nil : $0 }
     machine = object["spec"]["nodeName"].string

@@ -71,6 +71,8 @@ public enum Marks {
   public static let controller = "kafka.swiftwater.dev/controller"
   /// On pods: a change of it needs a restart.
   public static let revision = "kafka.swiftwater.dev/revision"
+  /// On pods that wait for their configuration: what it says by now. Its kubelet looks at once, and not within a minute.
+  public static let told = "kafka.swiftwater.dev/told"
   /// On everything applied: what was applied, so that a field that is no longer wanted is noticed.
   public static let applied = "kafka.swiftwater.dev/applied"
   /// On a resource: while `true` nothing restarts, moves or shrinks.

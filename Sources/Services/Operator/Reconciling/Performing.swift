@@ -77,7 +77,7 @@ final class Performer: Sendable {
     for step in steps {
       switch step {
       case .apply(_, let member), .delete(_, _, let member), .restart(_, _, _, let member),
-        .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
+        .tell(_, _, _, let member), .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
         lanes[member, default: []].append(step)
       case .ask(let request): asked.append(request)
       case .event: events.append(step)
@@ -225,6 +225,19 @@ final class Performer: Sendable {
       try await refuseIfNewer(door.caches?[id], epoch)
       try await door.server.delete(type, id.key, uid: uid, resourceVersion: door.version(of: id))
       wrote(member, door, type, id.key, key, "", "deleted \(id)")
+    case .tell(let id, let uid, let words, _):
+      let patch: JSON = [
+        "metadata": [
+          "uid": .string(uid), "annotations": [Marks.told: .string(words), Leadership.epochMark: .string(epoch)],
+        ]
+      ]
+      do throws(APIError) {
+        let answer = try await door.server.mergePatch(Kinds.pods, id.key, patch)
+        wrote(member, door, Kinds.pods, id.key, key, answer["metadata"]["resourceVersion"].string, "told \(id)")
+      } catch {
+        // It sees its configuration all the same, later.
+        log.debug("a pod was not told", ["pod": id, "because": "\(error)"])
+      }
     case .writeStatus(let id, let status, _):
       // The next plan knows the generation that this status would have to name.
       guard !justWritten.applied.contains(id), let type = Kinds.type(of: id.kind),

@@ -1,0 +1,331 @@
+"""The operator on real API servers, with our image run by real kubelets: three clusters, one node and one operator in each.
+
+The tests share the clusters and follow each other: each leaves everything Ready."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import pytest
+import stretched
+from broker import until
+from confluent_kafka.admin import AdminClient, ConfigResource
+from history import Writer, check, read_back
+from stretched import IMAGE, NAMESPACE, NEXT_IMAGE, OPERATOR, REGIONS, Stretched, kafka_cluster, kafka_topic, region
+
+pytestmark = [
+    pytest.mark.skipif(bool(stretched.obstacle()), reason=stretched.obstacle() or ""),
+    pytest.mark.timeout(300),
+]
+PARTITIONS = 3
+ALL = {name: (1, 1) for name in REGIONS}
+NEXT = {"image": NEXT_IMAGE, "config": {"message.max.bytes": "2000000"}}
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory):
+    made = Stretched(tmp_path_factory.mktemp("kubernetes") / "clusters")
+    try:
+        yield made.up()
+        print("seconds:", {what: round(took, 1) for what, took in made.took.items()})
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def world(clusters, request):
+    """The clusters; what they look like is part of a failure."""
+    request.node.worlds = [clusters]
+    return clusters
+
+
+@pytest.fixture
+def orders(world):
+    """The clusters, with the Kafka of the first test on them."""
+    assert "ready" in world.took, "the first test did not come so far"
+    await_ready(world)
+    return world
+
+
+def all_ready(members, name="orders"):
+    return all(member.is_ready("kafkaclusters", name) for member in members)
+
+
+def await_ready(members, within=60):
+    until(lambda: all_ready(members), "the cluster is Ready everywhere", within, every=0.3)
+
+
+def apply_orders(world, shares=ALL, image=IMAGE, config=None):
+    world["west"].apply(kafka_cluster("orders", shares, config, image=image))
+
+
+@contextlib.contextmanager
+def writing(world):
+    """Records are written all the while, and in the end every acknowledged one is there, once."""
+    writer = Writer(world.bootstrap(world["west"], "orders"), "payments", PARTITIONS, name=f"w{time.time_ns()}").start()
+    writer.await_more(30)
+    yield writer
+    writer.await_more(30, within=60)
+    writer.stop()
+    assert not writer.failed, writer.failed[:3]
+    check(writer, read_back(world.bootstrap(world["west"], "orders"), "payments", PARTITIONS))
+
+
+class Downtime:
+    """Looks at the pods all the while, and keeps how many were down at one time."""
+
+    def __init__(self, world):
+        self.world, self.most, self.worst, self._ends = world, 0, [], threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self):
+        while not self._ends.wait(0.2):
+            up = [name for member in self.world for name, pod in member.pods().items() if is_up(pod)]
+            if 3 - len(up) > self.most:
+                self.most, self.worst = 3 - len(up), up
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ends.set()
+        self._thread.join()
+
+
+def is_up(pod):
+    conditions = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+def uids(world):
+    return {name: pod["metadata"]["uid"] for member in world for name, pod in member.pods().items()}
+
+
+def says(member, kind, status, name="orders"):
+    return member.condition("kafkaclusters", name, kind).get("status") == status
+
+
+def others(world, *members):
+    return [member for member in world if member not in members]
+
+
+def test_what_is_applied_in_one_cluster_becomes_a_kafka_over_three(world):
+    west, began = world["west"], time.monotonic()
+    west.apply(*[region(name) for name in REGIONS], kafka_topic("payments", "orders", PARTITIONS))
+    apply_orders(world)
+    until(lambda: west.is_ready("kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.3)
+    until(lambda: west.is_ready("kafkatopics", "payments"), "the topic is Ready", 30, every=0.3)
+    world.took["apply to Ready"] = time.monotonic() - began
+    until(lambda: all_ready(world), "every member says the same", 30, every=0.3)
+    assert len(world.bootstrap(west, "orders").split(",")) == 3
+    with writing(world) as writer:
+        writer.await_more(200)
+    for member in world:
+        assert len(member.pods()) == 1, f"pods in {member.name}"
+    world.took["ready"] = time.monotonic() - began
+
+
+def test_a_new_image_and_a_new_setting_roll_under_load_one_node_at_a_time(orders):
+    before, began = uids(orders), time.monotonic()
+    with writing(orders) as writer, Downtime(orders) as downtime:
+        apply_orders(orders, **NEXT)
+        until(lambda: not set(before.values()) & set(uids(orders).values()), "every pod is a new one", 120, every=0.3)
+        await_ready(orders)
+    orders.took["roll"] = time.monotonic() - began
+    orders.took["roll, longest gap"] = writer.longest_gap()
+    assert downtime.most == 1, f"only {downtime.worst} were up at one time"
+    for member in orders:
+        for pod in member.pods().values():
+            assert pod["spec"]["containers"][0]["image"] == NEXT_IMAGE
+
+
+def test_a_topic_follows_its_resource_until_both_are_gone(orders):
+    west = orders["west"]
+    admin = AdminClient({"bootstrap.servers": orders.bootstrap(west, "orders"), "log_level": 0})
+
+    def partitions():
+        topic = admin.list_topics(timeout=10).topics.get("audit")
+        return topic and len(topic.partitions)
+
+    def retention():
+        resource = ConfigResource(ConfigResource.Type.TOPIC, "audit")
+        return admin.describe_configs([resource])[resource].result(10)["retention.ms"].value
+
+    west.apply(kafka_topic("audit", "orders", 2, config={"retention.ms": "600000"}, deletionPolicy="Delete"))
+    until(lambda: west.is_ready("kafkatopics", "audit"), "the topic is Ready", 30, every=0.2)
+    assert (partitions(), retention()) == (2, "600000")
+    west.apply(kafka_topic("audit", "orders", 4, config={"retention.ms": "700000"}, deletionPolicy="Delete"))
+    until(lambda: (partitions(), retention()) == (4, "700000"), "the topic is as it should be", 30, every=0.2)
+    until(lambda: orders["north"].resource("kafkatopics", "audit"), "a copy in the north", 10, every=0.2)
+    west.kubectl("delete", "kafkatopic", "audit", "--timeout=30s")
+    until(lambda: not partitions(), "the topic is gone", 30, every=0.2)
+    until(lambda: not any(m.resource("kafkatopics", "audit") for m in orders), "every copy is gone", 30, every=0.2)
+
+
+def test_what_is_deleted_in_one_member_only_comes_back(orders):
+    north, central = orders["north"], orders["central"]
+    copy = north.resource("kafkaclusters", "orders")["metadata"]["uid"]
+    with writing(orders), Downtime(orders) as downtime:
+        north.kubectl("delete", "kafkacluster", "orders", "--timeout=20s")
+        central.kubectl("delete", "service,configmap,poddisruptionbudget", "-l", "kafka.swiftwater.dev/cluster=orders")
+        central.kubectl("delete", "statefulset", "orders-central-0", "--cascade=orphan")
+        until(lambda: north.is_ready("kafkaclusters", "orders"), "the copy is back", 30, every=0.2)
+        labels = {"kafka.swiftwater.dev%2Fcluster": "orders"}
+        for plural, group, count in [
+            ("statefulsets", "apis/apps/v1", 1),
+            ("configmaps", "api/v1", 1),
+            ("services", "api/v1", 2),
+            ("poddisruptionbudgets", "apis/policy/v1beta1", 1),
+        ]:
+            until(lambda: len(central.objects(plural, group, **labels)) == count, f"{plural} are back", 30, every=0.2)
+        await_ready(orders)
+    assert north.resource("kafkaclusters", "orders")["metadata"]["uid"] != copy
+    assert downtime.most == 0, "nothing that ran was touched"
+
+
+def test_the_leaders_api_server_is_lost_and_the_others_go_on(orders):
+    lost = until(lambda: orders.leader, "somebody leads", 30, every=0.3)
+    rest = others(orders, lost)
+    before = uids(orders)
+    with writing(orders) as writer:
+        began = time.monotonic()
+        lost.cluster.stop_api()
+        until(lambda: all(says(member, "RegionsReachable", "False") for member in rest), "they say so", 60, every=0.2)
+        orders.took["lost API server, reported"] = time.monotonic() - began
+        writer.await_more(50)
+        gap = writer.longest_gap(began)
+        for member in rest:
+            status = member.resource("kafkaclusters", "orders")["status"]
+            unknown = [one["name"] for one in status["regions"] if one.get("unknownSince")]
+            assert unknown == [lost.name] and says(member, "Ready", "True"), status
+        # What is asked for meanwhile is done where it can be seen.
+        if lost.name != "west":
+            orders["west"].apply(kafka_topic("meanwhile", "orders", 1, deletionPolicy="Delete"))
+            until(lambda: orders["west"].is_ready("kafkatopics", "meanwhile"), "a topic is made meanwhile", 60, every=0.2)
+        lost.cluster.start_api()
+        until(lambda: all(says(member, "RegionsReachable", "True") for member in orders), "all is seen", 60, every=0.2)
+    assert gap < 2, "brokers need no API server"
+    await_ready(orders)
+    assert uids(orders) == before, "no pod was touched"
+
+
+def test_a_node_dies_with_everything_on_it_and_comes_back(orders):
+    lost = orders["north"]
+    rest = others(orders, lost)
+    with writing(orders) as writer:
+        began = time.monotonic()
+        lost.node.crash()
+        until(lambda: all(says(member, "SurvivesRegionLoss", "False") for member in rest), "they say so", 60, every=0.2)
+        orders.took["dead node, reported"] = time.monotonic() - began
+        writer.await_more(50)
+        orders.took["dead node, longest gap"] = writer.longest_gap(began)
+        lost.node.up([orders.image])
+        until(lambda: all(says(member, "SurvivesRegionLoss", "True") for member in orders), "all is well", 120, every=0.3)
+        orders.took["dead node, back"] = time.monotonic() - began
+    await_ready(orders)
+
+
+def test_a_drain_goes_through_and_a_second_one_has_to_wait(orders):
+    first, second = orders["central"], orders["north"]
+    drain = ["drain", "--pod-selector=kafka.swiftwater.dev/cluster=orders"]
+    with writing(orders) as writer:
+        began = time.monotonic()
+        first.cluster.kubectl(*drain, first.node.name, "--timeout=60s")
+        until(lambda: not says(second, "Ready", "True"), "it is seen that a node is away", 30, every=0.2)
+
+        def is_closed():
+            labels = {"kafka.swiftwater.dev%2Fcluster": "orders"}
+            budgets = second.objects("poddisruptionbudgets", "apis/policy/v1beta1", **labels)
+            return [budget["status"]["disruptionsAllowed"] for budget in budgets] == [0]
+
+        until(is_closed, "the budgets of the other Regions close", 30, every=0.2)
+        refused = second.cluster.kubectl(*drain, second.node.name, "--timeout=3s", check=False)
+        assert refused.returncode != 0 and "disruption budget" in refused.stderr, refused.stderr
+        assert all(is_up(pod) for pod in second.pods().values())
+        second.cluster.kubectl("uncordon", second.node.name)
+        first.cluster.kubectl("uncordon", first.node.name)
+        await_ready(orders, 90)
+        orders.took["drain, longest gap"] = writer.longest_gap(began)
+
+
+def test_a_cluster_that_was_cut_off_changes_nothing_and_takes_part_again(orders):
+    lost = orders["west"]
+    rest = others(orders, lost)
+    before = uids(orders)
+    with writing(orders) as writer:
+        orders.cut(lost)
+        try:
+            until(lambda: all(says(m, "RegionsReachable", "False") for m in rest), "the others say so", 60, every=0.2)
+            # The change is made where people edit, and that is where nobody may act alone.
+            apply_orders(orders, config={"message.max.bytes": "3000000"})
+            writer.await_more(50)
+            until(lambda: orders.leader in rest, "one of the others leads", 60, every=0.3)
+            assert uids(orders) == before, "a pod was touched by an operator without a majority"
+        finally:
+            orders.heal(lost)
+        until(lambda: not set(before.values()) & set(uids(orders).values()), "the change is rolled out", 120, every=0.3)
+        await_ready(orders, 90)
+
+
+def operator_process(member):
+    """The operator of a member as this machine sees it."""
+    names = [pod["metadata"]["name"] for pod in member.objects("pods", app=OPERATOR)]
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+            if words[:2] == [b"/usr/bin/swiftwater", b"operator"]:
+                variables = open(f"/proc/{pid}/environ", "rb").read().split(b"\0")
+                if any(f"HOSTNAME={name}".encode() in variables for name in names):
+                    return int(pid)
+    raise AssertionError(f"no operator in {member.name}")
+
+
+def test_an_operator_that_believes_it_leads_gives_way_to_the_one_that_does(orders):
+    former = until(lambda: orders.leader, "somebody leads", 30, every=0.3)
+    process = operator_process(former)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        until(lambda: orders.leader not in (None, former), "another one leads", 60, every=0.3)
+        # There is something to do for both of them.
+        victim = orders["central"]
+        victim.kubectl("delete", "service", "orders-central")
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+    def epochs():
+        labels = {"kafka.swiftwater.dev%2Fcluster": "orders"}
+        found = [service["metadata"] for member in orders for service in member.objects("services", **labels)]
+        return {meta["name"]: int(meta["annotations"]["kafka.swiftwater.dev/epoch"]) for meta in found}
+
+    until(lambda: "orders-central" in epochs(), "the Service is back", 30, every=0.2)
+    newest = epochs()["orders-central"]
+    assert newest > max(epoch for name, epoch in epochs().items() if name != "orders-central")
+    until(lambda: "operator_leads 0" in former.metrics(), "it gives way", 30, every=0.2)
+    await_ready(orders)
+    assert orders.leader is not former and epochs()["orders-central"] == newest
+
+
+def test_a_broker_more_and_a_broker_less(orders):
+    apply_orders(orders, {**ALL, "central": (2, 1)}, config={"message.max.bytes": "3000000"})
+    central = orders["central"]
+    until(lambda: len(central.pods()) == 2, "a second pod", 60, every=0.2)
+    await_ready(orders, 60)
+    assert len(orders.bootstrap(central, "orders").split(",")) == 4
+    with writing(orders):
+        apply_orders(orders, config={"message.max.bytes": "3000000"})
+        until(lambda: len(central.pods()) == 1, "it is emptied and goes", 90, every=0.2)
+        await_ready(orders, 60)
+    claims = central.objects("persistentvolumeclaims")
+    assert len(claims) == 2, "its volume stays"
+
+
+def test_a_cluster_that_is_deleted_leaves_its_volumes_and_nothing_else(orders):
+    orders["west"].kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
+    orders["west"].kubectl("delete", "kafkacluster", "orders", "--timeout=60s")
+    until(lambda: not any(member.pods() for member in orders), "no pod is left", 60, every=0.3)
+    until(lambda: not any(m.resource("kafkaclusters", "orders") for m in orders), "no copy is left", 30, every=0.3)
+    for member in orders:
+        assert member.objects("persistentvolumeclaims"), f"volumes in {member.name} ({NAMESPACE})"
