@@ -141,6 +141,7 @@ public final class Broker: Sendable {
     follower.attach(groups: groups, catalogue: catalogue)
     itself.set(self)
     metrics.addGauges(of: self)
+    metrics.addMirrors(of: self)
   }
 
   private static func limits(_ settings: BrokerSettings) -> ConnectionLimits {
