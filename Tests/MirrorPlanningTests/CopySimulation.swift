@@ -172,7 +172,9 @@ struct CopySimulation {
   }
 
   private func lastOffset(ofEpochUpTo epoch: Int32) -> (epoch: Int32, end: Int64)? {
-    guard let last = records.lastIndex(where: { $0.epoch <= epoch }) else { return nil }
+    guard !records.isEmpty else { return nil }
+    // Older than everything that is there: it ends where the first that is known begins.
+    guard let last = records.lastIndex(where: { $0.epoch <= epoch }) else { return (epoch, start) }
     return (records[last].epoch, start + Int64(last) + 1)
   }
 

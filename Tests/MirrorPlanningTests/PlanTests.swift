@@ -159,3 +159,57 @@ import Vocabulary
     #expect(parsed[1].finding == found[place(1)] && parsed[1].finding?.knownLoss == nil)
   }
 }
+
+@Suite struct SwitchoverTests {
+  private let name = TopicName("orders")!
+  private func place(_ index: Int32) -> TopicPartition { TopicPartition(name, PartitionIndex(index)) }
+  private func ended(_ end: Int64?, fenced: Bool = true) -> SourceStanding {
+    SourceStanding(isFenced: fenced, end: end.map { Offset($0) })
+  }
+
+  private func plan(
+    fenced: Bool = true, _ source: [TopicPartition: SourceStanding], _ copies: [TopicPartition: Offset],
+    closedFor: TimeSpan? = .seconds(1), age: TimeSpan = .milliseconds(300)
+  ) -> SwitchoverStep {
+    planSwitchover(
+      generation: 1, topics: [name: 2], fenced: fenced ? [name] : [], source: source,
+      copies: copies.mapValues { PartitionFinding(end: $0, sourceEnd: $0, age: age) }, closedFor: closedFor)
+  }
+
+  @Test func aCopyThatHasNotHeardOfTheSourceSinceItWasClosedDoesNotCount() {
+    let source = [place(0): ended(10), place(1): ended(10)]
+    let copies = [place(0): Offset(10), place(1): Offset(10)]
+    #expect(plan(source, copies, closedFor: .milliseconds(300)) == .waitForCopies([place(0), place(1)]))
+    #expect(plan(source, copies, closedFor: nil) == .waitForCopies([place(0), place(1)]))
+  }
+
+  @Test func aCopyThatIsLongerThanTheSourceDoesNotCount() {
+    let source = [place(0): ended(10), place(1): ended(10)]
+    #expect(plan(source, [place(0): Offset(10), place(1): Offset(11)]) == .waitForCopies([place(1)]))
+  }
+
+  @Test func theSourceIsClosedFirst() {
+    let all = [place(0): Offset(10), place(1): Offset(10)]
+    #expect(plan(fenced: false, [place(0): ended(10), place(1): ended(10)], all) == .fence([name]))
+  }
+
+  @Test func anEndIsBelievedOnlyOfALeaderThatIsClosed() {
+    let all = [place(0): Offset(10), place(1): Offset(10)]
+    #expect(plan([place(0): ended(10), place(1): ended(10, fenced: false)], all) == .waitForSource([place(1)]))
+    #expect(plan([place(0): ended(10), place(1): ended(nil)], all) == .waitForSource([place(1)]))
+    #expect(plan([place(0): ended(10)], all) == .waitForSource([place(1)]))
+  }
+
+  @Test func nothingChangesSidesBeforeEveryRecordIsCommittedHere() {
+    let source = [place(0): ended(10), place(1): ended(20)]
+    #expect(plan(source, [place(0): Offset(10), place(1): Offset(19)]) == .waitForCopies([place(1)]))
+    #expect(plan(source, [place(0): Offset(10)]) == .waitForCopies([place(1)]))
+    guard case .promote(let generation, let reports) = plan(source, [place(0): Offset(10), place(1): Offset(20)])
+    else {
+      Issue.record("it does not promote")
+      return
+    }
+    #expect(generation == 2)
+    #expect(PartitionFinding.parse(reports[name] ?? "").map { $0.finding?.knownLoss } == [0, 0])
+  }
+}

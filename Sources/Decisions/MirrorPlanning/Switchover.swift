@@ -28,10 +28,12 @@ public enum SwitchoverStep: Hashable, Sendable {
 
 /// - Parameters:
 ///   - fenced: the topics that the source has recorded as closed for this attempt.
-///   - copies: what is committed of each copy.
+///   - copies: what is committed of each copy that does not stand still, and how old what it knows of the source is.
+///   - closedFor: how long the source has been known to be closed, with all of its ends; nil while it is not. A copy
+///     counts that has heard of the source since: then it is no other history that ends at the same place.
 public func planSwitchover(
   generation: Int32, topics: [TopicName: Int], fenced: Set<TopicName>, source: [TopicPartition: SourceStanding],
-  copies: [TopicPartition: Offset]
+  copies: [TopicPartition: PartitionFinding], closedFor: TimeSpan?
 ) -> SwitchoverStep {
   let open = topics.keys.filter { !fenced.contains($0) }.sorted()
   if !open.isEmpty { return .fence(open) }
@@ -41,8 +43,8 @@ public func planSwitchover(
   let unknown = all.filter { source[$0]?.isFenced != true || source[$0]?.end == nil }
   if !unknown.isEmpty { return .waitForSource(unknown) }
   let late = all.filter { place in
-    guard let copy = copies[place], let end = source[place]?.end else { return true }
-    return copy < end
+    guard let copy = copies[place], let end = source[place]?.end, let age = copy.age, let closedFor else { return true }
+    return copy.end != end || age >= closedFor
   }
   if !late.isEmpty { return .waitForCopies(late) }
   let next = generation == .max ? generation : generation + 1
@@ -52,7 +54,7 @@ public func planSwitchover(
     for index in 0..<count {
       let place = TopicPartition(name, PartitionIndex(Int32(index)))
       if let copy = copies[place] {
-        found[place] = PartitionFinding(end: copy, sourceEnd: source[place]?.end, age: .zero)
+        found[place] = PartitionFinding(end: copy.end, sourceEnd: source[place]?.end, age: .zero)
       }
     }
     reports[name] = report(name, count, found, generation: next)

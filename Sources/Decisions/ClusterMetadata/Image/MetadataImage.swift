@@ -21,6 +21,9 @@ public struct MetadataImage: Sendable, Equatable {
   /// Kept, since every creation asks for it.
   public private(set) var partitionCount = 0
 
+  /// Kept, since it is asked for several times a second, and mostly there is none.
+  private(set) var mirrorNames: Set<String> = []
+
   package var planted: PlantedBug?
 
   public init() {}
@@ -73,6 +76,9 @@ public struct MetadataImage: Sendable, Equatable {
     case .configChanged(let resource, let key, let value):
       configs[resource, default: [:]][key] = value
       if configs[resource]?.isEmpty == true { configs.removeValue(forKey: resource) }
+      if case .mirror(let name) = resource {
+        if configs[resource] == nil { mirrorNames.remove(name) } else { mirrorNames.insert(name) }
+      }
     case .producerIDsAllocated(_, let next):
       nextProducerID = max(nextProducerID, next)
     case .featureChanged(let name, let level):

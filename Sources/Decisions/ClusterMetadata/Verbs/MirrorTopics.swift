@@ -3,13 +3,14 @@ public import Vocabulary
 /// The names of mirrors follow those of topics, which makes them safe in keys and in commands.
 extension MetadataImage {
   /// In the order of their names.
-  public var mirrors: [String] {
-    configs.keys.compactMap { if case .mirror(let name) = $0 { name } else { nil } }.sorted()
-  }
+  public var mirrors: [String] { mirrorNames.sorted() }
 
   /// The topics that a mirror writes, in the order of their names.
   public func topics(mirroredBy link: String) -> [TopicState] {
-    topicsByName.filter { configs(of: .topic($0.name.text))["mirror.link"] == link }
+    configs.compactMap { resource, values in
+      guard case .topic(let name) = resource, values["mirror.link"] == link else { return nil }
+      return TopicName(name).flatMap { topic(named: $0) }
+    }.sorted { $0.name < $1.name }
   }
 
   /// Producers get no ids below it.

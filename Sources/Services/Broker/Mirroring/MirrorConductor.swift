@@ -27,6 +27,8 @@ final class MirrorConductor: Sendable {
     var problems: [String: String] = [:]
     /// When this controller first saw that a failover was asked for.
     var failoverSeen: Instant?
+    /// Since when the source is known to be closed, and for which attempt.
+    var closed: (attempt: Int32, since: Instant)?
   }
 
   init(_ name: String, _ broker: Broker) {
@@ -58,7 +60,8 @@ final class MirrorConductor: Sendable {
         note(["": "the source does not answer: a switchover needs it"])
         return rest()
       }
-      MirrorSwitchover(broker, order, link, view).proceed { outcome in
+      MirrorSwitchover(broker, order, link, view).proceed(closed: { self.closed($0, at: $1, in: order.attempt) }) {
+        outcome in
         switch outcome {
         case .waits(let reason): self.note(["": reason])
         case .promoted: self.note([:])
@@ -68,6 +71,18 @@ final class MirrorConductor: Sendable {
     case .running:
       guard let view = link.freshView else { return rest() }
       follow(order, link, view, image)
+    }
+  }
+
+  private func closed(_ isClosed: Bool, at moment: Instant, in attempt: Int32) -> TimeSpan? {
+    let now = monotonicNow()
+    return state.withLock { state in
+      guard isClosed else {
+        state.closed = nil
+        return nil
+      }
+      if state.closed?.attempt != attempt { state.closed = (attempt, now) }
+      return state.closed.map { moment - $0.since }
     }
   }
 
@@ -141,7 +156,9 @@ final class MirrorConductor: Sendable {
         guard let name = TopicName(entry.resourceName) else { continue }
         found[name] = Dictionary(
           entry.configs.compactMap { config in
-            guard config.configSource == ConfigSource.dynamicTopic.rawValue, let value = config.value else { return nil }
+            guard config.configSource == ConfigSource.dynamicTopic.rawValue, let value = config.value else {
+              return nil
+            }
             return (config.name, value)
           }
         ) { first, _ in first }
@@ -233,7 +250,8 @@ final class MirrorConductor: Sendable {
     let (name, broker, now, time) = (name, broker, monotonicNow(), wallClockNow())
     broker.change { draft in
       let topics = Dictionary(
-        draft.image.topics(mirroredBy: name).map { ($0.name, $0.partitions.count) }) { first, _ in first }
+        draft.image.topics(mirroredBy: name).map { ($0.name, $0.partitions.count) }
+      ) { first, _ in first }
       let mirror = draft.image.configs(of: .mirror(name))
       let step = planPromotion(
         isPromoted: mirror["promoted"] != nil, generation: order.generation, topics: topics, found: found,

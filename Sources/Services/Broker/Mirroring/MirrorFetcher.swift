@@ -69,8 +69,8 @@ final class MirrorFetcher: Sendable {
     }
     let request = Self.request(asked, world.settings)
     let span = TimeSpan.milliseconds(SourceCluster.span.milliseconds + Int64(request.maxWaitMs))
-    // v12 is the first that tells where logs differ.
-    peer.ask(request, lowest: 12, within: span) { result in
+    // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
+    peer.ask(request, lowest: 13, within: span) { result in
       // What came is checked and written on a thread that may block, never on the connection's loop.
       self.world.pool.run { self.answered(asked, result) }
     }
@@ -111,23 +111,22 @@ final class MirrorFetcher: Sendable {
   }
 
   private struct Key: Hashable {
-    let topic: String
+    let topic: UniqueID
     let index: Int32
   }
 
   private func take(_ asked: [Asked], _ answer: inout PeerAnswer<FetchResponse>) {
-    let byID = answer.version >= 13
     var found: [Key: FetchResponse.Partition] = [:]
     for topic in answer.response.responses {
       for partition in topic.partitions {
-        found[Key(topic: byID ? "\(topic.topicID)" : topic.topic, index: partition.partitionIndex)] = partition
+        found[Key(topic: topic.topicID, index: partition.partitionIndex)] = partition
       }
     }
     let start = answer.bodyStart
     answer.frame.withUnsafeMutableBytes { raw in
       let body = UnsafeMutableRawBufferPointer(rebasing: raw[start...])
       for one in asked {
-        let key = Key(topic: byID ? "\(one.target.id)" : one.target.topic.text, index: one.target.index)
+        let key = Key(topic: one.target.id, index: one.target.index)
         // A full answer may leave somebody out.
         guard let partition = found[key] else { continue }
         take(one, partition, body)

@@ -19,7 +19,8 @@ struct MirrorFindings: Sendable {
   /// Those that have stopped copying, and whose copies are committed as far as they go. A broker that does not answer
   /// says nothing.
   ///
-  /// - Parameter isFinal: whether only those count that have stopped. Otherwise what is committed counts.
+  /// - Parameter isFinal: whether only those count that have stopped. Otherwise what is committed counts, of
+  ///   those that go on.
   func gather(isFinal: Bool = true, then: @escaping @Sendable ([TopicPartition: PartitionFinding]) -> Void) {
     let brokers = broker.image.liveBrokers
     let gathering = Gathering<[TopicPartition: PartitionFinding]>(count: brokers.count) { parts in
@@ -59,7 +60,9 @@ struct MirrorFindings: Sendable {
     var found: [TopicPartition: PartitionFinding] = [:]
     for (key, value) in lines {
       guard let partition = TopicPartition(statusKey: key), let status = PartitionStatus(text: value),
-        !isFinal || status.state == .stopped && status.mark == status.end
+        isFinal
+          ? status.state == .stopped && status.mark == status.end
+          : status.state == .copying || status.state == .waiting
       else { continue }
       found[partition] = PartitionFinding(end: status.mark, sourceEnd: status.sourceEnd, age: status.age)
     }

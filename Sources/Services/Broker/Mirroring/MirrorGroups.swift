@@ -155,7 +155,8 @@ final class MirrorGroups: Sendable {
     guard !steps.remove.isEmpty else { return }
     var request = OffsetDeleteRequest()
     request.groupID = group
-    request.topics = Dictionary(grouping: steps.remove, by: \.topic).sorted { $0.key < $1.key }.map { name, partitions in
+    request.topics = Dictionary(grouping: steps.remove, by: \.topic).sorted { $0.key < $1.key }.map {
+      name, partitions in
       var topic = OffsetDeleteRequest.Topic()
       topic.name = name.text
       topic.partitions = partitions.map { partition in

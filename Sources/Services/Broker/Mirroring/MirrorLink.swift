@@ -167,7 +167,9 @@ final class MirrorLink: Sendable {
   func statuses() -> [(TopicPartition, PartitionStatus)] {
     let now = monotonicNow()
     let lanes = state.withLock { $0.lanes }
-    return lanes.sorted { $0.key < $1.key }.filter { $0.value.partition.leads }.map { ($0.key, $0.value.status(at: now)) }
+    return lanes.sorted { $0.key < $1.key }.filter { $0.value.partition.leads }.map {
+      ($0.key, $0.value.status(at: now))
+    }
   }
 
   func stop() {

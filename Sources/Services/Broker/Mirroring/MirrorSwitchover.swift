@@ -36,14 +36,18 @@ struct MirrorSwitchover: Sendable {
   /// What closes a topic for this attempt. Another attempt, or what is left of one, has another word.
   private func word(_ attempt: Int32) -> String { "\(broker.clusterID):\(attempt)" }
 
-  func proceed(then: @escaping @Sendable (Outcome) -> Void) {
-    let image = broker.image
+  /// - Parameter closed: is told whether the source is closed, with all of its ends known, and answers for how long it was
+  ///   when the copies were asked.
+  func proceed(
+    closed: @escaping @Sendable (Bool, Instant) -> TimeSpan?, then: @escaping @Sendable (Outcome) -> Void
+  ) {
     var topics: [TopicName: Int] = [:]
-    for topic in image.topics(mirroredBy: order.name) { topics[topic.name] = topic.partitions.count }
     var led: [NodeID: [TopicPartition]] = [:]
-    for (name, count) in topics {
-      guard let there = view.topics[name], there.partitions.count == count else {
-        return then(.waits("the source has other partitions of \(name) than there are here"))
+    for topic in broker.image.topics(mirroredBy: order.name) {
+      let (name, count) = (topic.name, topic.partitions.count)
+      topics[name] = count
+      guard let there = view.topics[name], there.id == topic.id, there.partitions.count == count else {
+        return then(.waits("the source has another topic \(name) than there is here, or other partitions of it"))
       }
       for (index, place) in there.partitions.enumerated() {
         guard let leader = place.leader else { return then(.waits("\(name)-\(index) has no leader at the source")) }
@@ -54,8 +58,11 @@ struct MirrorSwitchover: Sendable {
     let nodes = led.keys.sorted()
     let (known, leaders) = (topics, led)
     let gathering = Gathering<Said>(count: nodes.count) { said in
+      let asked = monotonicNow()
       MirrorFindings(broker, order.name).gather(isFinal: false) { copies in
-        broker.pool.run { take(known, leaders, Dictionary(zip(nodes, said)) { first, _ in first }, copies, then) }
+        broker.pool.run {
+          take(known, leaders, Dictionary(zip(nodes, said)) { first, _ in first }, copies, { closed($0, asked) }, then)
+        }
       }
     }
     for (index, node) in nodes.enumerated() { ask(node, led[node] ?? []) { gathering.put($0, at: index) } }
@@ -63,10 +70,12 @@ struct MirrorSwitchover: Sendable {
 
   private func take(
     _ topics: [TopicName: Int], _ led: [NodeID: [TopicPartition]], _ said: [NodeID: Said],
-    _ copies: [TopicPartition: PartitionFinding], _ then: @escaping @Sendable (Outcome) -> Void
+    _ copies: [TopicPartition: PartitionFinding], _ closed: @Sendable (Bool) -> TimeSpan?,
+    _ then: @escaping @Sendable (Outcome) -> Void
   ) {
     if let name = said.values.flatMap(\.mirrored).min() {
-      return then(.waits("\(name) is written by a mirror at the source as well: take it over from where that one copies"))
+      return then(
+        .waits("\(name) is written by a mirror at the source as well: take it over from where that one copies"))
     }
     var fenced = Set(topics.keys)
     var source: [TopicPartition: SourceStanding] = [:]
@@ -78,9 +87,10 @@ struct MirrorSwitchover: Sendable {
         source[partition] = SourceStanding(isFenced: isFenced, end: said[node]?.ends[partition])
       }
     }
+    let isClosed = source.values.allSatisfy { $0.isFenced && $0.end != nil }
     let step = planSwitchover(
       generation: order.generation, topics: topics, fenced: fenced, source: source,
-      copies: copies.mapValues(\.end))
+      copies: copies, closedFor: closed(isClosed))
     switch step {
     case .fence(let names):
       alter(names.map { ($0, .append(word(order.attempt))) }) { refusal in
@@ -178,7 +188,8 @@ struct MirrorSwitchover: Sendable {
     var changes: [(TopicName, FenceChange)] = []
     for (name, values) in configs.sorted(by: { $0.key < $1.key }) {
       for fence in commaSeparated(values[MirrorConfigs.fence] ?? "") {
-        guard fence.hasPrefix("\(broker.clusterID):"), let attempt = Int32(fence.dropFirst(broker.clusterID.utf8.count + 1)),
+        guard fence.hasPrefix("\(broker.clusterID):"),
+          let attempt = Int32(fence.dropFirst(broker.clusterID.utf8.count + 1)),
           attempt <= order.attempt
         else { continue }
         changes.append((name, .subtract(fence)))

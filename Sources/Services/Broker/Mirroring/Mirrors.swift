@@ -90,6 +90,12 @@ final class Mirrors: Sendable {
     return lines
   }
 
+  /// Of every mirrored partition that is led here.
+  var statuses: [(link: String, partition: TopicPartition, status: PartitionStatus)] {
+    let links = state.withLock { $0.links.values.map(\.link) }.sorted { $0.name < $1.name }
+    return links.flatMap { link in link.statuses().map { (link.name, $0, $1) } }
+  }
+
   func stop() {
     let links = state.withLock { state in
       state.isStopped = true

@@ -88,14 +88,14 @@ final class SourceCluster: Sendable {
   // MARK: Looking
 
   /// Asks for brokers and topics, one bootstrap server after the other. `then` gets nil when none answers. One look at a
-  /// time: whoever comes meanwhile gets what is known.
+  /// time: of those that come meanwhile nothing comes.
   func look(then: @escaping @Sendable (View?) -> Void) {
     let start: Int? = state.withLock { state in
       guard !state.isAsking, !state.isClosed else { return nil }
       state.isAsking = true
       return state.first
     }
-    guard let start else { return then(view) }
+    guard let start else { return }
     look(at: 0, from: start, then)
   }
 

@@ -167,7 +167,8 @@ final class Partition: Sendable {
         state.fileDeleteDelay = settings.fileDeleteDelay
         state.durability = settings.durability
         state.throttled = ThrottleListing(name, on: world.node, settings)
-        state.gate.turn(to: settings, in: state.replica.leaderEpoch)
+        // By the epoch that the metadata has told: a follower that is ahead may have spoken of the next one already.
+        state.gate.turn(to: settings, in: state.assigned?.state.leaderEpoch ?? state.replica.leaderEpoch)
         // Whoever takes the topic over asks where its log ends: what was let in before counts.
         if case .fenced = state.gate { settleBeforeChange(now, &state, &after) }
         noteThrottle(state, &after)

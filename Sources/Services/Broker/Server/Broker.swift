@@ -156,6 +156,7 @@ public final class Broker: Sendable {
     follower.attach(groups: groups, catalogue: catalogue) { itself.broker?.assignReplicas(in: $0) }
     itself.set(self)
     metrics.addGauges(of: self)
+    metrics.addMirrors(of: self)
   }
 
   private static func limits(_ settings: BrokerSettings) -> ConnectionLimits {

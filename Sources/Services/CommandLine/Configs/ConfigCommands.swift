@@ -4,13 +4,15 @@ import Vocabulary
 
 let configCommands: [Command] = [
   Command(
-    "configs", "describe", "Shows the settings of a topic, a broker or a mirror.", operands: "topic|broker|mirror NAME", count: 2...2,
+    "configs", "describe", "Shows the settings of a topic, a broker or a mirror.", operands: "topic|broker|mirror NAME",
+    count: 2...2,
     options: [.flag("all", "those that nobody changed as well"), .output, .bootstrap], perform: describeConfigs),
   Command(
     "configs", "set", "Changes settings while everything runs.", operands: "topic|broker|mirror NAME KEY=VALUE…",
     count: 3...Int.max, options: [.bootstrap], perform: setConfigs),
   Command(
-    "configs", "unset", "Takes changes of settings back.", operands: "topic|broker|mirror NAME KEY…", count: 3...Int.max,
+    "configs", "unset", "Takes changes of settings back.", operands: "topic|broker|mirror NAME KEY…",
+    count: 3...Int.max,
     options: [.bootstrap], perform: unsetConfigs),
 ]
 

@@ -45,7 +45,8 @@ struct FailoverReport: Sendable {
   var json: JSON {
     func number(_ value: Int64?) -> JSON { value.map { .number($0) } ?? .null }
     return .object([
-      "mirror": .string(mirror), "verb": .string(verb), "generation": number(Int64(generation)), "promoted": number(promoted),
+      "mirror": .string(mirror), "verb": .string(verb), "generation": number(Int64(generation)),
+      "promoted": number(promoted),
       "partitions": .array(
         entries.map { partition, finding in
           .object([

@@ -21,7 +21,8 @@ let mirrorCommands: [Command] = [
     "mirrors", "resume", "Goes on copying, and tries again what stood still.", operands: "NAME", count: 1...1,
     options: [.bootstrap], perform: { try await setState($0, $1, "running") }),
   Command(
-    "mirrors", "failover", "Makes the mirrored topics this cluster's own, without asking the source; there is no way back.",
+    "mirrors", "failover",
+    "Makes the mirrored topics this cluster's own, without asking the source; there is no way back.",
     operands: "NAME", count: 1...1, options: [.output, .bootstrap],
     perform: { try await takeOver($0, $1, "failover") }),
   Command(

@@ -1,0 +1,152 @@
+import ClusterMetadata
+import Testing
+import Vocabulary
+
+@Suite struct MirrorTests {
+  private let nothingSet = ConfigResolution(fixed: [:])
+  private let defaults = TopicDefaults(partitions: 1, replicationFactor: 1)
+  private let mirror = ConfigResource.mirror("eu")
+  private let name = TopicName("orders")!
+  private let id = UniqueID(high: 3, low: 4)
+
+  /// With the mirror "eu", whose source is known.
+  private func cluster() throws -> SmallCluster {
+    var cluster = SmallCluster(["a", "b", "c"])
+    let asked = cluster.image.alter(
+      mirror, [("bootstrap.servers", .set("host:9092")), ("state", .set("running"))], inherited: nothingSet)
+    try asked.answer.get()
+    cluster.apply(asked.records)
+    cluster.apply(cluster.image.adopt("source", by: "eu", chance: 7))
+    return cluster
+  }
+
+  private func source(_ epochs: [Int32], id: UniqueID? = nil) -> MirroredTopic {
+    MirroredTopic(
+      name: name, id: id ?? self.id, epochs: epochs.map { LeaderEpoch($0) }, replicationFactor: 3,
+      configs: [("retention.ms", "5")])
+  }
+
+  private func mirrored(_ epochs: [Int32] = [4, 9]) throws -> SmallCluster {
+    var cluster = try cluster()
+    let made = cluster.image.createMirrored(source(epochs), by: "eu", path: ["source"], defaults: defaults)
+    _ = try made.answer.get()
+    cluster.apply(made.records)
+    return cluster
+  }
+
+  private func ask(_ state: String, _ cluster: inout SmallCluster) throws {
+    let decision = cluster.image.alter(mirror, [("state", .set(state))], inherited: nothingSet)
+    try decision.answer.get()
+    cluster.apply(decision.records)
+  }
+
+  @Test func aMirroredTopicHasTheSourcesNameAndIDAndLaterEpochs() throws {
+    let cluster = try mirrored()
+    let topic = try #require(cluster.image.topic(named: name))
+    #expect(topic.id == id)
+    let headroom = MetadataImage.mirrorEpochHeadroom
+    #expect(topic.partitions.map(\.leaderEpoch.value) == [4 + headroom, 9 + headroom])
+    #expect(topic.partitions.allSatisfy { $0.replicas.count == 3 })
+    #expect(cluster.image.topics(mirroredBy: "eu").map(\.id) == [id])
+    #expect(cluster.image.configs(of: .topic("orders"))["retention.ms"] == "5")
+  }
+
+  @Test func anIDThatAnotherTopicHasIsRefused() throws {
+    let cluster = try mirrored()
+    let other = MirroredTopic(
+      name: TopicName("payments")!, id: id, epochs: [LeaderEpoch(0)], replicationFactor: 1, configs: [])
+    let made = cluster.image.createMirrored(other, by: "eu", path: [], defaults: defaults)
+    #expect(made.records.isEmpty)
+    #expect(throws: Refusal.self) { try made.answer.get() }
+  }
+
+  @Test func anEpochIsRaisedOnlyWhereTheSourceHasCaughtUp() throws {
+    var cluster = try mirrored()
+    let before = try #require(cluster.image.topics[id]).partitions
+    #expect(cluster.image.raiseMirrored(id, above: [LeaderEpoch(5), LeaderEpoch(10)]).isEmpty)
+    let high = LeaderEpoch(before[1].leaderEpoch.value + 1)
+    cluster.apply(cluster.image.raiseMirrored(id, above: [LeaderEpoch(5), high]))
+    let after = try #require(cluster.image.topics[id]).partitions
+    #expect(after[0] == before[0])
+    #expect(after[1].leaderEpoch.value == high.value + MetadataImage.mirrorEpochHeadroom)
+    #expect(after[1].partitionEpoch == before[1].partitionEpoch + 1)
+  }
+
+  @Test func whatTheMirrorSetsNobodySetsByHand() throws {
+    let cluster = try mirrored()
+    for (resource, key) in [
+      (ConfigResource.topic("orders"), "mirror.link"), (.topic("orders"), "mirror.path"), (mirror, "generation"),
+      (mirror, "source.cluster.id"), (mirror, "producer.ids.from"), (mirror, "promoted"),
+    ] {
+      let decision = cluster.image.alter(resource, [(key, .set("1"))], inherited: nothingSet)
+      #expect(refusal(of: decision.answer) == .invalidConfig, "\(key)")
+    }
+    // Nor does a tool take it away that replaces all settings.
+    let replaced = cluster.image.replace(.topic("orders"), with: [("segment.ms", "9")], inherited: nothingSet)
+    try replaced.answer.get()
+    #expect(!replaced.records.contains(.configChanged(.topic("orders"), key: "mirror.link", value: nil)))
+    #expect(replaced.records.contains(.configChanged(.topic("orders"), key: "retention.ms", value: nil)))
+  }
+
+  @Test func aMirrorBeginsWithItsSource() {
+    let image = SmallCluster(["a"]).image
+    #expect(
+      refusal(of: image.alter(mirror, [("state", .set("running"))], inherited: nothingSet).answer) == .invalidRequest)
+    #expect(
+      refusal(
+        of: image.alter(.mirror("no/name"), [("bootstrap.servers", .set("h:1"))], inherited: nothingSet).answer)
+        == .invalidRequest)
+  }
+
+  @Test func aFailoverMakesTheTopicsOurOwnInANewGenerationAndEpoch() throws {
+    var cluster = try mirrored()
+    let before = try #require(cluster.image.topics[id]).partitions
+    #expect(
+      refusal(of: cluster.image.promote("eu", generation: 2, reports: [:], at: Timestamp(milliseconds: 5)).answer)
+        == .invalidRequest)
+    try ask("failover", &cluster)
+    let promotion = cluster.image.promote(
+      "eu", generation: 2, reports: [name: "report"], at: Timestamp(milliseconds: 5))
+    try promotion.answer.get()
+    cluster.apply(promotion.records)
+    let configs = cluster.image.configs(of: .topic("orders"))
+    #expect(configs["mirror.link"] == nil && configs["mirror.path"] == "source" && configs["mirror.report"] == "report")
+    #expect(cluster.image.configs(of: mirror)["generation"] == "2")
+    let after = try #require(cluster.image.topics[id]).partitions
+    for (old, new) in zip(before, after) { #expect(new.leaderEpoch.value == old.leaderEpoch.value + 1) }
+    // Once is enough, and there is no way back.
+    #expect(
+      cluster.image.promote("eu", generation: 3, reports: [:], at: Timestamp(milliseconds: 9)).records.isEmpty)
+    #expect(throws: Refusal.self) { try ask("running", &cluster) }
+  }
+
+  @Test func anAttemptThatWasGivenUpPromotesNothing() throws {
+    var cluster = try mirrored()
+    try ask("switchover", &cluster)
+    try ask("running", &cluster)
+    func promote(_ attempt: Int32) -> Decision<Result<Void, Refusal>> {
+      cluster.image.promote(
+        "eu", generation: 2, attempt: attempt, reports: [:], at: Timestamp(milliseconds: 5))
+    }
+    #expect(promote(1).records.isEmpty)
+    try ask("switchover", &cluster)
+    #expect(promote(1).records.isEmpty)
+    #expect(!promote(2).records.isEmpty)
+  }
+
+  @Test func producersHereGetIDsThatTheSourceDoesNotHave() throws {
+    let cluster = try cluster()
+    let least = cluster.image.leastProducerID
+    #expect(least.value >= 1 << 32)
+    #expect(cluster.image.allocateProducerIDs(for: NodeID(1), count: 1000).answer.lowerBound >= least.value)
+  }
+
+  @Test func aSnapshotHasTheMirrorsAsWell() throws {
+    let cluster = try mirrored()
+    var copy = MetadataImage()
+    copy.replay(all: cluster.image.records)
+    #expect(copy.mirrors == ["eu"])
+    #expect(copy.configs(of: mirror) == cluster.image.configs(of: mirror))
+    #expect(copy.topics(mirroredBy: "eu").map(\.id) == [id])
+  }
+}
