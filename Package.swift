@@ -156,7 +156,7 @@ let testing: [Target] = [
     of: "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "ClusterMetadata", "Coordination", "EventLoop", "LogStorage", "Telemetry",
-      "SimulatedWorld", "CLinux", "Consensus", "Replication", "KafkaClient",
+      "SimulatedWorld", "CLinux", "Consensus", "Replication", "KafkaClient", "MirrorPlanning",
     ]),
   .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: strict),
 ]
