@@ -61,7 +61,7 @@ import Vocabulary
     let touching = plan.steps.filter { step in
       switch step {
       case .writeStatus, .event: false
-      case .apply, .delete, .restart, .setFinalizers, .ask: true
+      case .apply, .delete, .restart, .tell, .setFinalizers, .ask: true
       }
     }
     #expect(touching == [])

@@ -79,7 +79,7 @@ extension Fleet {
       clock += 1
       servers[member]?[id]?["metadata"]["finalizers"] = JSON(finalizers)
       if finalizers.isEmpty, !object["metadata"]["deletionTimestamp"].isNull { servers[member]?[id] = nil }
-    case .restart: world.perform(step)
+    case .restart, .tell: world.perform(step)
     case .ask(let request): ask(request)
     }
     return true

@@ -27,7 +27,7 @@ public enum OperatorRights {
     rule("networking.k8s.io", ["networkpolicies"], making),
     rule("policy", ["poddisruptionbudgets"], making),
     rule("multicluster.x-k8s.io", ["serviceexports"], making),
-    rule("", ["pods"], ["list", "watch", "delete"]),
+    rule("", ["pods"], ["list", "watch", "patch", "delete"]),
     rule("", ["events"], ["create", "patch"]),
   ]
 
