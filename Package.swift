@@ -51,11 +51,13 @@ let decisions: [Target] = [
   module("Decisions", "Coordination", uses: ["Vocabulary"]),
   module("Decisions", "Consensus", uses: ["Vocabulary"]),
   module("Decisions", "Replication", uses: ["Vocabulary"]),
+  module("Decisions", "MirrorPlanning", uses: ["Vocabulary"]),
   module("Decisions", "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
 ]
 
 let effects: [Target] = [
   shim("Effects", "CLinux"),
+  shim("Effects", "CMalloc"),
   library("Effects", "CMicroHTTPD", apt: "libmicrohttpd-dev"),
   library("Effects", "CCurl", apt: "libcurl4-openssl-dev"),
   module("Effects", "EventLoop", uses: ["Vocabulary", "CLinux"]),
@@ -74,7 +76,7 @@ let services: [Target] = [
     "Services", "Broker",
     uses: [
       "Vocabulary", "Wire", "KafkaProtocol", "RecordCompression", "ClusterMetadata", "Coordination", "EventLoop",
-      "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "CPCRE2",
+      "LogStorage", "Telemetry", "HTTP", "KafkaClient", "Consensus", "Replication", "MirrorPlanning", "CPCRE2",
     ]),
   module(
     "Services", "LocalKubernetes",
@@ -85,14 +87,15 @@ let services: [Target] = [
     "Services", "Operator",
     uses: [
       "Vocabulary", "JSONValue", "KubernetesResources", "Reconciliation", "KafkaProtocol", "KafkaClient", "EventLoop",
-      "HTTP", "KubernetesAPI", "Telemetry",
+      "HTTP", "KubernetesAPI", "Telemetry", "CMalloc",
     ]),
   module(
     "Services", "CommandLine",
     uses: [
       "Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop", "LogStorage", "KafkaClient", "Broker",
       "JSONValue",
-      "KubernetesAPI", "KubernetesResources", "LocalKubernetes", "Operator", "Processes", "Telemetry", "YAML",
+      "KubernetesAPI", "KubernetesResources", "LocalKubernetes", "MirrorPlanning", "Operator", "Processes",
+      "Telemetry", "YAML",
     ]),
 ]
 
@@ -106,16 +109,22 @@ let programs: [Target] = [
 let testing: [Target] = [
   .target(
     name: "SimulatedWorld",
-    dependencies: ["Vocabulary", "KafkaProtocol", "LogStorage", "Consensus", "Replication", "ClusterMetadata"],
+    dependencies: [
+      "Vocabulary", "KafkaProtocol", "LogStorage", "Consensus", "Replication", "ClusterMetadata", "EventLoop",
+      "KafkaClient", "Broker", "Telemetry",
+    ],
     path: "Tests/SimulatedWorld", swiftSettings: strict),
   .executableTarget(
-    name: "Simulate", dependencies: ["Vocabulary", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
+    name: "Simulate",
+    dependencies: ["Vocabulary", "Broker", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
     path: "Tests/Simulate", swiftSettings: strict),
   .testTarget(
-    name: "SimulationTests", dependencies: ["Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
+    name: "SimulationTests",
+    dependencies: ["Broker", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
     path: "Tests/SimulationTests", swiftSettings: strict),
   tests(of: "Consensus", uses: ["Vocabulary", "SimulatedWorld"]),
   tests(of: "Replication", uses: ["Vocabulary"]),
+  tests(of: "MirrorPlanning", uses: ["Vocabulary"]),
   tests(of: "Wire", uses: ["Vocabulary"]),
   tests(of: "KafkaProtocol", uses: ["Vocabulary", "Wire", "CChecksum"]),
   tests(of: "RecordCompression", uses: ["Vocabulary"]),
@@ -127,7 +136,11 @@ let testing: [Target] = [
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),
   tests(of: "KafkaClient", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression", "EventLoop"]),
-  tests(of: "CommandLine", uses: ["Vocabulary", "KafkaProtocol", "RecordCompression"]),
+  tests(
+    of: "CommandLine",
+    uses: [
+      "Vocabulary", "KafkaProtocol", "RecordCompression", "JSONValue", "KubernetesAPI", "KubernetesResources", "YAML",
+    ]),
   tests(of: "KubernetesAPI", uses: ["Vocabulary", "JSONValue", "YAML", "EventLoop", "Telemetry", "CLinux"]),
   tests(
     of: "Operator",

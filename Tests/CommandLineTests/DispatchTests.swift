@@ -68,7 +68,7 @@ import Testing
       ["groups", "reset-offsets", "g", "--topic", "t"],
       "exactly one of --to-earliest, --to-latest, --to-offset and --to-datetime is needed"
     ),
-    (["configs", "describe", "table", "t"], "table: topic or broker is needed, and then its name"),
+    (["configs", "describe", "table", "t"], "table: topic, broker or mirror is needed, and then its name"),
   ]) func whatCannotBeMeantEndsWithStatusTwoAndOneSentence(words: [String], sentence: String) async {
     let heard = Heard()
     #expect(await CommandLineTool.run(words, console: heard.console()) == 2)

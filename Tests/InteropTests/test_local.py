@@ -102,6 +102,35 @@ def test_the_end_of_the_tree_is_the_end_of_everything_in_it_and_the_next_one_fin
     local.up("--regions", "a,b")
 
 
+@pytest.mark.timeout(400)
+def test_a_pod_stops_once_every_partition_keeps_its_minimum_without_it(local):
+    local.up(*[word for file in EXAMPLES for word in ("--apply", str(file))])
+    until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.2)
+    until(lambda: local.is_ready("eu-west", "kafkatopics", "payments"), "the topic is Ready", 60, every=0.2)
+    servers = ",".join(local.get("eu-west", "kafkaclusters", "orders")["status"]["bootstrapServers"])
+
+    def may_stop(patience):
+        return run("brokers", "await-stop", "100", "--for", patience, "--bootstrap-server", servers, within=30)
+
+    unknown = run("brokers", "await-stop", "7", "--bootstrap-server", servers)
+    assert unknown.returncode == 1 and "there is no broker 7 in this cluster; there are 100, 200, 300" in unknown.stderr
+    asked = may_stop(20)
+    assert asked.returncode == 0 and "broker 100 may stop" in asked.stdout, asked.stderr
+    local.tell("stop-region", "eu-north")
+    until(lambda: may_stop(0).returncode == 1, "the loss is noticed", 20)
+    assert "broker 100 could not stop safely within 1 s: " in may_stop(1).stderr
+    local.tell("start-region", "eu-north")
+    until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready again", 120, every=0.2)
+    # Whoever deletes the pod, it asks first.
+    pod = f"{local.status()['eu-west'][1]}/api/v1/namespaces/kafka/pods/orders-eu-west-0-0"
+    urllib.request.urlopen(urllib.request.Request(pod, method="DELETE"), timeout=5)
+    logs = local.folder / "eu-west" / "pods" / "kafka_orders-eu-west-0-0"
+    until(lambda: any("broker 100 may stop" in log.read_text() for log in logs.glob("*.log")), "it may stop", 60, every=0.1)
+    until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready again", 120, every=0.2)
+    events = json.load(urllib.request.urlopen(pod.replace("pods/orders-eu-west-0-0", "events"), timeout=5))["items"]
+    assert not [event["message"] for event in events if event["reason"] == "FailedPreStopHook"]
+
+
 @pytest.mark.parametrize(
     "arguments, complaint",
     [

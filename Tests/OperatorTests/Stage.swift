@@ -29,7 +29,11 @@ final class Stage {
   private var clients: [String: APIServer] = [:]
   let log: Log
 
-  init(_ regions: [String], runsPods: Bool = true) async throws {
+  /// Whether operators come as service accounts, with the rights of the chart and no others.
+  let hasRights: Bool
+
+  init(_ regions: [String], runsPods: Bool = true, hasRights: Bool = false) async throws {
+    self.hasRights = hasRights
     folder = "/tmp/operator-test-\(UInt64.random(in: 0...UInt64.max))"
     var settings = LocalCluster.Settings(folder: folder, regions: regions)
     settings.firstNetwork = UInt8.random(in: 70...240)
@@ -55,6 +59,7 @@ final class Stage {
         ResourceType("", "v1", "namespaces", kind: "Namespace", scope: .cluster),
         ["metadata": ["name": JSON(Self.namespace)]])
       for other in cluster.regions { try await client.create(Kinds.secrets, secret(other, caller: region)).discard() }
+      if hasRights { try await grantRights(in: region) }
     }
   }
 
@@ -70,7 +75,7 @@ final class Stage {
     let config: JSON = [
       "apiVersion": "v1", "kind": "Config", "current-context": "it",
       "clusters": [["name": "it", "cluster": ["server": JSON(region.url)]]],
-      "users": [["name": "it", "user": ["token": JSON("region:\(caller)")]]],
+      "users": [["name": "it", "user": ["token": JSON(hasRights ? Self.peerToken : "region:\(caller)")]]],
       "contexts": [["name": "it", "context": ["cluster": "it", "user": "it"]]],
     ]
     return [
@@ -89,7 +94,8 @@ final class Stage {
 
   @discardableResult func startOperator(in region: String, named name: String? = nil) throws -> OperatorService {
     let place = try #require(cluster[region])
-    let home = try Kubeconfig(files: [place.insideKubeconfigPath]).target()
+    var home = try Kubeconfig(files: [place.insideKubeconfigPath]).target()
+    if hasRights { home.token = .fixed(Self.operatorToken) }
     let name = name ?? region
     var settings = OperatorService.Settings(home: home, namespace: Self.namespace, identity: name)
     settings.leaseDuration = .seconds(3)
@@ -236,8 +242,8 @@ private final class Watcher: Sendable {
 // What people and accidents do.
 extension Stage {
   /// The example's cluster and topics over the example's Regions, with an operator in each.
-  static func withExamples() async throws -> Stage {
-    let stage = try await Stage(["eu-west", "eu-central", "eu-north"])
+  static func withExamples(hasRights: Bool = false) async throws -> Stage {
+    let stage = try await Stage(["eu-west", "eu-central", "eu-north"], hasRights: hasRights)
     for region in stage.cluster.regions { try stage.startOperator(in: region.name) }
     try await stage.apply(example: "laptop/regions.yaml", in: "eu-west")
     try await stage.applyCluster { _ in }

@@ -53,4 +53,31 @@ import YAML
       #expect(world.plan.steps == [], "\(type)")
     }
   }
+
+  @Test func aBrokerAsksWhetherItMayStopAndHasTimeLeftAfterwards() throws {
+    var world = World([
+      RegionShare("central", brokers: 1, controllers: 1), RegionShare("north", brokers: 0, controllers: 1),
+      RegionShare("west", brokers: 1, controllers: 1),
+    ])
+    world.converge()
+    func pod(_ region: String) throws -> JSON {
+      let set = world.members[region]?.objects[ObjectID(.statefulSet, "kafka", "orders-\(region)-0")]
+      return try #require(set?["spec"]["template"]["spec"])
+    }
+    let broker = try pod("west")
+    let container = broker["containers"][0]
+    let words = try #require(container["lifecycle"]["preStop"]["exec"]["command"].strings)
+    #expect(words.dropFirst().prefix(2) == ["brokers", "await-stop"])
+    let patience = try #require(words.last.flatMap { Int($0) })
+    let grace = try #require(broker["terminationGracePeriodSeconds"].int)
+    // Leaders are handed over after it.
+    #expect(patience * 2 <= grace)
+    // Variables are not filled in in a hook's words.
+    #expect(!words.contains { $0.contains("$(") })
+    let environment = container["env"].elements.map { $0["name"].string }
+    let place = try #require(environment.firstIndex(of: "SWIFTWATER_BOOTSTRAP_SERVER"))
+    #expect(try #require(environment.firstIndex(of: "POD_IP")) < place)
+    // A controller alone serves no clients who could be asked for.
+    #expect(try pod("north")["containers"][0]["lifecycle"].isNull)
+  }
 }

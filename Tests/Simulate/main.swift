@@ -1,3 +1,4 @@
+import Broker
 import ClusterMetadata
 import Consensus
 import Glibc
@@ -11,7 +12,7 @@ func fail(_ text: String) -> Never {
   exit(2)
 }
 
-enum WorldName: String, CaseIterable { case quorum, replication, cluster }
+enum WorldName: String, CaseIterable { case quorum, replication, cluster, brokers }
 
 var arguments = Array(CommandLine.arguments.dropFirst())
 var seed: UInt64?
@@ -24,6 +25,7 @@ var chosen = WorldName.allCases
 /// What has happened in all seeds: where nothing happens, nothing is proved.
 var seenInQuorums = QuorumSimulation.Seen()
 var seenInClusters = ClusterSeen()
+var seenInBrokers = BrokerSeen()
 while !arguments.isEmpty {
   let word = arguments.removeFirst()
   func value() -> String {
@@ -95,6 +97,14 @@ struct Story {
     let outcome = ClusterSimulation.run(options)
     seenInClusters += outcome.seen
     return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
+  case .brokers:
+    let bug = mistake(BrokerMistake.allCases, \.rawValue, in: world)
+    var options = BrokerSimulation.Options(seed: seed, planted: bug)
+    if isShort { options.troubledFor = BrokerSimulation.Options.shortTrouble }
+    options.traces = traces
+    let outcome = BrokerSimulation.run(options)
+    seenInBrokers += outcome.seen
+    return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
   }
 }
 
@@ -115,6 +125,7 @@ if let count {
     case .quorum: print(seenInQuorums)
     case .replication: break
     case .cluster: print(seenInClusters)
+    case .brokers: print(seenInBrokers)
     }
   }
 } else if let seed {

@@ -107,7 +107,8 @@ public final class SimulatedDisk: Disk {
     try world.withLock { world throws(StorageError) in
       try world.checkPower(.list, path)
       guard let folder = world.folders[path] else { throw StorageError(.list, path, .system(2)) }
-      return folder.names.keys.sorted()
+      let inside = world.folders.keys.filter { !$0.isEmpty && World.split($0).folder == path }
+      return (folder.names.keys + inside.map { World.split($0).name }).sorted()
     }
   }
 

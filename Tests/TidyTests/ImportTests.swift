@@ -12,6 +12,7 @@ import Testing
     "Coordination": ["Vocabulary"],
     "Consensus": ["Vocabulary"],
     "Replication": ["Vocabulary"],
+    "MirrorPlanning": ["Vocabulary"],
     "KubernetesResources": ["Vocabulary", "JSONValue"],
     "Reconciliation": ["Vocabulary", "JSONValue", "KubernetesResources"],
   ]

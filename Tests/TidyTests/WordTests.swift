@@ -22,6 +22,10 @@ import Testing
       "as above: the records of a Fetch, under the lock of a partition",
     "Sources/Services/Broker/Partitions/PartitionWriting.swift: nonisolated(" + "unsafe)":
       "as above: the batch of a producer, under the lock of a partition",
+    "Sources/Services/Broker/Mirroring/MirrorLane.swift: nonisolated(" + "unsafe)":
+      "as above: what a mirror's source has sent, under the lock of a lane",
+    "Sources/Services/Broker/Mirroring/PartitionMirroring.swift: nonisolated(" + "unsafe)":
+      "as above: the same, under the lock of a partition",
     "Sources/Services/Broker/Groups/TopicPattern.swift: OpaquePointer":
       "the one owner of a pattern that PCRE2 has compiled",
   ]

@@ -34,6 +34,33 @@ public enum Step: Hashable, Sendable {
   public enum Severity: String, Sendable { case normal = "Normal", warning = "Warning" }
 }
 
+extension Step {
+  /// The object that it is about; nil for what is asked of the brokers.
+  public var object: ObjectID? {
+    switch self {
+    case .apply(let object, _): ObjectID(object)
+    case .delete(let id, _, _), .restart(let id, _, _, _), .writeStatus(let id, _, _), .setFinalizers(let id, _, _),
+      .event(let id, _, _, _):
+      id
+    case .ask: nil
+    }
+  }
+}
+
+extension BrokerRequest {
+  /// The names of the topics that it is about.
+  public var topics: [String] {
+    switch self {
+    case .addVoter, .removeVoter, .unregister: []
+    case .reassign(let moves): moves.map(\.topic)
+    case .createTopics(let topics): topics.map(\.name)
+    case .addPartitions(let topics): topics.map(\.topic)
+    case .alterTopics(let topics): topics.map(\.topic)
+    case .deleteTopics(let topics): topics.map(\.topic)
+    }
+  }
+}
+
 /// What is asked of the brokers. Lists are sorted, and as long as they have to be: the operator splits them.
 public enum BrokerRequest: Hashable, Sendable {
   /// AddRaftVoter (KIP-853), for a controller that follows already.
@@ -110,6 +137,7 @@ public enum PlantedMistake: Sendable, CaseIterable {
   case conditionsWithoutOrder
   case deletesVolumes
   case voterRemovedTooEarly
+  case finalizerBeforeCopies
   /// Set by tests alone, for one task and what it calls.
   @TaskLocal public static var planted: PlantedMistake?
 }

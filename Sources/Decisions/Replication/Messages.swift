@@ -116,6 +116,12 @@ public enum Input: Sendable {
   case brokersChanged([BrokerStatus])
   /// `admit` allowed it and the log has it. Also for a repeated write that the log had before.
   case appended(Write)
+  /// The leader of a mirrored partition has appended what another cluster's leader wrote, under the epochs of that
+  /// cluster, none of which is above its own.
+  case mirrored(epochs: [EpochStart], upTo: Offset)
+  /// The leader of a mirrored partition has begun anew at an offset that is beyond its end: what lies between is not to
+  /// be had any more.
+  case mirrorRestarted(at: Offset)
   /// A follower's fetch has come.
   case fetchRequested(FetchRequest)
   /// An answer to our own fetch has come.

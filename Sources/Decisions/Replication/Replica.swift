@@ -45,6 +45,8 @@ public struct Replica: Sendable {
       for status in statuses { brokers[status.node] = status }
       whileLeading(at: now, into: &effects) { lead, scene in lead.reconsider(&scene) }
     case .appended(let write): appended(write, at: now, into: &effects)
+    case .mirrored(let epochs, let end): mirrored(epochs, upTo: end, at: now, into: &effects)
+    case .mirrorRestarted(let start): mirrorRestarted(at: start, at: now, into: &effects)
     case .fetchRequested(let request): fetchRequested(request, at: now, into: &effects)
     case .fetchAnswered(let id, let outcome): fetchAnswered(id, outcome, at: now, into: &effects)
     case .proposalAnswered(let id, let answer): proposalAnswered(id, answer, at: now, into: &effects)

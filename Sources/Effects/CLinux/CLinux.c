@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 _Static_assert(LINUX_EVENT_READ == EPOLLIN, "EPOLLIN");
@@ -220,3 +221,23 @@ int linux_poll_two(int first, int second, int timeout_milliseconds) {
   if (poll(entries, 2, timeout_milliseconds) <= 0) return 0;
   return (entries[0].revents ? 1 : 0) | (entries[1].revents ? 2 : 0);
 }
+
+static _Thread_local struct linux_simulated simulated;
+
+int64_t linux_monotonic_now(void) {
+  if (__builtin_expect(simulated.conductor != NULL, 0)) return simulated.monotonic;
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int64_t linux_wall_now(void) {
+  if (__builtin_expect(simulated.conductor != NULL, 0)) return simulated.wall;
+  struct timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+struct linux_simulated linux_simulated_here(void) { return simulated; }
+
+void linux_simulate(struct linux_simulated other) { simulated = other; }

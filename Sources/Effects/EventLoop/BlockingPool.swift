@@ -1,4 +1,5 @@
 import Synchronization
+package import Vocabulary
 
 /// Threads for what may block: waiting for the disk, resolving names. A thread starts when a job finds
 /// none idle, up to the limit; further jobs wait in order.
@@ -8,11 +9,15 @@ public final class BlockingPool: Sendable {
     var threads: [Thread] = []
     var idle = 0
     var isStopped = false
+    /// Jobs under way in a pool that is conducted: one of them waits for another.
+    var performing = 0
   }
   private let state = Mutex(State())
   private let available: Semaphore
   private let threadsMax: Int
   private let name: String
+  /// Who has the jobs run in the place of threads.
+  private let conductor = Conducting.conductor
 
   /// Fails only when the process has no descriptor left.
   public init(threads: Int, name: String = "blocking") throws(SystemError) {
@@ -20,6 +25,7 @@ public final class BlockingPool: Sendable {
     available = try Semaphore()
     threadsMax = threads
     self.name = name
+    conductor?.joined(self)
   }
 
   /// Jobs that are given after `stop` are dropped.
@@ -27,6 +33,7 @@ public final class BlockingPool: Sendable {
     let isTaken = state.withLock { state in
       if state.isStopped { return false }
       state.jobs.append(job)
+      guard conductor == nil else { return false }
       if state.jobs.count > state.idle && state.threads.count < threadsMax {
         // Without a new thread the job waits for an old one; without any, the next job tries again.
         if let thread = try? Thread(name: name, { [self] in work() }) { state.threads.append(thread) }
@@ -43,6 +50,7 @@ public final class BlockingPool: Sendable {
       defer { state.threads = [] }
       return state.threads
     }
+    conductor?.wait(until: .never) { state.withLock { $0.jobs.isEmpty && $0.performing == 0 } }
     for _ in threads { available.signal() }
     for thread in threads { thread.join() }
   }
@@ -59,5 +67,39 @@ public final class BlockingPool: Sendable {
       guard let job else { return }
       job()
     }
+  }
+}
+
+extension BlockingPool: Performer {
+  package var nextDuty: Instant? {
+    state.withLock { $0.jobs.isEmpty || $0.performing == threadsMax ? nil : Instant(nanoseconds: 0) }
+  }
+
+  /// Runs one of the jobs that threads would have begun by now.
+  package func perform() {
+    let job = state.withLock { state -> (@Sendable () -> Void)? in
+      let begun = min(state.jobs.count, threadsMax - state.performing)
+      guard begun > 0, let conductor else { return nil }
+      var passed: [@Sendable () -> Void] = []
+      for _ in 0..<Int(conductor.chance() % UInt64(begun)) {
+        if let job = state.jobs.popFirst() { passed.append(job) }
+      }
+      let job = state.jobs.popFirst()
+      for earlier in passed { state.jobs.append(earlier) }
+      state.performing += 1
+      return job
+    }
+    guard let job else { return }
+    job()
+    state.withLock { $0.performing -= 1 }
+  }
+
+  package func abandon() {
+    let jobs = state.withLock { state in
+      state.isStopped = true
+      defer { state.jobs = Ring() }
+      return state.jobs
+    }
+    _ = consume jobs
   }
 }

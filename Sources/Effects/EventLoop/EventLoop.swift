@@ -25,6 +25,7 @@ public final class EventLoop: Sendable {
   enum Phase {
     case new
     case running(Thread)
+    case conducted
     case stopping
     case stopped
   }
@@ -36,9 +37,16 @@ public final class EventLoop: Sendable {
   let cancelledTimers = CancelledCount()
   /// The running thread's `pthread_self`, 0 before it runs and after it ended.
   let threadID = Atomic<UInt>(0)
+  /// Who has the loop do its work in the place of a thread; see `Conductor`.
+  let conductor = Conducting.conductor
+  let conducted = Mutex<LoopCore?>(nil)
 
   public init(name: String) throws(SystemError) {
     self.name = name
+    guard conductor == nil else {
+      (epoll, wakeUp) = (-1, -1)
+      return
+    }
     epoll = linux_epoll_create()
     guard epoll >= 0 else { throw SystemError("make an event loop", code: -epoll) }
     wakeUp = linux_eventfd()
@@ -54,6 +62,7 @@ public final class EventLoop: Sendable {
 
   /// Starts the thread. What was posted before runs first.
   public func start() throws(SystemError) {
+    guard conductor == nil else { return startConducted() }
     let thread = try Thread(name: name) { [self] in
       threadID.store(UInt(pthread_self()), ordering: .sequentiallyConsistent)
       LoopCore(self).run()
@@ -75,10 +84,12 @@ public final class EventLoop: Sendable {
       case .running(let thread):
         inbox.phase = .stopping
         return thread
+      case .conducted: inbox.phase = .stopping
       case .stopping, .stopped: break
       }
       return nil
     }
+    conductor?.wait(until: .never) { hasStopped }
     guard let thread else { return }
     wake()
     thread.join()
@@ -117,6 +128,7 @@ public final class EventLoop: Sendable {
   }
 
   private func wake() {
+    guard conductor == nil else { return }
     var one: UInt64 = 1
     _ = write(wakeUp, &one, 8)
   }

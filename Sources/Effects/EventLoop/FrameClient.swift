@@ -37,6 +37,10 @@ public final class FrameClient: Sendable {
     self.limits = limits
     self.receiver = receiver
     let end = monotonicNow() + deadline
+    if let conductor = loop.conductor {
+      connect(host, port, until: end, by: conductor)
+      return
+    }
     pool.run { [self] in
       let isSent: Bool
       do throws(SystemError) {
@@ -49,6 +53,26 @@ public final class FrameClient: Sendable {
         isSent = loop.send(.inside { [self] _ in finish(because: .notConnected(error.description)) })
       }
       if !isSent { finish(because: .shutdown) }
+    }
+  }
+
+  private func connect(_ host: String, _ port: UInt16, until deadline: Instant, by conductor: any Conductor) {
+    conductor.connect(host: host, port: port, until: deadline) { [self] outcome in
+      switch outcome {
+      case .failed(let words):
+        loop.send(.inside { [self] _ in finish(because: .notConnected("\(host):\(port): \(words)")) })
+        return nil
+      case .connected(let line):
+        let end = FrameEnd(loop)
+        loop.send(
+          .inside { [self] core in
+            let socket = ConductedSocket(line, on: core, half: ClientConnection(self))
+            end.attach(to: socket.registration)
+            attach(to: socket.registration)
+            socket.attend(on: core)
+          })
+        return end
+      }
     }
   }
 

@@ -48,6 +48,7 @@ public final class FrameServer: Sendable {
   /// while the name is resolved. The loops must run. `name` is what `ConnectionInfo.listener` will say.
   /// Returns the port; the error names the address.
   public func listen(host: String, port: UInt16, name: String) throws(SystemError) -> UInt16 {
+    if let conductor = loops[0].conductor { return try listen(host: host, port: port, name: name, by: conductor) }
     let socket = try ListeningSocket(host: host, port: port)
     let bound = socket.port
     let descriptor = socket.release()
@@ -98,6 +99,13 @@ public final class FrameServer: Sendable {
     for loop in loops { loop.send(.inside { [self] core in core.windDown(way, of: ObjectIdentifier(self)) }) }
   }
 
+  private func listen(
+    host: String, port: UInt16, name: String, by conductor: any Conductor
+  ) throws(SystemError) -> UInt16 {
+    try conductor.listen(host: host, port: port) { [self] peer, line in take(line, from: peer, listener: name) }
+    return port
+  }
+
   // MARK: Connections
 
   /// Takes over an accepted socket.
@@ -134,6 +142,24 @@ public final class FrameServer: Sendable {
     } catch {
       half.closed(because: .failed(error.code))
     }
+  }
+
+  /// Takes over a connection that a conductor carries. Nil when it is refused.
+  private func take(_ line: any FrameLine, from peer: SocketAddress, listener: String) -> FrameEnd? {
+    guard case .success(let place) = admit(peer) else { return nil }
+    let loop = loops[place.loop]
+    let end = FrameEnd(loop)
+    let info = ConnectionInfo(
+      id: place.id, peer: peer, listener: listener, loop: loop, frameBytesMax: limits.frameBytesMax)
+    loop.send(
+      .inside { [self] core in
+        let half = ServerConnection(info, of: self, loopIndex: place.loop, receiver: service.opened(info))
+        let socket = ConductedSocket(line, on: core, half: half)
+        half.attach(to: socket.registration)
+        end.attach(to: socket.registration)
+        socket.attend(on: core)
+      })
+    return end
   }
 
   private enum Rejection: Error {

@@ -46,8 +46,8 @@ final class LoopCore {
   }
 
   unowned let loop: EventLoop
-  let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: readBufferSize, alignment: 64)
-  let sendBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: sendBufferSize, alignment: 64)
+  let readBuffer: UnsafeMutableRawBufferPointer
+  let sendBuffer: UnsafeMutableRawBufferPointer
   let shelf = BufferShelf()
   /// When this round of events began.
   private(set) var now = monotonicNow()
@@ -57,9 +57,15 @@ final class LoopCore {
   private var timers: TimerHeap
   private var sweepInterval: TimeSpan?
   private var nextSweep = Instant.never
+  /// Only of a loop that is conducted: taken, and still to be delivered.
+  private var backlog = Ring<EventLoop.Message>()
 
   init(_ loop: EventLoop) {
     self.loop = loop
+    // Where there are no sockets there is nothing to be read or gathered.
+    let hasSockets = loop.conductor == nil
+    readBuffer = .allocate(byteCount: hasSockets ? Self.readBufferSize : 0, alignment: 64)
+    sendBuffer = .allocate(byteCount: hasSockets ? Self.sendBufferSize : 0, alignment: 64)
     timers = TimerHeap(cancelled: loop.cancelledTimers)
   }
   deinit {
@@ -85,6 +91,14 @@ final class LoopCore {
     return registration
   }
 
+  /// Of what has no descriptor: it hears of messages alone.
+  func register(_ handler: any EventHandler) -> Registration {
+    let place = freePlaces.popLast() ?? places.count
+    if place == places.count { places.append(Place()) }
+    places[place].handler = handler
+    return Registration(place: place, generation: places[place].generation)
+  }
+
   func change(_ registration: Registration, to events: UInt32) {
     guard handler(of: registration) != nil else { return }
     let status = linux_epoll_change(loop.epoll, places[registration.place].descriptor, events, registration.bits)
@@ -95,7 +109,7 @@ final class LoopCore {
   func unregister(_ registration: Registration) {
     guard handler(of: registration) != nil else { return }
     let place = registration.place
-    _ = linux_epoll_remove(loop.epoll, places[place].descriptor)
+    if places[place].descriptor >= 0 { _ = linux_epoll_remove(loop.epoll, places[place].descriptor) }
     places[place].handler = nil
     places[place].descriptor = -1
     places[place].generation &+= 1
@@ -143,6 +157,28 @@ final class LoopCore {
     }
     end()
   }
+
+  /// Does one thing; a conductor calls it in the place of `run`. False when the loop has ended.
+  func performOne() -> Bool {
+    now = monotonicNow()
+    var messages: [EventLoop.Message] = []
+    let isStopping = takeMessages(into: &messages)
+    for message in messages { backlog.append(message) }
+    if let message = backlog.popFirst() {
+      deliver(message)
+    } else if isStopping {
+      end()
+      return false
+    } else if let job = timers.popDue(at: now) {
+      job()
+    } else if now >= nextSweep {
+      sweepHandlers()
+    }
+    return true
+  }
+
+  /// When there is something to be done besides what is in the inbox.
+  var nextDuty: Instant { backlog.isEmpty ? min(timers.next ?? .never, nextSweep) : now }
 
   private func dispatch(_ event: linux_event) {
     let registration = Registration(bits: event.data)

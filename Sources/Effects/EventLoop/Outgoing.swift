@@ -1,8 +1,23 @@
+import CLinux
+
 /// A file whose bytes can be sent without passing through the process. The descriptor stays open for as long as
 /// the object lives; whoever sends from it retains it until the last byte has left.
 public protocol SendableFile: AnyObject, Sendable {
   /// Open for reading.
   var descriptor: Int32 { get }
+  /// For connections without a socket; fewer bytes at the file's end, nil when they cannot be read.
+  func bytes(at position: Int64, count: Int) -> [UInt8]?
+}
+
+extension SendableFile {
+  public func bytes(at position: Int64, count: Int) -> [UInt8]? {
+    var status = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      status = linux_read_at(descriptor, buffer.baseAddress, count, position)
+      initialized = max(0, status)
+    }
+    return status < 0 ? nil : bytes
+  }
 }
 
 /// One stretch of what is to be sent.

@@ -92,6 +92,23 @@ struct OutgoingQueue {
     return .empty
   }
 
+  /// Everything that is queued, as whole frames without their lengths: for a connection without a socket. Nil when a file
+  /// ends before what was to be sent from it.
+  mutating func takeFrames() -> [[UInt8]]? {
+    var frames: [[UInt8]] = []
+    while let piece = pieces.popFirst() {
+      switch piece {
+      case .length: frames.append([])
+      case .bytes(let bytes): frames[frames.count - 1] += bytes
+      case .file(let file, let position, let count):
+        guard let bytes = file.bytes(at: position, count: count), bytes.count == count else { return nil }
+        frames[frames.count - 1] += bytes
+      }
+    }
+    count = 0
+    return frames
+  }
+
   /// The range that was reported as not resident has been read.
   mutating func becameResident(until position: Int64) { residentUntil = position }
 

@@ -17,6 +17,12 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     port = address.port
   }
 
+  /// The address of a simulated node: 10.0.0.0 and what is counted from there.
+  package init(simulated number: UInt16, port: UInt16) {
+    let mapped = UInt64(0xffff) << 32 | UInt64(10) << 24 | UInt64(number)
+    self.init(linux_address(high: 0, low: mapped.bigEndian, port: port))
+  }
+
   /// The numeric address, such as `10.1.2.3` or `fd00::7`.
   public var host: String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in

@@ -1,5 +1,6 @@
-public import Vocabulary
+import CLinux
 import Glibc
+public import Vocabulary
 
 /// A system call that failed: what was tried, on what, and the system's own code.
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -40,15 +41,7 @@ let brokenByPeer: Set<Int32> = [ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, ENET
 public func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
 /// Now, on the monotonic clock.
-public func monotonicNow() -> Instant {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-}
+public func monotonicNow() -> Instant { Instant(nanoseconds: linux_monotonic_now()) }
 
 /// Now, on the clock of the day.
-public func wallClockNow() -> Timestamp {
-  var time = timespec()
-  clock_gettime(CLOCK_REALTIME, &time)
-  return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
-}
+public func wallClockNow() -> Timestamp { Timestamp(milliseconds: linux_wall_now()) }

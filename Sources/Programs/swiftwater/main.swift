@@ -4,7 +4,11 @@ import Glibc
 import Operator
 import Telemetry
 
-let arguments = Array(Swift.CommandLine.arguments.dropFirst())
+var arguments = Array(Swift.CommandLine.arguments.dropFirst())
+// As a plugin of kubectl it has another name.
+if Swift.CommandLine.arguments.first?.split(separator: "/").last == "kubectl-swiftwater" {
+  arguments.insert("kubectl", at: 0)
+}
 switch arguments.first {
 case "broker": exit(BrokerCommand.run(Array(arguments.dropFirst()), log: Log("broker")))
 case "operator": exit(OperatorCommand.run(Array(arguments.dropFirst()), log: Log("operator")))

@@ -1,5 +1,6 @@
 import EventLoop
 import KafkaClient
+import KubernetesAPI
 import Vocabulary
 
 /// A client for the time of one command.
@@ -8,7 +9,8 @@ enum Session {
 
   /// Somebody who waits at a terminal should hear soon that something does not work.
   static func settings(_ arguments: Arguments) throws(UsageError) -> ClientSettings {
-    let text = arguments.text(Option.bootstrap.name) ?? "localhost:9092"
+    let text =
+      arguments.text(Option.bootstrap.name) ?? ProcessVariables.all["SWIFTWATER_BOOTSTRAP_SERVER"] ?? "localhost:9092"
     guard let addresses = BrokerAddress.list(text) else {
       throw UsageError("--bootstrap-server \(text): HOST:PORT is needed, with commas between several")
     }
@@ -19,8 +21,17 @@ enum Session {
     return settings
   }
 
-  static func run(_ arguments: Arguments, _ body: (ClusterClient) async throws -> Void) async throws {
-    let settings = try settings(arguments)
+  /// With a span, that long is tried again what comes to nothing, and no longer.
+  static func run(
+    _ arguments: Arguments, retrying span: TimeSpan? = nil, _ body: (ClusterClient) async throws -> Void
+  ) async throws {
+    var settings = try settings(arguments)
+    if let span {
+      settings.retrySpan = span
+      settings.connectSpan = span
+      settings.requestSpan = span
+      settings.bootstrapRoundsMax = 1
+    }
     let loop = try EventLoop(name: "client")
     let pool = try BlockingPool(threads: threads)
     try loop.start()

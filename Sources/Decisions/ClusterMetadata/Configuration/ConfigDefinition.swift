@@ -20,8 +20,8 @@ public enum ConfigKind: Sendable, Equatable {
   /// Whether values can be added to it and taken from it one by one.
   var isListOfValues: Bool {
     switch self {
-    case .list, .throttledReplicas: true
-    case .boolean, .int, .long, .double, .string, .choice, .freeList, .regions, .regionCounts: false
+    case .list, .freeList, .throttledReplicas: true
+    case .boolean, .int, .long, .double, .string, .choice, .regions, .regionCounts: false
     }
   }
 

@@ -79,6 +79,20 @@ public enum TopicConfigs {
       "min.insync.replicas", .int(1...Int64(Int32.max)), "1",
       "Replicas that must have a record before acks=all is answered."),
     own(
+      "mirror.fence", .freeList, nil,
+      "Clusters that are taking the topic over, each with the number of its attempt: while there is one, clients "
+        + "write nothing. Set by a switchover."),
+    own(
+      "mirror.link", .string, nil,
+      "The mirror that writes this topic: clients cannot. Set by the mirror, never by hand."),
+    own(
+      "mirror.path", .freeList, nil,
+      "The clusters that the topic has come through, the first writer first. Set by the mirror, never by hand."),
+    own(
+      "mirror.report", .string, nil,
+      "What a failover found: the generation, and for each partition where the copy ended and what was known of the "
+        + "source. Set by the mirror, never by hand."),
+    own(
       "placement.allowed.regions", .regions, nil,
       "The only Regions that may hold a replica; every Region when not set."),
     own(

@@ -51,6 +51,12 @@ public struct MetadataImage: Sendable, Equatable {
       topics[id] = TopicState(name: name, id: id, partitions: [])
       topicIDs[name] = id
     case .partitionCreated(let topic, let index, let state):
+      // As in Kafka, the record of a partition that is there replaces it: so its leader epoch can rise by more than one.
+      if let known = topics[topic]?.partitions, known.indices.contains(Int(index.value)) {
+        guard state.partitionEpoch > known[Int(index.value)].partitionEpoch else { return }
+        topics[topic]?.partitions[Int(index.value)] = state
+        return
+      }
       // A log that names a partition before its topic, or leaves a hole, is not ours: the record says nothing.
       guard topics[topic]?.partitions.count == Int(index.value) else { return }
       topics[topic]?.partitions.append(state)

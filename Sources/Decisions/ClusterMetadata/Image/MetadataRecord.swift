@@ -27,12 +27,15 @@ public enum ConfigResource: Hashable, Comparable, Sendable {
   case topic(String)
   case broker(NodeID)
   case allBrokers
+  /// A mirror that writes topics of this cluster, by its name.
+  case mirror(String)
 
   private var order: (Int, String, Int32) {
     switch self {
     case .topic(let name): (0, name, 0)
     case .broker(let id): (1, "", id.value)
     case .allBrokers: (2, "", 0)
+    case .mirror(let name): (3, name, 0)
     }
   }
   public static func < (a: Self, b: Self) -> Bool { a.order < b.order }

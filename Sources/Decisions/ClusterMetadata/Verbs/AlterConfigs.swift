@@ -26,9 +26,14 @@ extension MetadataImage {
         try checkAlterable(resource, key)
         let value = try self.value(of: key, on: resource, after: change, inherited: inherited)
         if let value { try check(resource, key, value) }
+        if case .mirror = resource { try checkTransition(resource, key, value) }
         if configs(of: resource)[key] != value {
           records.append(.configChanged(resource, key: key, value: value))
         }
+      }
+      if case .mirror(let name) = resource {
+        try checkMirror(name, after: records)
+        records += countAttempt(resource, records)
       }
       records += try consequences(of: records, on: resource, inherited)
       return Decision(records: records, answer: .success(()))
@@ -42,7 +47,8 @@ extension MetadataImage {
     _ resource: ConfigResource, with values: [(key: String, value: String?)], inherited: ConfigResolution
   ) -> Decision<Result<Void, Refusal>> {
     let named = Set(values.map(\.key))
-    let dropped = configs(of: resource).keys.filter { !named.contains($0) }.sorted()
+    let dropped = configs(of: resource).keys.filter { !named.contains($0) && !MirrorConfigs.isOwn($0, of: resource) }
+      .sorted()
     return alter(
       resource, values.map { ($0.key, .set($0.value)) } + dropped.map { ($0, .delete) }, inherited: inherited)
   }
@@ -54,7 +60,7 @@ extension MetadataImage {
       if brokers[id] == nil {
         throw Refusal(.invalidRequest, "Broker \(id.value) is not registered.")
       }
-    case .allBrokers: return
+    case .allBrokers, .mirror: return
     }
   }
 
@@ -63,6 +69,14 @@ extension MetadataImage {
     case .topic:
       if TopicConfigs.byName[key] == nil {
         throw Refusal(.invalidConfig, "Unknown topic config name: \(key)")
+      }
+      if MirrorConfigs.isOwn(key, of: resource) {
+        throw Refusal(.invalidConfig, "\(key) is set by the mirror, never by hand.")
+      }
+    case .mirror:
+      if MirrorConfigs.byName[key] == nil { throw Refusal(.invalidConfig, "Unknown mirror config name: \(key)") }
+      if MirrorConfigs.isOwn(key, of: resource) {
+        throw Refusal(.invalidConfig, "\(key) is set by the mirror, never by hand.")
       }
     case .broker, .allBrokers:
       guard let known = BrokerConfigs.byName[key] else {
@@ -79,6 +93,7 @@ extension MetadataImage {
     switch resource {
     case .topic: TopicConfigs.byName[key]?.definition
     case .broker, .allBrokers: BrokerConfigs.byName[key]?.definition
+    case .mirror: MirrorConfigs.byName[key]
     }
   }
 
@@ -116,6 +131,7 @@ extension MetadataImage {
     switch resource {
     case .topic: return TopicConfigs.byName[key].flatMap { inherited.resolve($0, own: own).effective.value }
     case .broker, .allBrokers: return own[key] ?? BrokerConfigs.byName[key]?.definition.defaultValue
+    case .mirror: return own[key] ?? MirrorConfigs.byName[key]?.defaultValue
     }
   }
 }

@@ -29,7 +29,7 @@ public enum ClusterReconciliation {
       plan.waits.append("The annotation \(Marks.pause) is true: nothing restarts, moves or shrinks.")
     } else {
       design.changeVoters(into: &plan)
-      design.emptyNodes(into: &plan)
+      if !design.spreadInternalTopics(into: &plan) { design.emptyNodes(into: &plan) }
       design.collectGarbage(into: &plan)
       design.rollNodes(into: &plan)
     }

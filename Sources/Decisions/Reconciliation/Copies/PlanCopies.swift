@@ -190,7 +190,7 @@ public enum CopyReconciliation {
     for held in seen where held.member != original.member && !held.meta.isBeingDeleted {
       plan.steps.append(.delete(situation.id, uid: held.meta.uid, member: held.member))
     }
-    let copies = seen.count { $0.member != original.member }
+    let copies = PlantedMistake.planted == .finalizerBeforeCopies ? 0 : seen.count { $0.member != original.member }
     if copies == 0, unknown.isEmpty || PlantedMistake.planted == .unknownIsAbsent {
       plan.steps.append(
         .setFinalizers(

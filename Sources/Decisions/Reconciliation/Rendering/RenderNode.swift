@@ -7,6 +7,8 @@ extension ClusterDesign {
   static let configPath = "/etc/swiftwater"
   /// How long a broker may take to hand over its leaders before it is killed.
   static let terminationGraceSeconds = 120
+  /// How long of it the broker waits for others to be in sync before it begins to stop.
+  static let stopPatienceSeconds = 60
 
   func selector(_ region: String) -> [String: String] { [Marks.cluster: name, Marks.region: region] }
 
@@ -149,9 +151,22 @@ extension ClusterDesign {
         "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": ["drop": ["ALL"]],
       ],
     ]
+    if node.isBroker, let listener = listeners.first {
+      container["env"] = .array(
+        container["env"].elements + [
+          ["name": "SWIFTWATER_BOOTSTRAP_SERVER", "value": .string("$(POD_IP):\(listener.port)")]
+        ])
+      container["lifecycle"] = ["preStop": ["exec": ["command": JSON(stopWords(node))]]]
+    }
     let resources = cluster.spec.resources.json
     if resources != [:] { container["resources"] = resources }
     return container
+  }
+
+  /// Waits until every partition keeps its minimum without the broker, also where somebody else than the operator stops
+  /// the pod. Only containers' own words have their variables filled in, so that the address comes by the environment.
+  private func stopWords(_ node: Node) -> [String] {
+    ["/usr/bin/swiftwater", "brokers", "await-stop", "\(node.id.value)", "--for", "\(Self.stopPatienceSeconds)"]
   }
 
   /// What depends on a path or on the pod's address; everything else is in server.properties.

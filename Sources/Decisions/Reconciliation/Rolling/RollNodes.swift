@@ -10,6 +10,11 @@ extension ClusterDesign {
   func rollNodes(into plan: inout Plan) {
     let outdated = wanted.filter(isOutdated)
     guard !outdated.isEmpty else { return }
+    // What the gate knows is how it was before voters or replicas change.
+    guard !plan.steps.contains(where: { if case .ask = $0 { true } else { false } }) else {
+      plan.waits.append("Nothing restarts while voters or replicas change.")
+      return
+    }
     // Whoever is down for good already loses nothing by a restart, and may be what all others wait for.
     if let down = outdated.first(where: { pod(of: $0)?.state.isDown == true }) {
       restart(down, because: "it is down, and has a new revision", into: &plan)

@@ -22,6 +22,12 @@ extension ClusterDesign {
     for member in situation.copies.keys.sorted() {
       guard let copy = situation.copies[member]?.content else { continue }
       var new = status
+      // Another cluster's identity is what shows that it is another one.
+      if let own = copy.status.clusterID, own != status.clusterID {
+        new.clusterID = own
+        new.nodeIDBlocks = copy.status.nodeIDBlocks
+        new.initialVoters = copy.status.initialVoters
+      }
       new.observedGeneration = copy.generation
       new.conditions = conditions.settled(
         after: copy.status.conditions, generation: copy.generation, now: situation.now)
@@ -31,7 +37,11 @@ extension ClusterDesign {
       guard new != copy.status else { continue }
       plan.steps.append(.writeStatus(clusterKey, new.json, member: member))
       for condition in new.conditions where copy.status.conditions[condition.type]?.status != condition.status {
-        if !news.contains(where: { $0.type == condition.type }) { news.append(condition) }
+        // Two conditions that turned for one reason are one piece of news.
+        let isTold = news.contains {
+          $0.type == condition.type || ($0.reason == condition.reason && $0.message == condition.message)
+        }
+        if !isTold { news.append(condition) }
       }
     }
     for condition in news where Self.told.contains(condition.type) {

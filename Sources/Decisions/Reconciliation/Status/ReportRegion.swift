@@ -45,7 +45,7 @@ public enum RegionReconciliation {
     case .failed(let since, let why):
       status.roundTrip = nil
       conditions.append(
-        Condition("Reachable", .no, "NoAnswer", "Its API server has not answered since \(since): \(why)"))
+        Condition("Reachable", .no, "NoAnswer", "Its API server has not done what was asked since \(since): \(why)"))
     }
     if let mistake {
       conditions.append(Condition("Ready", .no, "Mistake", mistake))

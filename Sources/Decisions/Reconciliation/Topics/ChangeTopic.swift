@@ -43,10 +43,12 @@ extension TopicPlanning {
   }
 
   /// The changes of settings that the brokers accept now. Those that speak of placement follow the replicas; the
-  /// Regions that are allowed are first widened to let new replicas in.
+  /// Regions that are allowed are first widened to let new replicas in, and a minimum of Regions is first lowered to let
+  /// replicas go.
   private func settings(_ target: TopicTarget, _ present: TopicFacts, isPlaced: Bool) -> [String: String?] {
     var changes: [String: String?] = [:]
-    let late: Set<String> = ["placement.allowed.regions", "placement.replicas.per.region", "min.insync.regions"]
+    var late: Set<String> = ["placement.allowed.regions", "placement.replicas.per.region"]
+    if !isLoweringMinimum(target, present) { late.insert(Self.minimumKey) }
     for (key, value) in target.config where present.config[key] != value {
       if isPlaced || !late.contains(key) { changes[key] = value }
     }
@@ -58,6 +60,14 @@ extension TopicPlanning {
       if wide != old { changes["placement.allowed.regions"] = wide }
     }
     return changes
+  }
+
+  private static let minimumKey = "min.insync.regions"
+
+  /// Whether fewer Regions have to be in sync in the end than now.
+  private func isLoweringMinimum(_ target: TopicTarget, _ present: TopicFacts) -> Bool {
+    func minimum(_ config: [String: String]) -> Int { config[Self.minimumKey].flatMap { Int($0) } ?? 1 }
+    return minimum(target.config) < minimum(present.config)
   }
 
   private func region(_ id: NodeID) -> String { regionsByBroker[id] ?? "" }
@@ -84,6 +94,8 @@ extension TopicPlanning {
 
   private mutating func move(_ places: [Int], of present: TopicFacts, to target: TopicTarget) -> String {
     if let missing = target.missingBrokers(brokersByRegion) { return missing }
+    // Replicas in fewer Regions than have to be in sync would be refused.
+    if isLoweringMinimum(target, present) { return "Fewer Regions have to be in sync before replicas move." }
     // New replicas would be refused while the Regions that are allowed do not have them.
     if let old = present.config["placement.allowed.regions"] {
       let open = Set(old.split(separator: ",").map(String.init))

@@ -11,7 +11,7 @@ public enum TopicReconciliation {
 
   public static func plan(_ situation: TopicSituation) -> Result {
     var planning = TopicPlanning(situation)
-    let owners = owners(of: situation.topics)
+    let owners = owners(of: situation.topics, among: situation.claims)
     for wanted in situation.topics.sorted(by: { $0.id < $1.id }) {
       planning.plan(wanted, owner: owners[wanted.topic.topicName])
     }
@@ -19,15 +19,15 @@ public enum TopicReconciliation {
   }
 
   /// The older resource of two for one topic wins, whoever is looked at first.
-  private static func owners(of topics: [WantedTopic]) -> [String: ObjectID] {
-    var owners: [String: WantedTopic] = [:]
+  private static func owners(
+    of topics: [WantedTopic], among claims: [String: TopicClaim]
+  ) -> [String: ObjectID] {
+    var owners = claims
     for wanted in topics {
+      let claim = TopicClaim(id: wanted.id, created: wanted.created)
       let name = wanted.topic.topicName
-      guard let other = owners[name] else {
-        owners[name] = wanted
-        continue
-      }
-      if (wanted.created, wanted.id) < (other.created, other.id) { owners[name] = wanted }
+      if let other = owners[name], (other.created, other.id) < (claim.created, claim.id) { continue }
+      owners[name] = claim
     }
     return owners.mapValues(\.id)
   }
@@ -70,7 +70,7 @@ struct TopicPlanning {
     regionsByBroker = Dictionary((brokers?.brokers ?? []).map { ($0.id, $0.region) }) { first, _ in first }
     if let brokers {
       let moving = brokers.topics.reduce(0) { sum, topic in sum + topic.partitions.count { $0.isMoving } }
-      room = max(0, ReconciliationLimits.partitionsMovingMax - moving)
+      room = max(0, ReconciliationLimits.partitionsMovingMax - moving - situation.movesBegun)
     }
   }
 

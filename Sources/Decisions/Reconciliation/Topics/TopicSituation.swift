@@ -19,6 +19,17 @@ public struct WantedTopic: Sendable {
   public var id: ObjectID { ObjectID(.kafkaTopic, topic.metadata.namespace, topic.metadata.name) }
 }
 
+/// Who has a topic's name.
+public struct TopicClaim: Hashable, Sendable {
+  public let id: ObjectID
+  /// When the original was created: the older of two has the name.
+  public let created: String
+  public init(id: ObjectID, created: String) {
+    self.id = id
+    self.created = created
+  }
+}
+
 /// All KafkaTopics of one KafkaCluster at one moment: they are planned together, so that twenty thousand of them are
 /// a few requests.
 public struct TopicSituation: Sendable {
@@ -26,6 +37,10 @@ public struct TopicSituation: Sendable {
   public var regions: [Region]
   public var brokers: View<BrokerFacts>
   public var topics: [WantedTopic] = []
+  /// The names of topics that are in order and not planned now.
+  public var claims: [String: TopicClaim] = [:]
+  /// Partitions that began to move since the brokers were asked.
+  public var movesBegun = 0
   public var now: String
   public init(cluster: KafkaCluster, regions: [Region], brokers: View<BrokerFacts>, now: String) {
     self.cluster = cluster

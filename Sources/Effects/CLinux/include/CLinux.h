@@ -71,3 +71,18 @@ int linux_spawn(const char *path, char *const arguments[], char *const environme
 int linux_process_descriptor(int process);
 // Waits until one of two descriptors can be read: bit 0 for the first, bit 1 for the second (which may be -1).
 int linux_poll_two(int first, int second, int timeout_milliseconds);
+
+// Now in nanoseconds, on the monotonic clock, and in milliseconds, on the clock of the day: the system's, or those of
+// the node that this thread simulates.
+int64_t linux_monotonic_now(void);
+int64_t linux_wall_now(void);
+
+// What a thread simulates: the clocks of a node, and whoever takes the place of its threads and sockets. Nothing on a
+// thread that simulates nothing.
+struct linux_simulated {
+  int64_t monotonic;
+  int64_t wall;
+  void *conductor;
+};
+struct linux_simulated linux_simulated_here(void);
+void linux_simulate(struct linux_simulated simulated);

@@ -5,23 +5,27 @@ public import Vocabulary
 public enum ConfigResource: Sendable, Hashable, CustomStringConvertible {
   case topic(TopicName)
   case broker(NodeID)
+  /// A mirror of Swiftwater's, which Kafka does not have.
+  case mirror(String)
 
   var type: Int8 {
     switch self {
     case .topic: 2
     case .broker: 4
+    case .mirror: 100
     }
   }
   var name: String {
     switch self {
     case .topic(let name): name.text
     case .broker(let node): String(node.value)
+    case .mirror(let name): name
     }
   }
   /// A broker answers for itself.
   var destination: Destination {
     switch self {
-    case .topic: .any
+    case .topic, .mirror: .any
     case .broker(let node): .broker(node)
     }
   }
@@ -29,6 +33,7 @@ public enum ConfigResource: Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .topic(let name): "topic \(name)"
     case .broker(let node): "broker \(node.value)"
+    case .mirror(let name): "mirror \(name)"
     }
   }
 }
@@ -42,7 +47,11 @@ public enum ConfigChange: Sendable, Hashable {
 
 extension ClusterClient {
   /// All keys, in the broker's order.
-  public func configs(of resource: ConfigResource) async throws(ClientError) -> [DescribeConfigsResponse.Config] {
+  ///
+  /// - Parameter node: who is asked, where each broker knows another part.
+  public func configs(
+    of resource: ConfigResource, from node: NodeID? = nil
+  ) async throws(ClientError) -> [DescribeConfigsResponse.Config] {
     let request = DescribeConfigsRequest { request in
       request.includeSynonyms = true
       request.resources = [
@@ -53,7 +62,7 @@ extension ClusterClient {
         }
       ]
     }
-    let reply = try await call(request, to: resource.destination) { response in
+    let reply = try await call(request, to: node.map { .broker($0) } ?? resource.destination) { response in
       let result = response.results.first
       return PartialRefusal("\(resource)", result?.errorCode ?? .unknownServerError, result?.errorMessage)
     }
@@ -87,10 +96,18 @@ extension ClusterClient {
         }
       ]
     }
-    let destination: Destination = if case .topic = resource { .controller } else { resource.destination }
+    let destination: Destination = if case .broker = resource { resource.destination } else { .controller }
     _ = try await call(request, to: destination) { response in
       let result = response.responses.first
       return PartialRefusal("\(resource)", result?.errorCode ?? .unknownServerError, result?.errorMessage)
     }
+  }
+
+  /// The mirrors that write topics of the cluster, by their names in order; none where the cluster knows no mirrors.
+  public func mirrors() async throws(ClientError) -> [String] {
+    let request = ListConfigResourcesRequest { $0.resourceTypes = [ConfigResource.mirror("").type] }
+    let reply = try await call(request, to: .any) { PartialRefusal("mirrors", $0.errorCode) }
+    return reply.response.configResources.filter { $0.resourceType == ConfigResource.mirror("").type }
+      .map(\.resourceName).sorted()
   }
 }

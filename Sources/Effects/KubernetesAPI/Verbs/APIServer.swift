@@ -75,6 +75,13 @@ public final class APIServer: Sendable {
   /// Shortens the patience of the requests of a task, for what has a deadline of its own.
   @TaskLocal static var patienceMax: TimeSpan?
 
+  /// Runs `body`, in which no request takes longer than this with all its attempts.
+  public static func withPatience<Result: Sendable>(
+    atMost patience: TimeSpan, _ body: () async throws -> Result
+  ) async rethrows -> Result {
+    try await $patienceMax.withValue(patience) { try await body() }
+  }
+
   /// Sends a request until it is answered, refused for good, or out of time.
   func perform(_ call: Call) async throws(APIError) -> JSON {
     let deadline = monotonicNow() + min(settings.patience, Self.patienceMax ?? settings.patience)

@@ -62,7 +62,8 @@ extension APIServer {
   }
 
   /// Server-side apply: the object holds exactly the fields that this manager wants to own; those that it owned and
-  /// no longer names are taken away. Creates the object when it is not there.
+  /// no longer names are taken away. Creates the object when it is not there. With a resource version in its metadata it
+  /// is refused as a conflict when the object has another one.
   public func apply(
     _ type: ResourceType, _ object: JSON, manager: String, ownership: Ownership = .respected,
     _ subresource: Subresource? = nil
@@ -77,6 +78,8 @@ extension APIServer {
     call.contentType = "application/apply-patch+yaml"
     call.query = [("fieldManager", manager), ("force", ownership == .taken ? "true" : "false")]
     call.body = typed(object, type)
+    // Done twice, the second one meets its own version as a conflict.
+    if !object["metadata"]["resourceVersion"].isNull { call.safety = .once }
     return try await perform(call)
   }
 

@@ -24,10 +24,15 @@ final class InSyncProposals: Sendable {
   private let channel: ControllerChannel
   private let broker: NodeID
   private let epoch: @Sendable () -> Int64
+  private let planted: BrokerMistake?
   private let state = Mutex(State())
 
-  init(_ channel: ControllerChannel, broker: NodeID, epoch: @escaping @Sendable () -> Int64) {
+  init(
+    _ channel: ControllerChannel, broker: NodeID, planted: BrokerMistake? = nil,
+    epoch: @escaping @Sendable () -> Int64
+  ) {
     self.channel = channel
+    self.planted = planted
     self.broker = broker
     self.epoch = epoch
   }
@@ -52,6 +57,7 @@ final class InSyncProposals: Sendable {
     }
     guard !batch.isEmpty else { return }
     channel.ask(request(batch), within: Self.span, here: Broker.alterPartition) { result in
+      if case .failure = result, self.planted == .proposesOnce { return }
       if case .success(let response) = result { self.answered(batch, response) }
       self.send()
     }

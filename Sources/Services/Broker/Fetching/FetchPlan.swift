@@ -90,6 +90,7 @@ struct FetchPlan: Sendable {
   var source = FetchSource.consumer(region: nil)
   /// For followers that are catching up.
   var throttle: ReplicationThrottle?
+  var planted: BrokerMistake?
 
   /// Whether the places of all that is asked for are known in memory: then reading never waits for the disk.
   func staysInMemory(_ table: PartitionTable) -> Bool {
@@ -154,7 +155,7 @@ struct FetchPlan: Sendable {
         }
         return failed(answer, code)
       case .elsewhere, .diverging: return FetchedPartition(answer: answer, records: nil)
-      case .records(let upTo, _): end = upTo
+      case .records(let upTo, _): end = planted == .readsAboveTheHighWatermark ? partition.log.endOffset : upTo
       }
     case .follower(let node, let life):
       switch partition.answer(request(item.ask, of: node, life), isNew: isNew) {
@@ -218,10 +219,11 @@ struct FetchPlan: Sendable {
   private func request(
     _ ask: KafkaProtocol.FetchRequest.Partition, of node: NodeID, _ life: BrokerEpoch
   ) -> Replication.FetchRequest {
-    Replication.FetchRequest(
-      id: FetchID(0), from: node, brokerEpoch: life, leaderEpoch: LeaderEpoch(max(-1, ask.currentLeaderEpoch)),
-      offset: Offset(ask.fetchOffset), lastEpoch: LeaderEpoch(max(-1, ask.lastFetchedEpoch)),
-      logStart: Offset(ask.logStartOffset))
+    let isChecked = planted != .ignoresTheEpochsOfFetches
+    return Replication.FetchRequest(
+      id: FetchID(0), from: node, brokerEpoch: life,
+      leaderEpoch: LeaderEpoch(isChecked ? max(-1, ask.currentLeaderEpoch) : -1), offset: Offset(ask.fetchOffset),
+      lastEpoch: LeaderEpoch(isChecked ? max(-1, ask.lastFetchedEpoch) : -1), logStart: Offset(ask.logStartOffset))
   }
 
   /// An unknown high watermark is -1: a client never sees it go back (KIP-207).

@@ -1,3 +1,4 @@
+import EventLoop
 import KafkaProtocol
 import Synchronization
 import Vocabulary
@@ -140,8 +141,9 @@ final class FetchSessions: Sendable {
         else { return nil }
         state.sessions.removeValue(forKey: oldest.key)
       }
-      var id = Int32.random(in: 1 ... .max)
-      while state.sessions[id] != nil { id = Int32.random(in: 1 ... .max) }
+      var chance = Chance()
+      var id = Int32.random(in: 1 ... .max, using: &chance)
+      while state.sessions[id] != nil { id = Int32.random(in: 1 ... .max, using: &chance) }
       let session = FetchSession(id: id, items: items, byID: byID)
       state.sessions[id] = (session, now)
       return session

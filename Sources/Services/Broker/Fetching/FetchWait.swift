@@ -7,6 +7,9 @@ import Vocabulary
 /// Whoever appends calls `finish` from its own thread; the first of those, of the timer and of a partition that goes
 /// away completes it, and every later one finds nothing to do.
 final class FetchWait: Sendable {
+  private static let last = Atomic<UInt64>(0)
+  /// Counts the waits of the process.
+  let number = last.add(1, ordering: .relaxed).newValue
   private let partitions: [Partition]
   private let audience: Partition.Audience
   private let complete: @Sendable () -> Void

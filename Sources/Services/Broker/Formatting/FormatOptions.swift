@@ -1,3 +1,4 @@
+import ClusterMetadata
 import Consensus
 import Vocabulary
 
@@ -87,14 +88,16 @@ struct FormatOptions: Equatable {
     guard parts.count == 2, let level = Int16(parts[1]) else {
       throw StorageUsageError(sentence: "--feature \(text): NAME=LEVEL is needed, such as kraft.version=1")
     }
-    let known = Features.all + [("kraft.version", VoterRecords.kraftVersions.upperBound)]
+    let known = Features.all + [Features.kraft]
     guard let feature = known.first(where: { $0.name == parts[0] }) else {
       let names = known.map(\.name).joined(separator: ", ")
       throw StorageUsageError(sentence: "--feature \(text): there is no feature \(parts[0]); there are \(names)")
     }
-    guard feature.level == level else {
+    guard feature.levels.upperBound == level else {
       throw StorageUsageError(
-        sentence: "--feature \(text): \(feature.name) has the level \(feature.level) in this version; leave it out")
+        sentence:
+          "--feature \(text): \(feature.name) has the level \(feature.levels.upperBound) in this version; leave it out"
+      )
     }
   }
 

@@ -164,10 +164,11 @@ final class GroupShard: Sendable {
 
   private func append(_ records: [GroupRecord], by writer: RecordWriter, number: UInt64) {
     let now = world.now.time
+    let acks: Acks = world.planted == .keepsOffsetsAlone ? .leader : .allInSync
     var batch = GroupRecordFormat.batch(records, by: writer, at: now)
     batch.withUnsafeMutableBytes { bytes in
       // It waits for as long as it takes: what stands in the log may still be committed, and was decided.
-      partition.append(bytes, origin: .coordinator, acks: .allInSync, inEpoch: epoch, now: now) { outcome in
+      partition.append(bytes, origin: .coordinator, acks: acks, inEpoch: epoch, now: now) { outcome in
         self.appended(number, outcome)
       }
     }
@@ -261,6 +262,7 @@ struct GroupWorld: Sendable {
   let topics: @Sendable () -> TopicCatalogue
   let namesMatching: @Sendable (String) -> [TopicName]
   let report: @Sendable (String, TopicPartition) -> Void
+  var planted: BrokerMistake?
 
   var now: Moment { Moment(instant: monotonicNow(), time: wallClockNow()) }
   func topicNames(matching pattern: String) -> [TopicName] { namesMatching(pattern) }

@@ -74,7 +74,7 @@ final class Groups: Sendable {
   func forget() {
     let gone = state.withLock { state in
       defer { state = State() }
-      return state.shards.values
+      return state.shards.sorted { $0.key < $1.key }.map(\.value)
     }
     for shard in gone { shard.stop() }
   }

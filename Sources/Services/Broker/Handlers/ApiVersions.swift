@@ -1,3 +1,4 @@
+import ClusterMetadata
 import KafkaProtocol
 import Vocabulary
 
@@ -19,23 +20,30 @@ extension Broker {
     response.apiKeys =
       (settings.controllerListeners.contains { $0.name == call.context.listener } ? Routes.controller : Routes.broker)
       .advertised
-    response.finalizedFeaturesEpoch = 0
-    response.supportedFeatures = Features.all.map { name, level in
+    response.finalizedFeaturesEpoch = max(0, publisher.offset.value)
+    response.supportedFeatures = (Features.all + [Features.kraft]).map { support in
       var feature = ApiVersionsResponse.SupportedFeatureKey()
-      feature.name = name
+      feature.name = support.name
       // A minimum of 0 may only be sent from v4 on: older clients refuse it (KAFKA-17011).
-      feature.minVersion = call.context.version >= 4 ? 0 : 1
-      feature.maxVersion = level
+      feature.minVersion = max(call.context.version >= 4 ? 0 : 1, support.levels.lowerBound)
+      feature.maxVersion = support.levels.upperBound
       return feature
     }
-    response.finalizedFeatures = Features.all.map { name, level in
+    response.finalizedFeatures = finalizedFeatures.map { name, level in
       var feature = ApiVersionsResponse.FinalizedFeatureKey()
       feature.name = name
-      feature.minVersionLevel = 1
+      feature.minVersionLevel = level
       feature.maxVersionLevel = level
       return feature
     }
     call.answer(response)
+  }
+
+  /// What is on, by name. `kraft.version` is the quorum's: 1 where voters come and go (KIP-853), and not told where it is 0.
+  private var finalizedFeatures: [(String, Int16)] {
+    var features = image.features.filter { $0.value > 0 }
+    if case .found = settings.quorum { features[Features.kraft.name] = Features.kraft.levels.upperBound }
+    return features.sorted { $0.key < $1.key }
   }
 
   /// `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`
@@ -55,8 +63,10 @@ extension Broker {
   }
 }
 
-/// Cluster features that are on, by their levels. `transaction.version` is left out until transactions work: clients
-/// switch to KIP-890 when they see it.
+/// Features of the cluster, with the levels that this version works at: new clusters have the highest. `transaction.version`
+/// is left out until transactions work: clients switch to KIP-890 when they see it.
 enum Features {
-  static let all: [(name: String, level: Int16)] = [("group.version", 1), ("metadata.version", 30)]
+  static let all = [FeatureSupport("group.version", 1...1), FeatureSupport("metadata.version", 30...30)]
+  /// Not in the metadata but in the quorum's own records: it is chosen when a folder is formatted.
+  static let kraft = FeatureSupport("kraft.version", VoterRecords.kraftVersions)
 }

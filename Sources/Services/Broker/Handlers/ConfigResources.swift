@@ -5,6 +5,8 @@ import Vocabulary
 enum ConfigResourceType: Int8 {
   case topic = 2
   case broker = 4
+  /// Mirrors, which Kafka does not have.
+  case mirror = 100
 }
 
 extension Broker {
@@ -12,6 +14,7 @@ extension Broker {
   func configResource(type: Int8, name: String, in image: MetadataImage) -> Result<ConfigResource, Refusal> {
     switch ConfigResourceType(rawValue: type) {
     case .topic: return .success(.topic(name))
+    case .mirror: return .success(.mirror(name))
     case .broker where name.isEmpty: return .success(.allBrokers)
     case .broker:
       guard let id = Int32(name) else {

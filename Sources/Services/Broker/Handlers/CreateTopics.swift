@@ -44,6 +44,9 @@ extension Broker {
     if TopicName(topic.name) == .clusterMetadata {
       return Refusal(.invalidRequest, "Creation of internal topic \(topic.name) is prohibited.")
     }
+    if let key = topic.configs.map(\.name).first(where: { MirrorConfigs.isOwn($0, of: .topic(topic.name)) }) {
+      return Refusal(.invalidConfig, "\(key) is set by the mirror, never by hand.")
+    }
     guard !topic.assignments.isEmpty else { return nil }
     if topic.numPartitions != -1 || topic.replicationFactor != -1 {
       return Refusal(

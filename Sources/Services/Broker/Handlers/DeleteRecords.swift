@@ -33,7 +33,9 @@ extension Broker {
       entry.errorCode = partition.log.failure == nil ? .notLeaderOrFollower : .kafkaStorageError
       return entry
     }
-    guard partition.log.settings.cleanup.contains(.delete), !partition.name.topic.isInternal else {
+    guard partition.log.settings.cleanup.contains(.delete), !partition.name.topic.isInternal,
+      partition.clientRefusal == nil
+    else {
       entry.errorCode = .policyViolation
       return entry
     }

@@ -48,6 +48,7 @@ extension Broker {
         let set = image.configs(of: .allBrokers)
         let known = BrokerConfigs.all.filter { set[$0.name] != nil }
         return .success(known.map { ConfigResolution(fixed: [:], allBrokers: set).resolve(brokerKey: $0) })
+      case .mirror(let name): return mirrorConfigs(name, image)
       }
     }
   }

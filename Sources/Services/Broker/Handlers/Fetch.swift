@@ -24,7 +24,7 @@ extension Broker {
     return FetchServer(
       table: partitions, sessions: fetchSessions, pool: pool, bytesMax: fetchBytesMax, waitMax: settings.idleLimit,
       selectsReplicas: world?.tellsFollowersOfHighWatermarks ?? false, throttle: world?.throttles.leader,
-      metrics: metrics, image: { self.image })
+      metrics: metrics, image: { self.image }, planted: planted)
   }
 }
 
@@ -42,6 +42,7 @@ struct FetchServer: Sendable {
   let throttle: ReplicationThrottle?
   let metrics: BrokerMetrics
   let image: @Sendable () -> MetadataImage
+  var planted: BrokerMistake?
 
   func fetch(_ call: Call<KafkaProtocol.FetchRequest>) {
     let request = call.request
@@ -54,7 +55,7 @@ struct FetchServer: Sendable {
     }
     let plan = FetchPlan(
       items: items, version: call.context.version, maxBytes: min(Int(request.maxBytes), bytesMax),
-      isolation: request.isolationLevel, source: source(of: call), throttle: throttle)
+      isolation: request.isolationLevel, source: source(of: call), throttle: throttle, planted: planted)
     let wait = min(max(Int64(request.maxWaitMs), 0), max(0, waitMax.milliseconds))
     FetchInProgress(
       server: self, call: call, plan: plan, session: session, isIncremental: isIncremental,

@@ -1,3 +1,4 @@
+import ClusterMetadata
 import KafkaProtocol
 import Vocabulary
 
@@ -9,7 +10,7 @@ extension Broker {
     guard call.request.transactionalID == nil else {
       return call.answer(refused(.invalidRequest))
     }
-    producerIDs.next { id in
+    producerIDs.next(from: image.leastProducerID) { id in
       guard let id else { return call.answer(self.refused(.coordinatorNotAvailable)) }
       var response = InitProducerIDResponse()
       response.producerID = id.value

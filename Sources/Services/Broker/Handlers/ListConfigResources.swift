@@ -18,6 +18,8 @@ extension Broker {
     }
     if wants(.topic) { for topic in image.topicsByName { add(topic.name.text, .topic) } }
     if wants(.broker) { for broker in image.liveBrokers { add(String(broker.id.value), .broker) } }
+    // Only to those who know that there is such a type.
+    if asked.contains(ConfigResourceType.mirror.rawValue) { for name in image.mirrors { add(name, .mirror) } }
     call.answer(response)
   }
 }

@@ -17,7 +17,7 @@ extension Broker {
     metrics.produceRequests.add(1)
     let answer = ProduceAnswer(call, of: self)
     let now = wallClockNow()
-    let acks: Acks = request.acks == -1 ? .allInSync : .leader
+    let acks: Acks = request.acks == -1 && planted != .acknowledgesAtOnce ? .allInSync : .leader
     let timeout = TimeSpan.milliseconds(Int64(max(0, request.timeoutMs)))
     for (i, topic) in request.topicData.enumerated() {
       let held = call.context.version >= 13 ? partitions.topic(topic.topicID) : heldTopic(topic.name)

@@ -30,6 +30,7 @@ struct MetadataDraft: Sendable {
 final class Controller: Sendable {
   private let quorum: MetadataQuorum
   private let sessionTimeout: TimeSpan
+  private let planted: BrokerMistake?
   private let state = Mutex(State.standby)
   /// Calls its argument once everything before the offset is committed and followed here.
   private let whenFollowed: @Sendable (Offset, @escaping @Sendable () -> Void) -> Void
@@ -60,11 +61,12 @@ final class Controller: Sendable {
   }
 
   init(
-    quorum: MetadataQuorum, sessionTimeout: TimeSpan,
+    quorum: MetadataQuorum, sessionTimeout: TimeSpan, planted: BrokerMistake? = nil,
     whenFollowed: @escaping @Sendable (Offset, @escaping @Sendable () -> Void) -> Void
   ) {
     self.quorum = quorum
     self.sessionTimeout = sessionTimeout
+    self.planted = planted
     self.whenFollowed = whenFollowed
   }
 
@@ -102,6 +104,10 @@ final class Controller: Sendable {
         }
       }
       recorded(answer, &term.sessions, term.end)
+      guard self.planted != .answersBeforeCommit else {
+        self.putBack(term)
+        return then(.success(answer))
+      }
       // An answer without records of its own may rest on records of others that are not committed yet.
       term.waiting.append(
         Waiting(end: term.end) { refusal in then(refusal.map(Result.failure) ?? .success(answer)) })

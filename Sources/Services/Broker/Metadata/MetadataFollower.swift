@@ -97,6 +97,7 @@ final class MetadataFollower: Sendable {
       case .topicRemoved(let topic): changes.removed.append(topic)
       case .configChanged(.topic(let name), _, _):
         if let id = TopicName(name).flatMap({ image.topicIDs[$0] }) { changes.reconfigured.insert(id) }
+      case .configChanged(.mirror, _, _): break
       case .configChanged: changes.reconfigured.formUnion(image.topics.keys)
       case .brokerRegistered(let broker): changes.brokers.insert(broker.id)
       case .brokerFencing(let id, _, _), .brokerShutdownBegan(let id, _), .brokerUnregistered(let id, _):

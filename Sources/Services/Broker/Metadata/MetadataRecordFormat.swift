@@ -141,6 +141,9 @@ enum MetadataRecordFormat {
     case .allBrokers:
       record.resourceType = ConfigResourceType.broker.rawValue
       record.resourceName = ""
+    case .mirror(let name):
+      record.resourceType = ConfigResourceType.mirror.rawValue
+      record.resourceName = name
     }
     record.name = key
     record.value = value

@@ -93,6 +93,7 @@ extension MetadataRecordFormat {
   private static func resource(_ record: ConfigRecord) -> ConfigResource? {
     switch ConfigResourceType(rawValue: record.resourceType) {
     case .topic: .topic(record.resourceName)
+    case .mirror: .mirror(record.resourceName)
     case .broker where record.resourceName.isEmpty: .allBrokers
     case .broker: Int32(record.resourceName).map { .broker(NodeID($0)) }
     case nil: nil

@@ -21,11 +21,13 @@ final class ProducerIDs: Sendable {
   init(order: @escaping Order) { self.order = order }
 
   /// `use` is called once, from any thread; nil when the controller gave no ids.
-  func next(_ use: @escaping @Sendable (ProducerID?) -> Void) {
+  /// - Parameter least: ids below it are not given out any more: since a mirror has begun, another cluster's producers
+  ///   may have them.
+  func next(from least: ProducerID = ProducerID(0), _ use: @escaping @Sendable (ProducerID?) -> Void) {
     enum Step { case use(Int64), order, wait }
     let step: Step = state.withLock { state in
       switch state {
-      case .stocked(let block) where !block.isEmpty:
+      case .stocked(let block) where !block.isEmpty && block.lowerBound >= least.value:
         state = .stocked(block.dropFirst())
         return .use(block.lowerBound)
       case .stocked:

@@ -52,6 +52,7 @@ final class Partition: Sendable {
     var fileDeleteDelay: TimeSpan
     var durability: Durability
     var throttled: ThrottleListing
+    var gate: WriteGate
     /// What the metadata said last, for a replica that begins anew.
     var assigned: (state: Replication.PartitionState, brokers: [BrokerStatus])?
     /// How many times the replica began anew.
@@ -114,7 +115,8 @@ final class Partition: Sendable {
           recovered: LogSummary(of: log, highWatermark: checkpointed), settings: world.timing),
         minInSync: settings.minInSync, minRegions: settings.minRegions, flushInterval: settings.flushInterval,
         fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability,
-        throttled: ThrottleListing(name, on: world.node, settings), lastTick: monotonicNow()))
+        throttled: ThrottleListing(name, on: world.node, settings), gate: WriteGate(settings),
+        lastTick: monotonicNow()))
   }
 
   // MARK: Questions
@@ -165,6 +167,9 @@ final class Partition: Sendable {
         state.fileDeleteDelay = settings.fileDeleteDelay
         state.durability = settings.durability
         state.throttled = ThrottleListing(name, on: world.node, settings)
+        state.gate.turn(to: settings, in: state.replica.leaderEpoch)
+        // Whoever takes the topic over asks where its log ends: what was let in before counts.
+        if case .fenced = state.gate { settleBeforeChange(now, &state, &after) }
         noteThrottle(state, &after)
         takeMinimum(now, &state, &after)
         return after

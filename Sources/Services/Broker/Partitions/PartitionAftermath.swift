@@ -26,7 +26,8 @@ struct PartitionAftermath: Sendable {
 
   mutating func wake(_ waits: inout [ObjectIdentifier: FetchWait]) {
     guard !waits.isEmpty else { return }
-    woken += waits.values
+    // In the order in which they came, so that nothing hangs on where they lie in memory.
+    woken += waits.count == 1 ? Array(waits.values) : waits.values.sorted { $0.number < $1.number }
   }
 
   mutating func noteInSync(

@@ -85,7 +85,7 @@ extension Partition {
 
   /// A batch that holds our start may begin before it, where the leader's start was moved into a batch: it is taken
   /// whole, and what lies before the start is hidden again.
-  private func appendCopy(_ records: UnsafeMutableRawBufferPointer) throws(StorageError) -> Bool {
+  func appendCopy(_ records: UnsafeMutableRawBufferPointer) throws(StorageError) -> Bool {
     let start = log.startOffset
     var hidesBeginning = false
     if start == log.endOffset, let first = try? RecordBatch(UnsafeRawBufferPointer(records)).header,
@@ -121,7 +121,7 @@ extension Partition {
   }
 
   /// The replica stops, and comes up again as after a restart at the next tick: with what is in the log.
-  private func beginAnewLater(_ now: Instant, _ state: inout State, _ after: inout PartitionAftermath) {
+  func beginAnewLater(_ now: Instant, _ state: inout State, _ after: inout PartitionAftermath) {
     let mark = state.replica.log.highWatermark
     state.generation += 1
     state.mustBeginAnew = true

@@ -48,8 +48,8 @@ final class PartitionTable: Sendable {
   var all: [HeldTopic] { topics.withLock { Array($0.byName.values) }.sorted { $0.name < $1.name } }
   /// How many copies are here.
   var partitionCount: Int { allPartitions.count }
-  /// In no order: for what is done to each of them now and then.
-  var allPartitions: [Partition] { topics.withLock { Array($0.byName.values) }.flatMap(\.partitions) }
+  /// In the order of their topics' names: for what is done to each of them now and then.
+  var allPartitions: [Partition] { all.flatMap(\.partitions) }
 
   func put(_ topic: HeldTopic) {
     topics.withLock {

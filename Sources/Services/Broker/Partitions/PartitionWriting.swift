@@ -30,6 +30,10 @@ extension Partition {
         return after
       case .serving: break
       }
+      if origin == .client, let refusal = state.gate.refusal(in: state.replica.leaderEpoch, of: name) {
+        after.own = .refused(refusal)
+        return after
+      }
       switch state.replica.admit(acks) {
       case .failure(let refusal): after.own = .refused(AppendRefusal(refusal.code, refusal.message))
       case .success(let current) where epoch != nil && epoch != current:

@@ -13,6 +13,7 @@ final class Storage: Sendable {
   let table = PartitionTable()
   let pool: BlockingPool
   let report: @Sendable (String, String) -> Void
+  private let planted: BrokerMistake?
   private let phase = Mutex(Phase.closed)
   /// Held while partitions are opened and while a change of the metadata is followed, so that no folder is opened
   /// twice, and no change falls between the image that is opened and what is followed after it.
@@ -28,8 +29,10 @@ final class Storage: Sendable {
   }
 
   init(
-    _ directories: LogDirectories, pool: BlockingPool, report: @escaping @Sendable (String, String) -> Void
+    _ directories: LogDirectories, pool: BlockingPool, planted: BrokerMistake? = nil,
+    report: @escaping @Sendable (String, String) -> Void
   ) {
+    self.planted = planted
     self.directories = directories
     self.pool = pool
     self.report = report
@@ -80,7 +83,9 @@ final class Storage: Sendable {
     _ image: MetadataImage, _ world: ReplicaWorld,
     _ settings: @escaping @Sendable (TopicState, MetadataImage) -> TopicSettings
   ) throws {
-    for folder in folders { try retireStrays(in: folder, image, world.node) }
+    if planted != .keepsStrays {
+      for folder in folders { try retireStrays(in: folder, image, world.node) }
+    }
     phase.withLock { $0 = .open(world, lacking: []) }
     let topics = image.topicsByName
     let waiting = try Semaphore()

@@ -13,6 +13,10 @@ struct TopicSettings: Equatable, Sendable {
   let fileDeleteDelay: TimeSpan
   let leaderThrottle: ThrottledReplicas
   let followerThrottle: ThrottledReplicas
+  /// The mirror that writes the topic; nil where clients do.
+  let mirrorLink: String?
+  /// Which clusters are taking the topic over; nil where none is.
+  let mirrorFence: String?
 
   /// The values have been checked when they were set.
   init(_ own: [String: String], inherited: ConfigResolution, producerExpiry: TimeSpan) {
@@ -47,6 +51,8 @@ struct TopicSettings: Equatable, Sendable {
     fileDeleteDelay = values.span("file.delete.delay.ms")
     leaderThrottle = ThrottledReplicas(values.text("leader.replication.throttled.replicas")) ?? .these([])
     followerThrottle = ThrottledReplicas(values.text("follower.replication.throttled.replicas")) ?? .these([])
+    mirrorLink = own["mirror.link"]
+    mirrorFence = own[MirrorConfigs.fence].flatMap { $0.isEmpty ? nil : $0 }
   }
 }
 

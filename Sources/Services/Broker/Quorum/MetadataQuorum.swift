@@ -66,9 +66,10 @@ final class MetadataQuorum: Sendable {
     self.setup = setup
     snapshots = SnapshotFile(disk: setup.disk, folder: setup.log.directory)
     let loaded = try LoadedQuorum(setup, snapshots)
+    var chance = Chance()
     let quorum = Quorum(
       local: setup.local, settings: setup.settings, election: loaded.election, log: loaded.index, at: monotonicNow(),
-      chance: .random(in: 0 ... .max))
+      chance: chance.next())
     state = Mutex(QuorumState(quorum: quorum))
     published = Mutex(Published(image: loaded.image, applied: loaded.applied))
     thread = try BlockingPool(threads: 1, name: "quorum")
@@ -172,7 +173,8 @@ final class MetadataQuorum: Sendable {
     let now = monotonicNow()
     let isOutermost = state.withLock { state in
       guard case .running = state.phase else { return false }
-      state.quorum.handle(input, at: now, chance: .random(in: 0 ... .max), into: &state.effects)
+      var chance = Chance()
+      state.quorum.handle(input, at: now, chance: chance.next(), into: &state.effects)
       if state.isPerforming { return false }
       state.isPerforming = true
       state.arrived = arrived

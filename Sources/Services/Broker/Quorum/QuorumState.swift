@@ -94,7 +94,9 @@ struct QuorumState: Sendable {
       whenTold?()
       whenTold = nil
     }
-    return (Array(peers.values), Array(waiting.values), ledEpoch)
+    // In an order of their own, so that nothing hangs on where a table keeps them.
+    let inOrder = waiting.sorted { $0.key.value < $1.key.value }.map(\.value)
+    return (peers.sorted { $0.key < $1.key }.map(\.value), inOrder, ledEpoch)
   }
 
   mutating func wait(_ answer: @escaping Waiting) -> Token {

@@ -19,7 +19,7 @@ struct BrokerReplication: Sendable {
   ///   - storageFailed: called once for each partition whose log takes no more writes.
   init(
     node: NodeID, epoch: BrokerEpoch, settings: SettingsReader, loop: EventLoop, pool: BlockingPool,
-    listener: String?, metrics: BrokerMetrics, image: @escaping @Sendable () -> MetadataImage,
+    listener: String?, metrics: BrokerMetrics, planted: BrokerMistake? = nil, image: @escaping @Sendable () -> MetadataImage,
     propose: @escaping @Sendable (Proposal, Partition) -> Void,
     storageFailed: @escaping @Sendable (StorageError, Partition) -> Void
   ) {
@@ -36,8 +36,8 @@ struct BrokerReplication: Sendable {
     let fetchers = ReplicaFetchers(
       ReplicaFetchers.World(
         node: node, brokerEpoch: epoch, settings: CopySettings(settings), loop: loop, pool: pool,
-        throttle: throttles.follower
-      ) { leader, request, then in peers.ask(leader, request, then: then) })
+        throttle: throttles.follower, ask: { leader, request, then in peers.ask(leader, request, then: then) },
+        planted: planted))
     var world = ReplicaWorld(node: node, brokerEpoch: epoch)
     world.timing = ReplicationSettings(settings)
     world.tellsFollowersOfHighWatermarks = !(settings.values["replica.selector.class"] ?? "").isEmpty

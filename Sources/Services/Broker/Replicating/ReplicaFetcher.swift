@@ -232,7 +232,7 @@ final class ReplicaFetcher: Sendable {
       state.phase = .resting
       return true
     }
-    guard rests else { return }
+    guard rests, world.planted != .givesUpCopying else { return }
     world.loop.schedule(after: world.settings.backoff) {
       let goesOn = self.state.withLock { state in
         guard case .resting = state.phase else { return false }

@@ -15,6 +15,7 @@ final class ReplicaFetchers: Sendable {
     let pool: BlockingPool
     let throttle: ReplicationThrottle
     let ask: ReplicaFetcher.Ask
+    var planted: BrokerMistake?
   }
   private let world: World
   private let state = Mutex(State())
@@ -57,7 +58,8 @@ final class ReplicaFetchers: Sendable {
 
   /// What was held back may be asked for by now.
   func lookAgain() {
-    for fetcher in state.withLock({ Array($0.fetchers.values) }) { fetcher.lookAgain() }
+    let fetchers = state.withLock { $0.fetchers.sorted { $0.key < $1.key }.map(\.value) }
+    for fetcher in fetchers { fetcher.lookAgain() }
   }
 
   func stop() {
@@ -119,7 +121,7 @@ final class ReplicaPeers: Sendable {
   func close() {
     let all = peers.withLock { peers in
       defer { peers = [:] }
-      return Array(peers.values)
+      return peers.sorted { $0.key < $1.key }.map(\.value)
     }
     for peer in all { peer.close() }
   }

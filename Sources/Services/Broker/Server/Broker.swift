@@ -3,7 +3,7 @@ import Coordination
 import EventLoop
 import HTTP
 import KafkaProtocol
-import LogStorage
+package import LogStorage
 import Synchronization
 public import Telemetry
 import Vocabulary
@@ -15,6 +15,7 @@ import Vocabulary
 /// `MetadataQuorum` → `MetadataPublisher` → `MetadataFollower`.
 public final class Broker: Sendable {
   let settings: BrokerSettings
+  let planted: BrokerMistake?
   let clusterID: String
   let identity: DirectoryIdentity
   let quorum: MetadataQuorum
@@ -48,6 +49,16 @@ public final class Broker: Sendable {
   let ended: @Sendable (String) -> Void
   let lifecycle = Mutex<BrokerLifecycle?>(nil)
   let pages = Mutex<HTTPServer?>(nil)
+  /// What copies topics from other clusters.
+  var mirrors: Mirrors {
+    mirroring.withLock { made in
+      if let made { return made }
+      let new = Mirrors(self)
+      made = new
+      return new
+    }
+  }
+  private let mirroring = Mutex<Mirrors?>(nil)
   private let phase = Atomic(Phase.starting.rawValue)
 
   enum Phase: UInt8 { case starting, ready, stopping }
@@ -80,8 +91,19 @@ public final class Broker: Sendable {
   /// Checks everything, then opens or creates the data folder and reads the metadata that is in it.
   /// Until the folder is known to be this node's, nothing on disk changes.
   /// - Parameter ended: called once, from any thread, when the node cannot go on; whoever started it stops it then.
-  public init(settings: BrokerSettings, log: Log, ended: @escaping @Sendable (String) -> Void = { _ in }) throws {
-    let parts = try BrokerParts(settings: settings, log: log)
+  public convenience init(
+    settings: BrokerSettings, log: Log, ended: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws {
+    try self.init(settings: settings, disk: FileDisk(), planted: nil, log: log, ended: ended)
+  }
+
+  /// For a simulation, which has disks of its own, and mistakes that it has to find.
+  package init(
+    settings: BrokerSettings, disk: any Disk, planted: BrokerMistake?, log: Log,
+    ended: @escaping @Sendable (String) -> Void
+  ) throws {
+    let parts = try BrokerParts(settings: settings, disk: disk, planted: planted, log: log)
+    self.planted = planted
     self.settings = settings
     self.log = log
     self.ended = ended
@@ -101,9 +123,9 @@ public final class Broker: Sendable {
     self.publisher = publisher
     controller =
       settings.roles.contains(.controller)
-      ? Controller(quorum: quorum, sessionTimeout: settings.reader.milliseconds("broker.session.timeout.ms")) {
-        publisher.when($0, $1)
-      } : nil
+      ? Controller(
+        quorum: quorum, sessionTimeout: settings.reader.milliseconds("broker.session.timeout.ms"), planted: planted
+      ) { publisher.when($0, $1) } : nil
     let catalogue = TopicCatalogueCache { publisher.image }
     self.catalogue = catalogue
     groups = Groups(
@@ -111,7 +133,7 @@ public final class Broker: Sendable {
       world: GroupWorld(
         loop: parts.loops[0], pool: parts.pool, topics: { catalogue.current },
         namesMatching: { catalogue.names(matching: $0) },
-        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }))
+        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }, planted: planted))
     let itself = Itself()
     func channel() -> ControllerChannel {
       ControllerChannel(
@@ -121,7 +143,7 @@ public final class Broker: Sendable {
     let shared = channel()
     self.channel = shared
     lifeline = channel()
-    proposals = InSyncProposals(channel(), broker: settings.nodeID) {
+    proposals = InSyncProposals(channel(), broker: settings.nodeID, planted: planted) {
       publisher.image.brokers[settings.nodeID]?.epoch ?? -1
     }
     forwarding = Forwarding(channel(), publisher: publisher, loop: parts.loops[0])

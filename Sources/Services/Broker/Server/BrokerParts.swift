@@ -19,7 +19,7 @@ struct BrokerParts {
   let storage: Storage
   let metadataLog: PartitionLog
 
-  init(settings: BrokerSettings, log: Log) throws {
+  init(settings: BrokerSettings, disk: any Disk = FileDisk(), planted: BrokerMistake? = nil, log: Log) throws {
     ignoreBrokenPipes()
     Self.raiseFileLimit()
     for address in (settings.listeners + settings.controllerListeners).map(\.bind)
@@ -31,16 +31,16 @@ struct BrokerParts {
     loops = try (0..<count).map { try EventLoop(name: "loop-\($0)") }
     pool = try BlockingPool(threads: settings.backgroundThreads)
     let report: @Sendable (String, String) -> Void = { message, detail in log.warning(message, ["detail": detail]) }
-    let directories = try LogDirectories(settings: settings, disk: FileDisk(), report: report)
+    let directories = try LogDirectories(settings: settings, disk: disk, report: report)
     directory = directories.home
-    storage = Storage(directories, pool: pool, report: report)
+    storage = Storage(directories, pool: pool, planted: planted, report: report)
     try RecoveryJournal.checkFinished(directory)
     metadataLog = try directory.openMetadataLog(now: wallClockNow())
   }
 
   /// A port that somebody else has is noticed before the data folder is touched.
   private static func checkFree(_ address: BrokerSettings.Address) throws {
-    guard address.port != 0 else { return }
+    guard address.port != 0, Conducting.conductor == nil else { return }
     _ = try ListeningSocket(host: address.host, port: address.port)
   }
 
@@ -58,8 +58,9 @@ struct BrokerParts {
 extension UniqueID {
   /// A new one. Kafka never makes the ids that it reserves, nor one that begins with a dash, which tools would take for an option.
   static func random() -> UniqueID {
+    var chance = Chance()
     while true {
-      let id = UniqueID(high: .random(in: 0 ... .max), low: .random(in: 0 ... .max))
+      let id = UniqueID(high: chance.next(), low: chance.next())
       if id != .zero, id != .clusterMetadataTopic, !"\(id)".hasPrefix("-") { return id }
     }
   }

@@ -23,6 +23,7 @@ extension Broker {
     case (.alone, _): try startAlone(ready)
     case (.voters, true), (.found, true): startInCluster(ready)
     case (.voters, false), (.found, false):
+      mirrors.start()
       enter(.ready)
       ready()
     }
@@ -114,11 +115,11 @@ extension Broker {
       listener.port = endpoint.port
       return listener
     }
-    request.features = Features.all.map { name, level in
+    request.features = Features.all.map { support in
       var feature = BrokerRegistrationRequest.Feature()
-      feature.name = name
-      feature.minSupportedVersion = level
-      feature.maxSupportedVersion = level
+      feature.name = support.name
+      feature.minSupportedVersion = support.levels.lowerBound
+      feature.maxSupportedVersion = support.levels.upperBound
       return feature
     }
     request.rack = settings.rack
@@ -134,7 +135,7 @@ extension Broker {
     let publisher = publisher
     let replication = BrokerReplication(
       node: settings.nodeID, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool,
-      listener: settings.interBrokerListener, metrics: metrics, image: { publisher.image },
+      listener: settings.interBrokerListener, metrics: metrics, planted: planted, image: { publisher.image },
       propose: { self.proposals.propose($0, for: $1) }, storageFailed: { self.partitionFailed($1, $0) })
     self.replication.withLock { $0 = replication }
     publisher.begin { image in
@@ -152,6 +153,7 @@ extension Broker {
 
   private func begin(_ ready: @escaping @Sendable () -> Void) {
     Upkeep(self).start()
+    mirrors.start()
     enter(.ready)
     ready()
   }

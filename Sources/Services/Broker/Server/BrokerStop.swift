@@ -18,6 +18,7 @@ extension Broker {
     let epoch = lifecycle.withLock { $0?.epoch } ?? image.brokers[settings.nodeID]?.epoch
     lifecycle.withLock { $0 }?.stop()
     server.shutdown(drain: .seconds(5))
+    mirrors.stop()
     groups.forget()
     replication.withLock { $0 }?.stop()
     quorum.resign()

@@ -130,4 +130,5 @@ private final class SegmentBytes: SendableFile {
   private let file: any DiskFile
   init(_ file: any DiskFile) { self.file = file }
   var descriptor: Int32 { file.descriptor }
+  func bytes(at position: Int64, count: Int) -> [UInt8]? { try? file.bytes(at: position, count: count) }
 }

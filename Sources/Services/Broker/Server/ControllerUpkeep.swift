@@ -16,7 +16,7 @@ struct ControllerUpkeep: Sendable {
   func start() {
     let reader = broker.settings.reader
     // A broker that is alone sends no heartbeats to itself: while this process runs, it is not silent.
-    if broker.settings.quorum != .alone {
+    if broker.settings.quorum != .alone || broker.planted == .fencesWhoIsAlone {
       let session = reader.milliseconds("broker.session.timeout.ms")
       every(max(.milliseconds(10), TimeSpan(nanoseconds: session.nanoseconds / Self.checksPerSession))) { broker in
         broker.controller?.fenceSilent { broker.inherited($0) }

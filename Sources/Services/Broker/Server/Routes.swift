@@ -141,6 +141,7 @@ enum Routes {
     .route(
       AlterPartitionReassignmentsRequest.self, 0...1, by: .activeController, Broker.alterPartitionReassignments),
     .route(ListPartitionReassignmentsRequest.self, 0...0, by: .activeController, Broker.listPartitionReassignments),
+    .route(UpdateFeaturesRequest.self, 0...2, by: .activeController, Broker.updateFeatures),
     .route(UnregisterBrokerRequest.self, 0...0, by: .activeController, Broker.unregisterBroker),
     .route(DescribeQuorumRequest.self, 0...2, by: .activeController, Broker.describeQuorum),
     .route(AddRaftVoterRequest.self, 0...0, by: .activeController, Broker.addRaftVoter),

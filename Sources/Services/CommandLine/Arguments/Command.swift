@@ -52,6 +52,6 @@ struct Command: Sendable {
 
 /// Every command, in the order of the help.
 let allCommands: [Command] = [
-  topicCommands, moveCommands, brokerCommands, quorumCommands, groupCommands, configCommands, localCommands,
-  [produceCommand, consumeCommand, logDumpCommand],
+  topicCommands, moveCommands, brokerCommands, [awaitStopCommand], quorumCommands, groupCommands, configCommands,
+  mirrorCommands, localCommands, kubectlCommands, [produceCommand, consumeCommand, logDumpCommand],
 ].flatMap { $0 }

@@ -17,7 +17,8 @@ struct Option: Sendable, Hashable {
   }
 
   static let bootstrap = Option.value(
-    "bootstrap-server", "HOST:PORT[,…]", "where the cluster is asked for its brokers (localhost:9092)")
+    "bootstrap-server", "HOST:PORT[,…]",
+    "where the cluster is asked for its brokers (SWIFTWATER_BOOTSTRAP_SERVER, or localhost:9092)")
   static let output = Option.value("output", short: "o", "table|json", "how results are shown (table)")
   static let help = Option.flag("help", "shows this text")
 

@@ -4,13 +4,13 @@ import Vocabulary
 
 let configCommands: [Command] = [
   Command(
-    "configs", "describe", "Shows the settings of a topic or a broker.", operands: "topic|broker NAME", count: 2...2,
+    "configs", "describe", "Shows the settings of a topic, a broker or a mirror.", operands: "topic|broker|mirror NAME", count: 2...2,
     options: [.flag("all", "those that nobody changed as well"), .output, .bootstrap], perform: describeConfigs),
   Command(
-    "configs", "set", "Changes settings while everything runs.", operands: "topic|broker NAME KEY=VALUE…",
+    "configs", "set", "Changes settings while everything runs.", operands: "topic|broker|mirror NAME KEY=VALUE…",
     count: 3...Int.max, options: [.bootstrap], perform: setConfigs),
   Command(
-    "configs", "unset", "Takes changes of settings back.", operands: "topic|broker NAME KEY…", count: 3...Int.max,
+    "configs", "unset", "Takes changes of settings back.", operands: "topic|broker|mirror NAME KEY…", count: 3...Int.max,
     options: [.bootstrap], perform: unsetConfigs),
 ]
 
@@ -21,7 +21,8 @@ private func resource(_ arguments: Arguments) throws(UsageError) -> ConfigResour
   case "broker":
     guard let node = Int32(name), node >= 0 else { throw UsageError("broker \(name): a broker's number is needed") }
     return .broker(NodeID(node))
-  case let other: throw UsageError("\(other): topic or broker is needed, and then its name")
+  case "mirror": return .mirror(name)
+  case let other: throw UsageError("\(other): topic, broker or mirror is needed, and then its name")
   }
 }
 

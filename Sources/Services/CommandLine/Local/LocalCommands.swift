@@ -10,7 +10,8 @@ let localCommands: [Command] = [
     options: [
       .value("regions", "NAME,…", "what they are called (eu-west,eu-central,eu-north)"),
       .value("namespace", "NAME", "where clusters and topics are (kafka)"),
-      .values("apply", "FILE", "a manifest that is applied in the first Region; may be there several times"), folder,
+      .values("apply", "FILE", "a manifest that is applied in the first Region; may be there several times"),
+      .flag("without-operators", "leaves operators to be started by hand, with a Region's inside.kubeconfig"), folder,
     ], perform: localUp),
   Command("local", "status", "Shows which Regions run.", options: [folder], perform: localStatus),
   Command(
@@ -46,6 +47,7 @@ let localCommands: [Command] = [
   }
   Interruption.watch()
   let tree = try LocalTree(folder: path, regions: regions, namespace: arguments.text("namespace") ?? "kafka")
+  tree.hasOperators = !arguments.has("without-operators")
   do {
     try await tree.start {
       try? console.write($0 + "\n"); try? console.flush()

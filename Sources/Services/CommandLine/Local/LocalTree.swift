@@ -18,6 +18,8 @@ final class LocalTree {
   static let regionsMax = 9
   static let pollPause: UInt32 = 100_000
 
+  /// Whether an operator is started in each Region.
+  var hasOperators = true
   private let cluster: LocalCluster
   private let namespace: String
   private let orders: LocalOrders
@@ -60,7 +62,7 @@ final class LocalTree {
 
   var welcome: String {
     """
-    An operator runs in each. Leave this running, and in another terminal:
+    \(hasOperators ? "An operator runs in each." : "No operator runs.") Leave this running, and in another terminal:
 
       export KUBECONFIG=\(cluster.kubeconfigPath)
       kubectl --context \(cluster.regions[0].name) apply -f examples/laptop
@@ -128,6 +130,7 @@ final class LocalTree {
   }
 
   private func startOperator(in region: LocalRegion) throws {
+    guard hasOperators else { return }
     let home = try Kubeconfig(files: [region.insideKubeconfigPath]).target()
     var settings = OperatorService.Settings(home: home, namespace: namespace, identity: region.name)
     settings.leaseDuration = .seconds(5)

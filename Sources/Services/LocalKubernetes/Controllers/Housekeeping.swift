@@ -17,6 +17,7 @@ struct Housekeeping {
       writeEndpoints(of: service, &store)
     }
     for budget in store.objects(.budgets) { count(budget, &store) }
+    for secret in store.objects(.secrets) { giveToken(secret, &store) }
     forgetEvents(&store)
   }
 
@@ -31,6 +32,19 @@ struct Housekeeping {
         if last < oldest { store.remove(name, key(event)) }
       }
     }
+  }
+
+  /// A Secret for the token of a service account gets one when the account is there.
+  private func giveToken(_ secret: JSON, _ store: inout LocalStore) {
+    guard secret["type"].string == "kubernetes.io/service-account-token", secret["data"]["token"].isNull,
+      let name = secret["metadata"]["annotations"]["kubernetes.io/service-account.name"].string,
+      store.object(.serviceAccounts, ObjectKey(namespace: secret.namespace, name: name)) != nil
+    else { return }
+    var filled = secret
+    let token = ServiceAccountName(namespace: secret.namespace, name: name).token
+    filled["data"]["token"] = JSON(Base64.encode(Array(token.utf8)))
+    filled["data"]["namespace"] = JSON(Base64.encode(Array(secret.namespace.utf8)))
+    store.put(.secrets, key(secret), filled)
   }
 
   private func key(_ object: JSON) -> ObjectKey { ObjectKey(namespace: object.namespace, name: object.name) }

@@ -27,6 +27,7 @@ final class RegionControllers: Sendable {
   static let savePeriod = TimeSpan.milliseconds(500)
   private static let watched: [ResourceName] = [
     .pods, .statefulSets, .services, .claims, .budgets, .configMaps, .secrets, .nodes, .endpoints,
+    .serviceAccounts,
   ]
 
   init(_ server: LocalAPIServer, _ settings: Settings) throws(SystemError) {

@@ -80,6 +80,7 @@ extension LocalAPIServer {
           code: 406, reason: "NotAcceptable",
           message: "only the following media types are accepted: application/json")
       }
+      try authorize(request, target)
       let definition = try read { store throws(APIFailure) in try store.served(target.resource, target.version) }
       switch request.verb {
       case "list", "watch", "get": return try performReading(target, definition, request)
@@ -125,7 +126,7 @@ extension LocalAPIServer {
     }
   }
 
-  /// Everybody may everything.
+  /// Everybody may everything, but for service accounts.
   private func review(_ target: RequestPath.Target, _ request: APIRequest) throws(APIFailure) -> HTTPResponse {
     guard let known = Discovery.reviews.first(where: { $0.plural == target.resource.plural }), request.verb == "create"
     else { throw .noSuchPath }
@@ -138,6 +139,7 @@ extension LocalAPIServer {
     case "TokenReview": answer["status"] = ["authenticated": true, "user": ["username": "local"]]
     case "SelfSubjectRulesReview":
       answer["status"] = ["resourceRules": [rule], "nonResourceRules": [], "incomplete": false]
+    case "SelfSubjectAccessReview": answer["status"] = ["allowed": JSON(isAllowed(request.body, request))]
     default: answer["status"] = ["allowed": true]
     }
     return .json(answer, status: 201)

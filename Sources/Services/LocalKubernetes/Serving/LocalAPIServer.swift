@@ -7,7 +7,8 @@ import Vocabulary
 /// A small Kubernetes API server in this process, on a loopback address.
 ///
 /// It speaks plain HTTP and believes every caller: a bearer token only says who calls, so that a Region can be cut off
-/// from others. The token `region:NAME` belongs to the processes of a Region.
+/// from others. The token `region:NAME` belongs to the processes of a Region; with `serviceaccount:NAMESPACE:NAME` the
+/// account's roles count.
 public final class LocalAPIServer: Sendable {
   public struct Settings: Sendable {
     /// The Region that it belongs to.
@@ -27,6 +28,7 @@ public final class LocalAPIServer: Sendable {
   struct State: Sendable {
     var store: LocalStore
     var faults = Faults()
+    var rights = RightsAsked()
     var watches: [ObjectIdentifier: WatchStream] = [:]
     /// Rung at every write.
     var bells: [Bell] = []

@@ -66,6 +66,9 @@ enum BuiltInKinds {
     kind(
       "apps", ["v1"], "statefulsets", "StatefulSet", short: ["sts"], status: true, generation: true, scale: true,
       columns: [.init("Ready", ".status")], categories: ["all"]),
+    kind(
+      "apps", ["v1"], "deployments", "Deployment", short: ["deploy"], status: true, generation: true,
+      columns: [.init("Replicas", ".spec.replicas")], categories: ["all"]),
     kind("events.k8s.io", ["v1"], "events", "Event", short: ["ev"]),
     kind(
       "discovery.k8s.io", ["v1"], "endpointslices", "EndpointSlice",
@@ -105,6 +108,11 @@ extension ResourceName {
   static let claims = ResourceName("", "persistentvolumeclaims")
   static let events = ResourceName("", "events")
   static let nodes = ResourceName("", "nodes")
+  static let serviceAccounts = ResourceName("", "serviceaccounts")
+  static let roles = ResourceName("rbac.authorization.k8s.io", "roles")
+  static let roleBindings = ResourceName("rbac.authorization.k8s.io", "rolebindings")
+  static let clusterRoles = ResourceName("rbac.authorization.k8s.io", "clusterroles")
+  static let clusterRoleBindings = ResourceName("rbac.authorization.k8s.io", "clusterrolebindings")
   static let statefulSets = ResourceName("apps", "statefulsets")
   static let definitions = ResourceName("apiextensions.k8s.io", "customresourcedefinitions")
   static let newEvents = ResourceName("events.k8s.io", "events")

@@ -15,6 +15,9 @@ final class Conversation: Sendable {
     static let topicsPerRequest = 500
     /// Facts are used by several plans for so long.
     static let factsAge = TimeSpan.milliseconds(300)
+    /// Topics whose settings are read each time though nobody here changed them, in turn: what others change in ten
+    /// thousand topics is found within minutes, and costs next to nothing.
+    static let sweptPerLook = 500
   }
   /// Why the brokers are not known, in a sentence.
   struct Unknown: Error, CustomStringConvertible {
@@ -28,6 +31,10 @@ final class Conversation: Sendable {
     var directories: [NodeID: UniqueID] = [:]
     var clusterID: String?
     var facts: (BrokerFacts, at: Instant)?
+    /// What topics' settings were, by id.
+    var configs: [UniqueID: [String: String]] = [:]
+    /// Where the sweep goes on.
+    var sweep = 0
     var unknownSince: String?
   }
   private let state = Mutex(State())
@@ -71,6 +78,18 @@ final class Conversation: Sendable {
     return client
   }
 
+  /// The settings of these topics have to be read again.
+  func expectChange(_ request: BrokerRequest) {
+    guard case .alterTopics = request else { return }
+    let names = Set(request.topics)
+    state.withLock { state in
+      guard let facts = state.facts?.0 else { return state.configs.removeAll() }
+      for topic in facts.topics where names.contains(topic.name) {
+        if let id = UniqueID(topic.id) { state.configs[id] = nil }
+      }
+    }
+  }
+
   func forgetFacts() { state.withLock { $0.facts = nil } }
   func directory(of node: NodeID) -> UniqueID? { state.withLock { $0.directories[node] } }
   var clusterID: String? { state.withLock { $0.clusterID } }
@@ -110,7 +129,8 @@ final class Conversation: Sendable {
     facts.brokers = try await brokers(client)
     try await addQuorum(to: &facts, client)
     let moves = try await reassignments(client)
-    let configs = try await configs(of: metadata.topics.compactMap(\.name), client)
+    let configs = try await configs(of: metadata, client)
+    var sets = SharedSets()
     let regions = Dictionary(facts.brokers.map { ($0.id, $0.region) }) { first, _ in first }
     for topic in metadata.topics {
       guard let name = topic.name else { continue }
@@ -120,7 +140,7 @@ final class Conversation: Sendable {
       var partitions: [PartitionFacts] = []
       for partition in topic.partitions.sorted(by: { $0.partitionIndex < $1.partitionIndex }) {
         var found = PartitionFacts(
-          replicas: partition.replicaNodes.map { NodeID($0) }, inSync: partition.isrNodes.map { NodeID($0) },
+          replicas: sets.same(partition.replicaNodes), inSync: sets.same(partition.isrNodes),
           leader: partition.leaderID >= 0 ? NodeID(partition.leaderID) : nil)
         if let move = moves["\(name)-\(partition.partitionIndex)"] {
           found.adding = move.addingReplicas.map { NodeID($0) }
@@ -207,10 +227,38 @@ final class Conversation: Sendable {
     return found
   }
 
-  /// The topics' own settings.
-  private func configs(of topics: [String], _ client: ClusterClient) async throws -> [String: [String: String]] {
+  /// The topics' own settings: read where they are not known or were changed, and a part of all others in turn.
+  private func configs(
+    of metadata: MetadataResponse, _ client: ClusterClient
+  ) async throws -> [String: [String: String]] {
+    let topics = metadata.topics.compactMap { topic in topic.name.map { (name: $0, id: topic.topicID) } }
+      .sorted { $0.name < $1.name }
+    let (known, start) = state.withLock { ($0.configs, $0.sweep) }
+    var asked = topics.filter { known[$0.id] == nil }.map(\.name)
+    let swept = topics.indices.map { topics[($0 + start) % topics.count] }.prefix(Limits.sweptPerLook)
+    asked += swept.filter { known[$0.id] != nil }.map(\.name)
+    let read = try await readConfigs(of: asked, client)
+    var (byID, byName): ([UniqueID: [String: String]], [String: [String: String]]) = ([:], [:])
+    var same: [[String: String]: [String: String]] = [:]
+    for topic in topics {
+      guard let found = read[topic.name] ?? known[topic.id] else { continue }
+      // Equal settings of many topics are one value.
+      let shared = same[found] ?? found
+      if same[found] == nil { same[found] = found }
+      byID[topic.id] = shared
+      byName[topic.name] = shared
+    }
+    state.withLock { state in
+      // What was expected to change meanwhile is not known any more.
+      state.configs = byID.filter { known[$0.key] == nil || state.configs[$0.key] != nil }
+      state.sweep = topics.isEmpty ? 0 : (start + swept.count) % topics.count
+    }
+    return byName
+  }
+
+  private func readConfigs(of topics: [String], _ client: ClusterClient) async throws -> [String: [String: String]] {
     var found: [String: [String: String]] = [:]
-    for chunk in topics.sorted().chunks(of: Limits.topicsPerRequest) {
+    for chunk in topics.chunks(of: Limits.topicsPerRequest) {
       let request = DescribeConfigsRequest {
         $0.resources = chunk.map { name in
           .init {
@@ -232,6 +280,18 @@ final class Conversation: Sendable {
       }
     }
     return found
+  }
+}
+
+/// Lists of nodes of which many partitions have the same one, each once.
+private struct SharedSets {
+  private var known: [[NodeID]: [NodeID]] = [:]
+
+  mutating func same(_ nodes: [Int32]) -> [NodeID] {
+    let ids = nodes.map { NodeID($0) }
+    if let shared = known[ids] { return shared }
+    known[ids] = ids
+    return ids
   }
 }
 

@@ -141,7 +141,7 @@ public final class OperatorService: Sendable {
   private func attend() async {
     membership.follow()
     let sights = Sights(membership)
-    let hasWork = Kinds.applied.contains { !sights.keys($0).isEmpty }
+    let hasWork = sights.hasSome(of: Kinds.applied)
     guard hasWork || isLeading else { return }
     await leadership.attend(sights.doors.mapValues(\.server), of: sights.count)
   }
@@ -232,9 +232,7 @@ private final class Router: Sendable {
     for caches in sights {
       for key in caches.informers[Kinds.regions]?.keys ?? [] { add(.region(key)) }
       for key in caches.informers[Kinds.clusters]?.keys ?? [] { add(.cluster(key)) }
-      var clusters: Set<ObjectKey> = []
-      for object in caches.all(Kinds.topics).values { clusters.insert(Reconciler.cluster(of: object)) }
-      for cluster in clusters { add(.topics(of: cluster)) }
+      for cluster in Set(caches.clustersOfTopics.values) { add(.topics(of: cluster)) }
     }
   }
 }

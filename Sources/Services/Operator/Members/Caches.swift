@@ -5,7 +5,7 @@ import Vocabulary
 
 /// What one API server has of everything that the operator looks at.
 final class Caches: Sendable {
-  let informers: [ResourceType: Informer<JSON>]
+  let informers: [ResourceType: Informer<Held>]
   let hasPolicyV1: Bool
 
   /// What an API server offers beyond what every one has.
@@ -24,19 +24,20 @@ final class Caches: Sendable {
     var types = Kinds.applied + Kinds.owned + [Kinds.pods, offer.hasPolicyV1 ? Kinds.budgets : Kinds.oldBudgets]
     if offer.hasServiceExports { types.append(Kinds.exports) }
     if offer.maySeeMachines { types.append(Kinds.machines) }
-    var informers: [ResourceType: Informer<JSON>] = [:]
+    var informers: [ResourceType: Informer<Held>] = [:]
     for type in types {
       let isOurs = !Kinds.applied.contains(type) && type != Kinds.machines
       let selection = APIServer.Selection(
         namespace: type.scope == .cluster ? nil : namespace,
         labels: isOurs ? "\(Marks.managedBy)=\(Marks.managedByValue)" : nil)
-      informers[type] = Informer(server, type, selection, keeping: { $0.trimmed }) { change in
+      informers[type] = Informer(server, type, selection, keeping: { Held($0.trimmed) }) { change in
         switch change {
         case .put(_, let old, let new):
+          let new = new.json
           // A machine says every few seconds that it lives.
-          if type == Kinds.machines, let old, old["status"]["addresses"] == new["status"]["addresses"] { return }
+          if type == Kinds.machines, let old, old.json["status"]["addresses"] == new["status"]["addresses"] { return }
           tell(type, new)
-        case .deleted(_, let last): tell(type, last)
+        case .deleted(_, let last): tell(type, last.json)
         case .synced, .contactLost, .contactRegained: tell(type, nil)
         }
       }
@@ -67,8 +68,11 @@ final class Caches: Sendable {
     return found
   }
 
-  subscript(_ id: ObjectID) -> JSON? { Kinds.type(of: id.kind).flatMap { informers[$0]?[id.key] } }
-  func all(_ type: ResourceType) -> [ObjectKey: JSON] { informers[type]?.objects ?? [:] }
+  subscript(_ id: ObjectID) -> JSON? { Kinds.type(of: id.kind).flatMap { informers[$0]?[id.key]?.json } }
+  /// Every object of a type; of topics there are too many for that.
+  func all(_ type: ResourceType) -> [ObjectKey: JSON] { informers[type]?.objects.mapValues(\.json) ?? [:] }
+  /// The KafkaCluster of each KafkaTopic.
+  var clustersOfTopics: [ObjectKey: ObjectKey] { informers[Kinds.topics]?.objects.compactMapValues(\.cluster) ?? [:] }
 
   /// Everything that belongs to one KafkaCluster.
   func objects(of cluster: ObjectKey) -> MemberContent {
@@ -100,4 +104,18 @@ struct MemberContent: Sendable {
   var objects: [ObjectID: JSON] = [:]
   var pods: [Pod] = []
   var machines: [String: String] = [:]
+}
+
+/// One object of a cache.
+struct Held: Sendable {
+  private let packed: PackedObject
+  /// Of a KafkaTopic: the cluster that it names.
+  let cluster: ObjectKey?
+
+  init(_ object: JSON) {
+    packed = PackedObject(object)
+    cluster = object["kind"].string == KafkaTopic.kind ? Reconciler.cluster(of: object) : nil
+  }
+
+  var json: JSON { packed.json() }
 }

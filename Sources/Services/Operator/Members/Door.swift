@@ -93,6 +93,11 @@ final class Door: Sendable {
   var version: APIServer.Version? { state.withLock { $0.version } }
   var roundTrip: TimeSpan? { state.withLock { $0.roundTrip } }
 
+  /// The version of an object that was seen last; nil where none was.
+  func version(of id: ObjectID) -> String? {
+    Kinds.type(of: id.kind).flatMap { caches?.informers[$0]?.resourceVersion(of: id.key) }
+  }
+
   /// `serves` says whether this door is the one that reads the member of a name; the home reads at once.
   func start(serves: @escaping @Sendable (String) -> Bool, proposal: @escaping @Sendable () -> String?) {
     let task = Task { await run(serves, proposal) }
@@ -229,7 +234,14 @@ final class Door: Sendable {
         return (.seen, wasUnknown)
       }
       if let since = trouble.since, state.unknown == nil, now - since < settings.grace { return (.seen, false) }
-      if let known = state.unknown { return (.unknown(since: known.since, why: known.why), false) }
+      if let known = state.unknown {
+        // That nothing was said yet is no reason once there is one.
+        guard Self.beginnings.contains(known.why), !Self.beginnings.contains(trouble.why) else {
+          return (.unknown(since: known.since, why: known.why), false)
+        }
+        state.unknown = (known.since, trouble.why)
+        return (.unknown(since: known.since, why: trouble.why), true)
+      }
       let since = KubernetesTime.text(wallClockNow())
       state.unknown = (since, trouble.why)
       return (.unknown(since: since, why: trouble.why), true)
@@ -238,12 +250,13 @@ final class Door: Sendable {
     return sight
   }
 
+  /// What is in the way while nothing is.
+  private static let beginnings = ["it has not answered yet", "it has not told everything yet"]
+
   /// What is in the way of believing the caches, and since when it went wrong if it ever was right.
   private var trouble: (since: Instant?, why: String)? {
-    guard let caches else {
-      return (nil, state.withLock { $0.failure?.why } ?? "it has not answered yet")
-    }
-    guard caches.isSynced else { return (nil, caches.trouble?.why ?? "it has not told everything yet") }
+    guard let caches else { return (nil, state.withLock { $0.failure?.why } ?? Self.beginnings[0]) }
+    guard caches.isSynced else { return (nil, caches.trouble?.why ?? Self.beginnings[1]) }
     let contact = server.contact
     var worst = caches.trouble
     if let since = contact.failingSince, since < worst?.since ?? Instant(nanoseconds: .max) {
@@ -256,7 +269,7 @@ final class Door: Sendable {
   var reach: Sight {
     let (failure, version) = state.withLock { ($0.failure, $0.version) }
     guard let failure else {
-      return version == nil ? .unknown(since: opened, why: "it has not answered yet") : .seen
+      return version == nil ? .unknown(since: opened, why: Self.beginnings[0]) : .seen
     }
     if version != nil, monotonicNow() - failure.at < settings.grace { return .seen }
     return .unknown(since: failure.since, why: failure.why)

@@ -47,6 +47,9 @@ final class Performer: Sendable {
     failures = metrics.counter("operator_steps_failed_total", help: "Steps that came to nothing.")
   }
 
+  /// Whether it would be of use to plan now.
+  var mayWrite: Bool { leadership.isLeading }
+
   /// Whether the caches show everything that was written for a key.
   func hasSettled(_ key: WorkKey, _ sights: Sights) -> Bool {
     let now = monotonicNow()
@@ -128,41 +131,99 @@ final class Performer: Sendable {
     }
   }
 
+  /// How a step, or several about one object, came out.
+  private enum Outcome { case done, laterAgain, over }
+  /// So many topics are written at one time in each member: they have nothing to do with one another.
+  private static let topicsAtOnce = 8
+
   private func walk(_ steps: [Step], _ member: String, _ key: WorkKey, _ sights: Sights) async -> Bool {
     guard let door = sights.doors[member] else { return false }
+    guard case .topics = key else { return await take(steps, member, door, key) == .done }
+    var order: [ObjectID] = []
+    var byObject: [ObjectID: [Step]] = [:]
+    for step in steps {
+      guard let id = step.object else { continue }
+      if byObject[id] == nil { order.append(id) }
+      byObject[id, default: []].append(step)
+    }
+    var parts = order.compactMap { byObject[$0] }.makeIterator()
+    return await withTaskGroup(of: Outcome.self) { group in
+      for _ in 0..<Self.topicsAtOnce {
+        guard let part = parts.next() else { break }
+        group.addTask { await self.take(part, member, door, key) }
+      }
+      var isDone = true
+      for await outcome in group {
+        isDone = isDone && outcome == .done
+        // Somebody else wrote one topic; that is no reason to let the others wait.
+        guard outcome != .over, let part = parts.next() else { continue }
+        group.addTask { await self.take(part, member, door, key) }
+      }
+      return isDone && parts.next() == nil
+    }
+  }
+
+  /// What was written a moment ago, and shows in no cache yet.
+  private struct JustWritten {
+    var objects: [ObjectID: JSON] = [:]
+    /// Whose spec may be another one than that which the plan's status is about.
+    var applied: Set<ObjectID> = []
+  }
+
+  private func take(_ steps: [Step], _ member: String, _ door: Door, _ key: WorkKey) async -> Outcome {
+    var justWritten = JustWritten()
     for step in steps {
       do {
-        try await take(step, member, door, key)
+        try await take(step, member, door, key, &justWritten)
       } catch let error as APIError where error.isConflict {
         // Somebody was faster; the next plan knows what they did.
-        return false
+        log.debug("somebody else was faster", ["member": member, "because": error])
+        return .laterAgain
       } catch is NotLeading {
-        return false
+        return .over
       } catch {
         failures.add()
         log.warning("a step failed", ["member": member, "because": "\(error)"])
-        return false
+        return .over
       }
     }
-    return true
+    return .done
   }
 
-  private func take(_ step: Step, _ member: String, _ door: Door, _ key: WorkKey) async throws {
+  private func take(
+    _ step: Step, _ member: String, _ door: Door, _ key: WorkKey, _ justWritten: inout JustWritten
+  ) async throws {
     let mandate = leadership.mandate
-    // The answer may take as long as the patience; whoever leads next waits longer than that.
-    guard mandate.isCertain(at: monotonicNow()) else { throw NotLeading() }
-    let epoch = "\(mandate.epoch)"
+    let now = monotonicNow()
+    guard let until = mandate.until, now < until else { throw NotLeading() }
+    // Nothing is waited for longer than we certainly lead.
+    let before = justWritten
+    justWritten = try await APIServer.withPatience(atMost: until - now) {
+      var justWritten = before
+      try await self.write(step, member, door, key, mandate.epoch, &justWritten)
+      return justWritten
+    }
+  }
+
+  /// Every write of an object that we have seen is fenced by the version that was seen: what another operator wrote
+  /// meanwhile, whom we may not know of, makes it a conflict. What we have not seen and make is put right by whoever
+  /// leads.
+  private func write(
+    _ step: Step, _ member: String, _ door: Door, _ key: WorkKey, _ epoch: Int64, _ justWritten: inout JustWritten
+  ) async throws {
     switch step {
     case .apply(var object, _):
       guard let id = ObjectID(object), let type = Kinds.type(of: id.kind) else { return }
-      try await refuseIfNewer(door.caches?[id], mandate.epoch)
-      object["metadata"]["annotations"][Leadership.epochMark] = .string(epoch)
+      try await refuseIfNewer(door.caches?[id], epoch)
+      object["metadata"]["annotations"][Leadership.epochMark] = .string("\(epoch)")
+      if let seen = door.version(of: id) { object["metadata"]["resourceVersion"] = .string(seen) }
       let answer = try await door.server.apply(type, object, manager: Marks.fieldManager, ownership: .taken)
+      justWritten.applied.insert(id)
       wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "applied \(id)")
     case .delete(let id, let uid, _), .restart(let id, let uid as String?, _, _):
       guard let type = Kinds.type(of: id.kind) else { return }
-      try await refuseIfNewer(door.caches?[id], mandate.epoch)
-      try await door.server.delete(type, id.key, uid: uid)
+      try await refuseIfNewer(door.caches?[id], epoch)
+      try await door.server.delete(type, id.key, uid: uid, resourceVersion: door.version(of: id))
       wrote(member, door, type, id.key, key, "", "deleted \(id)")
     case .tell(let id, let uid, let words, _):
       let patch: JSON = [
@@ -178,18 +239,22 @@ final class Performer: Sendable {
         log.debug("a pod was not told", ["pod": id, "because": "\(error)"])
       }
     case .writeStatus(let id, let status, _):
-      guard let type = Kinds.type(of: id.kind), var object = door.caches?[id] else { return }
-      try await refuseIfNewer(object, mandate.epoch)
+      // The next plan knows the generation that this status would have to name.
+      guard !justWritten.applied.contains(id), let type = Kinds.type(of: id.kind),
+        var object = justWritten.objects[id] ?? door.caches?[id]
+      else { return }
+      try await refuseIfNewer(object, epoch)
       object["status"] = status
       let answer = try await door.server.update(type, object, .status)
       wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "wrote the status of \(id)")
     case .setFinalizers(let id, let finalizers, _):
       guard let type = Kinds.type(of: id.kind), let object = door.caches?[id] else { return }
-      try await refuseIfNewer(object, mandate.epoch)
+      try await refuseIfNewer(object, epoch)
       let patch: JSON = [
         "metadata": ["finalizers": JSON(finalizers), "resourceVersion": object["metadata"]["resourceVersion"]]
       ]
       let answer = try await door.server.mergePatch(type, id.key, patch)
+      justWritten.objects[id] = answer.trimmed
       wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "set finalizers of \(id)")
     case .event, .ask: break
     }

@@ -19,21 +19,16 @@ final class Reconciler: Sendable {
     /// Until a cache shows what was written.
     var untilSettled = TimeSpan.milliseconds(30)
   }
-  private let membership: Membership
+  let membership: Membership
   let performer: Performer
-  private let pauses: Pauses
+  let pauses: Pauses
   private let loop: EventLoop
   private let pool: BlockingPool
-  private let log: Log
+  let log: Log
   private let state = Mutex<[ObjectKey: Conversation]>([:])
-  /// What the topics of a cluster were found to be in order with: with the same, nothing has to be looked at.
-  private struct Calm: Equatable {
-    let news: Int
-    let brokers: View<BrokerFacts>
-  }
-  private let calm = Mutex<[ObjectKey: Calm]>([:])
+  let topicMemory = Mutex<[ObjectKey: TopicMemory]>([:])
   /// Rises with every change that the topics of a cluster depend on.
-  private let news: @Sendable (ObjectKey) -> Int
+  let news: @Sendable (ObjectKey) -> Int
 
   init(
     _ membership: Membership, _ performer: Performer, _ pauses: Pauses, loop: EventLoop, pool: BlockingPool, log: Log,
@@ -56,7 +51,7 @@ final class Reconciler: Sendable {
     for conversation in all.values { conversation.close() }
   }
 
-  private func conversation(_ cluster: ObjectKey) -> Conversation {
+  func conversation(_ cluster: ObjectKey) -> Conversation {
     state.withLock { state in
       if let known = state[cluster] { return known }
       let new = Conversation(loop: loop, pool: pool)
@@ -76,14 +71,18 @@ final class Reconciler: Sendable {
     }
   }
 
-  private func pause(_ steps: [Step], _ waits: [String], isDone: Bool) -> TimeSpan {
-    if !isDone || (steps.isEmpty && !waits.isEmpty) { return pauses.whileWaiting }
-    if !steps.isEmpty { return pauses.afterSteps }
+  func pause(_ steps: [Step], _ waits: [String], isDone: Bool) -> TimeSpan {
+    pause(!steps.isEmpty, waits, isDone: isDone)
+  }
+
+  func pause(_ hadSteps: Bool, _ waits: [String], isDone: Bool) -> TimeSpan {
+    if !isDone || (!hadSteps && !waits.isEmpty) { return pauses.whileWaiting }
+    if hadSteps { return pauses.afterSteps }
     let whole = pauses.whenDone.nanoseconds
     return TimeSpan(nanoseconds: whole * 3 / 4 + Int64.random(in: 0...whole / 2))
   }
 
-  private var now: String { KubernetesTime.text(wallClockNow()) }
+  var now: String { KubernetesTime.text(wallClockNow()) }
 
   // MARK: Regions
 
@@ -131,6 +130,8 @@ final class Reconciler: Sendable {
       guard let door, let member = door.member, let version = door.version else {
         return .failed(since: now, why: "it has not said its name yet.")
       }
+      // Who it is it may tell, and still refuse what is needed.
+      if case .unknown(let since, let why) = sights.sights[member] { return .failed(since: since, why: why) }
       return .reached(
         member: member, version: version.text, roundTripMilliseconds: Int(door.roundTrip?.milliseconds ?? 0))
     }
@@ -153,7 +154,7 @@ final class Reconciler: Sendable {
 
   // MARK: Clusters
 
-  private func situation(_ name: ObjectKey, _ truth: JSON, _ sights: Sights) -> ClusterSituation {
+  func situation(_ name: ObjectKey, _ truth: JSON, _ sights: Sights) -> ClusterSituation {
     let id = ObjectID(.kafkaCluster, name.namespace, name.name)
     let (cluster, mistakes) = KafkaCluster.read(truth)
     let freshID = UniqueID(high: .random(in: 1...UInt64.max), low: .random(in: 1...UInt64.max))
@@ -173,7 +174,7 @@ final class Reconciler: Sendable {
     return situation
   }
 
-  private func addBrokers(to situation: inout ClusterSituation, _ name: ObjectKey) async {
+  func addBrokers(to situation: inout ClusterSituation, _ name: ObjectKey) async {
     let ids = [situation.cluster.status.clusterID] + situation.copies.values.map { $0.content?.status.clusterID }
     guard let id = ids.compactMap({ $0 }).first else {
       situation.brokers = .unknown(since: now, why: "the cluster has no id yet.")
@@ -209,85 +210,6 @@ final class Reconciler: Sendable {
   }
 
   // MARK: Topics
-
-  private func topics(of name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
-    let id = ObjectID(.kafkaCluster, name.namespace, name.name)
-    let news = news(name)
-    var situation: ClusterSituation?
-    if let truth = sights.copies(of: id, mayGo: false).truth {
-      var found = self.situation(name, truth, sights)
-      await addBrokers(to: &found, name)
-      situation = found
-    }
-    let now = situation.map { Calm(news: news, brokers: $0.brokers) }
-    if let now, calm.withLock({ $0[name] }) == now { return pause([], [], isDone: true) }
-    let wanted = wantedTopics(of: name, sights)
-    guard !wanted.isEmpty else { return nil }
-    let plan = plan(wanted, of: name, situation, sights)
-    let conversation = conversation(name)
-    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
-      try await conversation.perform(request) { _ in nil }
-    }
-    calm.withLock { $0[name] = plan.steps.isEmpty && plan.waits.isEmpty ? now : nil }
-    return pause(plan.steps, plan.waits, isDone: isDone)
-  }
-
-  private func wantedTopics(of cluster: ObjectKey, _ sights: Sights) -> [WantedTopic] {
-    var wanted: [WantedTopic] = []
-    for topic in sights.keys(Kinds.topics).sorted() {
-      let id = ObjectID(.kafkaTopic, topic.namespace, topic.name)
-      let copies = sights.copies(of: id, mayGo: false)
-      guard let truth = copies.truth, Self.cluster(of: truth) == cluster else { continue }
-      let (resource, mistakes) = KafkaTopic.read(truth)
-      wanted.append(
-        WantedTopic(
-          resource, mistakes: mistakes, created: copies.created ?? "",
-          copies: sights.records(of: id, as: KafkaTopic.self)))
-    }
-    return wanted
-  }
-
-  private func plan(
-    _ wanted: [WantedTopic], of cluster: ObjectKey, _ situation: ClusterSituation?, _ sights: Sights
-  ) -> Plan {
-    var plan = Plan()
-    var gone = Set(wanted.map(\.id))
-    if let situation {
-      var topics = TopicSituation(
-        cluster: situation.cluster, regions: situation.regions, brokers: situation.brokers, now: now)
-      topics.topics = wanted
-      let result = TopicReconciliation.plan(topics)
-      plan = result.plan
-      gone = result.gone
-      // What the brokers say of topics shows on no watch.
-      if case .unknown(_, let why) = situation.brokers { plan.waits.append(why) }
-    } else {
-      for topic in wanted { plan.steps += orphaned(topic, cluster) }
-    }
-    var copied: [Step] = []
-    for topic in wanted {
-      let copies = sights.copies(of: topic.id, mayGo: gone.contains(topic.id)).plan
-      copied += copies.steps
-      plan.waits += copies.waits
-    }
-    plan.steps = copied + plan.steps
-    return plan
-  }
-
-  /// A topic of a cluster that is not there says so.
-  private func orphaned(_ wanted: WantedTopic, _ cluster: ObjectKey) -> [Step] {
-    let words = "spec.cluster names the KafkaCluster \(cluster), and there is none; apply it, or correct the name."
-    return wanted.copies.keys.sorted().compactMap { member in
-      guard let copy = wanted.copies[member]?.content, !wanted.topic.metadata.isBeingDeleted else { return nil }
-      var status = copy.status
-      status.observedGeneration = copy.generation
-      status.conditions = [
-        Condition("Ready", .no, "NoSuchCluster", words), Condition("Stalled", .yes, "NoSuchCluster", words),
-        Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
-      ].settled(after: copy.status.conditions, generation: copy.generation, now: now)
-      return status == copy.status ? nil : .writeStatus(wanted.id, status.json, member: member)
-    }
-  }
 
   static func cluster(of topic: JSON) -> ObjectKey {
     let reference = topic["spec"]["cluster"]

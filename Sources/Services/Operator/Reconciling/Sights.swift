@@ -63,6 +63,32 @@ struct Sights: Sendable {
     doors.values.reduce(into: []) { keys, door in keys.formUnion(door.caches?.informers[type]?.keys ?? []) }
   }
 
+  /// Whether any member has an object of these types.
+  func hasSome(of types: [ResourceType]) -> Bool {
+    doors.values.contains { door in
+      types.contains { door.caches?.informers[$0].map { $0.count > 0 } ?? false }
+    }
+  }
+
+  /// The KafkaTopics that name a cluster in any member, sorted.
+  func topics(of cluster: ObjectKey) -> [ObjectKey] {
+    var found: Set<ObjectKey> = []
+    for door in doors.values {
+      for (key, named) in door.caches?.clustersOfTopics ?? [:] where named == cluster { found.insert(key) }
+    }
+    return found.sorted()
+  }
+
+  /// The version of an object in each member, sorted by member, with what cannot be seen as such.
+  func versions(_ type: ResourceType, _ key: ObjectKey) -> [String] {
+    sights.keys.sorted().map { member in
+      guard case .seen = sights[member], let informer = doors[member]?.caches?.informers[type] else {
+        return "\(member) ?"
+      }
+      return "\(member) \(informer.resourceVersion(of: key) ?? "-")"
+    }
+  }
+
   /// One resource as all members have it.
   func copies(of id: ObjectID, mayGo: Bool) -> CopyPlan {
     CopyReconciliation.plan(CopySituation(id, members: views { $0[id] }, mayGo: mayGo))

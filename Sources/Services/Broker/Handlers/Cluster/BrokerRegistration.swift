@@ -49,10 +49,11 @@ extension Broker {
     }
   }
 
-  /// The first broker of a cluster switches the cluster's features on.
+  /// The first broker of a cluster switches the cluster's features on. Later ones leave them as they are: a cluster goes
+  /// to a higher level when it is told to.
   func setFeatures(_ draft: inout MetadataDraft) {
-    for (name, level) in Features.all where draft.image.features[name] != level {
-      draft.add([.featureChanged(name: name, level: level)])
+    for support in Features.all where draft.image.features[support.name] == nil {
+      draft.add([.featureChanged(name: support.name, level: support.levels.upperBound)])
     }
   }
 }

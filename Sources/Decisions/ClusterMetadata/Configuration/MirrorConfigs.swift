@@ -1,0 +1,68 @@
+/// What a mirror is asked for, and what it keeps about itself: the keys of a `.mirror` resource.
+public enum MirrorConfigs {
+  /// The number that requests and records of configs use for mirrors. Kafka's own go up to 32.
+  public static let resourceType: Int8 = 100
+
+  public static let all: [ConfigDefinition] = [
+    key("bootstrap.servers", .freeList, nil, "Where the source cluster is asked for its brokers."),
+    key("topics", .freeList, "*", "Topics to mirror: names, or beginnings of names with a * after them."),
+    key("groups", .freeList, "*", "Groups whose offsets are carried, in the same words; none when empty."),
+    key(
+      "state", .choice(["running", "paused", "switchover", "failover"]), "running",
+      "switchover and failover make the topics writable here, the first only once it has every record of the source; "
+        + "there is no way back from what is done."),
+    key(
+      "gap.policy", .choice(["halt", "accept"]), "halt",
+      "What to do about records that the source removed before they were copied."),
+    key("source.cluster.id", .string, nil, "The cluster that was found, and the only one that is copied from."),
+    key(
+      "producer.ids.from", .long(0...Int64.max), nil,
+      "Since the mirror began, no producer of this cluster gets an id below it: those may be the source's."),
+    key("attempt", .int(0...Int64(Int32.max)), "0", "How many switchovers were asked for."),
+    key("generation", .int(1...Int64(Int32.max)), nil, "Rises with every change of who owns the topics."),
+    key("promoted", .string, nil, "When the failover was done, in milliseconds since 1970."),
+  ]
+  public static let byName: [String: ConfigDefinition] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+
+  /// The key of a topic that a switchover of another cluster sets, over the network as any tool could.
+  public static let fence = "mirror.fence"
+  private static let own: Set<String> = ["source.cluster.id", "producer.ids.from", "attempt", "generation", "promoted"]
+
+  /// Whether a key belongs to the machinery: people read it and cannot change it.
+  public static func isOwn(_ key: String, of resource: ConfigResource) -> Bool {
+    switch resource {
+    case .topic: key.hasPrefix("mirror.") && key != fence
+    case .mirror: own.contains(key)
+    case .broker, .allBrokers: false
+    }
+  }
+
+  /// Every key, as it comes to where `own` was set.
+  public static func resolve(_ own: [String: String]) -> [ResolvedConfig] {
+    all.map { known in
+      resolved(
+        known, own[known.name] ?? known.defaultValue, own[known.name] == nil ? .defaultValue : .dynamicTopic,
+        isReadOnly: self.own.contains(known.name))
+    }
+  }
+
+  /// What a running mirror says about itself, as one more key, which nobody can set.
+  public static func status(_ key: String, _ value: String) -> ResolvedConfig {
+    resolved(
+      self.key(key, .string, nil, "What this broker knows of the mirror."), value, .defaultValue, isReadOnly: true)
+  }
+
+  private static func resolved(
+    _ definition: ConfigDefinition, _ value: String?, _ source: ConfigSource, isReadOnly: Bool
+  ) -> ResolvedConfig {
+    let effective = ConfigValue(key: definition.name, value: value, source: source)
+    return ResolvedConfig(
+      definition: definition, effective: effective, synonyms: [effective], isReadOnly: isReadOnly)
+  }
+
+  private static func key(
+    _ name: String, _ kind: ConfigKind, _ value: String?, _ documentation: String
+  ) -> ConfigDefinition {
+    ConfigDefinition(name: name, kind: kind, defaultValue: value, documentation: documentation)
+  }
+}

@@ -1,0 +1,40 @@
+public import Vocabulary
+
+/// A committed offset of a group, with what was committed beside it.
+public struct GroupOffset: Hashable, Sendable {
+  public let offset: Offset
+  public let leaderEpoch: LeaderEpoch
+  public let metadata: String
+  public init(_ offset: Offset, leaderEpoch: LeaderEpoch, metadata: String) {
+    self.offset = offset
+    self.leaderEpoch = leaderEpoch
+    self.metadata = metadata
+  }
+}
+
+public struct GroupSteps: Hashable, Sendable {
+  public var commit: [TopicPartition: GroupOffset] = [:]
+  /// In order.
+  public var remove: [TopicPartition] = []
+  public var isEmpty: Bool { commit.isEmpty && remove.isEmpty }
+}
+
+/// What is to be written of a group that has no active members here.
+///
+/// Nothing goes beyond what has been copied: who starts here reads on where records are. A commit that was taken back at
+/// the source is taken back here, and one that was deleted is deleted, in partitions that are mirrored.
+/// - Parameter ends: the high watermark here, of the partitions that are mirrored and of no other.
+public func planGroup(
+  source: [TopicPartition: GroupOffset], own: [TopicPartition: GroupOffset], ends: [TopicPartition: Offset]
+) -> GroupSteps {
+  var steps = GroupSteps()
+  for (partition, there) in source {
+    guard let end = ends[partition], there.offset >= .zero else { continue }
+    let offset = min(there.offset, end)
+    let epoch = offset < there.offset ? LeaderEpoch.none : there.leaderEpoch
+    let wanted = GroupOffset(offset, leaderEpoch: epoch, metadata: there.metadata)
+    if own[partition] != wanted { steps.commit[partition] = wanted }
+  }
+  steps.remove = own.keys.filter { ends[$0] != nil && source[$0] == nil }.sorted()
+  return steps
+}

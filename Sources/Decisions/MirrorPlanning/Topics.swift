@@ -1,0 +1,91 @@
+public import Vocabulary
+
+/// A topic at the source, as far as a mirror needs to know it.
+public struct SourceTopic: Hashable, Sendable {
+  public let name: TopicName
+  public let id: UniqueID
+  public let partitions: Int
+  public let path: MirrorPath
+  /// What was set on the topic itself.
+  public let configs: [String: String]
+  public init(name: TopicName, id: UniqueID, partitions: Int, path: MirrorPath, configs: [String: String]) {
+    self.name = name
+    self.id = id
+    self.partitions = partitions
+    self.path = path
+    self.configs = configs
+  }
+}
+
+/// The topic of that name in this cluster.
+public struct OwnTopic: Hashable, Sendable {
+  public let id: UniqueID
+  public let partitions: Int
+  /// The mirror that writes it; nil when clients do.
+  public let link: String?
+  public let configs: [String: String]
+  public init(id: UniqueID, partitions: Int, link: String?, configs: [String: String]) {
+    self.id = id
+    self.partitions = partitions
+    self.link = link
+    self.configs = configs
+  }
+}
+
+public enum TopicStep: Hashable, Sendable {
+  case create(path: MirrorPath, configs: [String: String])
+  case grow(to: Int)
+  case configure(set: [String: String], unset: [String])
+  /// The topic is left alone, for a reason that people are told.
+  case leave(TopicProblem)
+}
+
+public enum TopicProblem: Hashable, Sendable {
+  /// The path leads back to this cluster.
+  case circle(MirrorPath)
+  /// A topic of that name is written by clients here, or by another mirror.
+  case nameIsTaken(by: String?)
+  /// It was deleted at the source and made again.
+  case madeAgain(UniqueID)
+  case shrunk(to: Int)
+  /// Kafka before 3.1 gives topics no ids: one that was made again could not be told from the old one.
+  case hasNoID
+
+  public var description: String {
+    switch self {
+    case .circle(let path): "it comes from this very cluster, by \(path.clusters.joined(separator: ", "))"
+    case .nameIsTaken(nil): "a topic of that name is written by clients here"
+    case .nameIsTaken(let link?): "the mirror \(link) writes the topic of that name"
+    case .madeAgain(let id): "the topic was deleted at the source and made again, with the id \(id)"
+    case .shrunk(let count): "the source has only \(count) partitions of it"
+    case .hasNoID: "the source gives it no topic id"
+    }
+  }
+}
+
+/// What is to be done about a topic of the source. Pure: the same arguments give the same steps, and none when all is as
+/// it should be.
+public func planTopic(
+  _ source: SourceTopic, own: OwnTopic?, link: String, from cluster: String, into target: String
+) -> [TopicStep] {
+  guard source.id != .zero else { return [.leave(.hasNoID)] }
+  guard let path = source.path.leading(from: cluster, into: target) else { return [.leave(.circle(source.path))] }
+  let wanted = source.configs.filter { isFollowed($0.key) }
+  guard let own else { return [.create(path: path, configs: wanted)] }
+  guard own.link == link else { return [.leave(.nameIsTaken(by: own.link))] }
+  guard own.id == source.id else { return [.leave(.madeAgain(source.id))] }
+  var steps: [TopicStep] = []
+  if source.partitions > own.partitions { steps.append(.grow(to: source.partitions)) }
+  if source.partitions < own.partitions { steps.append(.leave(.shrunk(to: source.partitions))) }
+  let present = own.configs.filter { isFollowed($0.key) }
+  let set = wanted.filter { present[$0.key] != $0.value }
+  let unset = present.keys.filter { wanted[$0] == nil }.sorted()
+  if !set.isEmpty || !unset.isEmpty { steps.append(.configure(set: set, unset: unset)) }
+  return steps
+}
+
+/// What is about the places and the brokers of one cluster means nothing in another one.
+func isFollowed(_ key: String) -> Bool {
+  !key.hasPrefix("mirror.") && !key.hasPrefix("placement.") && !key.hasSuffix(".throttled.replicas")
+    && key != "min.insync.regions"
+}

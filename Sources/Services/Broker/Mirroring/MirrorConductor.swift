@@ -1,0 +1,263 @@
+import ClusterMetadata
+import EventLoop
+import KafkaClient
+import KafkaProtocol
+import MirrorPlanning
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// What the active controller does for a mirror: makes the topics that the source has, keeps their partitions and
+/// settings in step, and makes them this cluster's own after a failover. Everything that it decides stands in the
+/// metadata, so that the next controller goes on where this one stopped.
+final class MirrorConductor: Sendable {
+  private static let interval = TimeSpan.seconds(1)
+  /// While nobody can write.
+  private static let hurry = TimeSpan.milliseconds(200)
+  /// Topics that are made in one change.
+  private static let topicsPerChangeMax = 200
+
+  private let name: String
+  private unowned let broker: Broker
+  private let state = Mutex(State())
+
+  private struct State {
+    var last = Instant(nanoseconds: 0)
+    var isBusy = false
+    var problems: [String: String] = [:]
+    /// When this controller first saw that a failover was asked for.
+    var failoverSeen: Instant?
+  }
+
+  init(_ name: String, _ broker: Broker) {
+    self.name = name
+    self.broker = broker
+  }
+
+  /// What stands in the way, by topic; an empty name is for the mirror as a whole. In order.
+  var problems: [(topic: String, problem: String)] {
+    state.withLock { $0.problems.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+  }
+
+  func tick(_ order: MirrorOrder, _ link: MirrorLink, _ image: MetadataImage) {
+    guard broker.controller?.isActive == true, !order.isPromoted else { return }
+    let now = monotonicNow()
+    let mayWork = state.withLock { state in
+      let pause = order.state == .switchover ? Self.hurry : Self.interval
+      guard !state.isBusy, now - state.last >= pause else { return false }
+      state.isBusy = true
+      state.last = now
+      return true
+    }
+    guard mayWork else { return }
+    switch order.state {
+    case .paused: rest()
+    case .failover: failOver(order, link, image, now)
+    case .switchover:
+      guard let view = link.freshView, view.clusterID == order.sourceID else {
+        note(["": "the source does not answer: a switchover needs it"])
+        return rest()
+      }
+      MirrorSwitchover(broker, order, link, view).proceed { outcome in
+        switch outcome {
+        case .waits(let reason): self.note(["": reason])
+        case .promoted: self.note([:])
+        }
+        self.rest()
+      }
+    case .running:
+      guard let view = link.freshView else { return rest() }
+      follow(order, link, view, image)
+    }
+  }
+
+  private func rest() { state.withLock { $0.isBusy = false } }
+
+  private func note(_ problems: [String: String]) {
+    let news = state.withLock { state in
+      let news = problems.filter { state.problems[$0.key] != $0.value }
+      state.problems = problems
+      return news
+    }
+    for (topic, problem) in news.sorted(by: { $0.key < $1.key }) {
+      broker.log.warning("a mirror leaves something out", ["mirror": name, "topic": topic, "reason": problem])
+    }
+  }
+
+  // MARK: Following the source
+
+  private func follow(_ order: MirrorOrder, _ link: MirrorLink, _ view: SourceCluster.View, _ image: MetadataImage) {
+    if view.clusterID == broker.clusterID {
+      note(["": "the source is this very cluster"])
+      return rest()
+    }
+    guard let sourceID = order.sourceID else { return adopt(view.clusterID) }
+    guard sourceID == view.clusterID else {
+      note(["": "the cluster \(view.clusterID) answers where \(sourceID) was found before"])
+      return rest()
+    }
+    let topics = view.topics.filter { name, topic in
+      !topic.isInternal && !name.isInternal && order.topics.contains(name.text)
+    }
+    guard !topics.isEmpty, let node = view.brokers.keys.min(), let peer = link.source.peer(of: node, for: .questions)
+    else {
+      note([:])
+      return rest()
+    }
+    askConfigs(of: topics.keys.sorted(), peer) { configs in
+      self.broker.pool.run {
+        // What a switchover has closed that was given up.
+        MirrorSwitchover(self.broker, order, link, view).release(configs)
+        self.perform(order, view, topics, configs)
+      }
+    }
+  }
+
+  private func adopt(_ sourceID: String) {
+    let (name, chance) = (name, UInt32.random(in: 0 ... .max))
+    broker.change { draft in
+      draft.add(draft.image.adopt(sourceID, by: name, chance: chance))
+    } then: { _ in
+      self.rest()
+    }
+  }
+
+  /// What was set on each topic itself. A topic that the source says nothing of is left out.
+  private func askConfigs(
+    of names: [TopicName], _ peer: Peer, then: @escaping @Sendable ([TopicName: [String: String]]) -> Void
+  ) {
+    var request = DescribeConfigsRequest()
+    request.resources = names.map { name in
+      var resource = DescribeConfigsRequest.Resource()
+      resource.resourceType = ConfigResourceType.topic.rawValue
+      resource.resourceName = name.text
+      resource.configurationKeys = nil
+      return resource
+    }
+    peer.ask(request, within: SourceCluster.span) { result in
+      guard case .success(let answer) = result else { return then([:]) }
+      var found: [TopicName: [String: String]] = [:]
+      for entry in answer.response.results where entry.errorCode == .none {
+        guard let name = TopicName(entry.resourceName) else { continue }
+        found[name] = Dictionary(
+          entry.configs.compactMap { config in
+            guard config.configSource == ConfigSource.dynamicTopic.rawValue, let value = config.value else { return nil }
+            return (config.name, value)
+          }
+        ) { first, _ in first }
+      }
+      then(found)
+    }
+  }
+
+  private func perform(
+    _ order: MirrorOrder, _ view: SourceCluster.View, _ topics: [TopicName: SourceCluster.Topic],
+    _ configs: [TopicName: [String: String]]
+  ) {
+    let (name, broker, own) = (name, broker, broker.clusterID)
+    broker.change { draft in
+      var problems: [String: String] = [:]
+      var changed = 0
+      for (topicName, topic) in topics.sorted(by: { $0.key < $1.key }) {
+        guard let values = configs[topicName], changed < Self.topicsPerChangeMax else { continue }
+        let before = draft.records.count
+        let source = SourceTopic(
+          name: topicName, id: topic.id, partitions: topic.partitions.count,
+          path: MirrorPath(text: values["mirror.path"]), configs: values)
+        let steps = planTopic(
+          source, own: OwnTopic(topicName, in: draft.image), link: name, from: view.clusterID, into: own)
+        for step in steps {
+          if let problem = Self.perform(step, topicName, topic, name, broker, &draft) {
+            problems[topicName.text] = problem
+          }
+        }
+        if draft.image.configs(of: .topic(topicName.text))["mirror.link"] == name {
+          draft.add(draft.image.raiseMirrored(topic.id, above: topic.partitions.map(\.epoch)))
+        }
+        if draft.records.count > before { changed += 1 }
+      }
+      return problems
+    } then: { result in
+      if case .success(let problems) = result { self.note(problems) }
+      self.rest()
+    }
+  }
+
+  /// What stood in the way, if something did.
+  private static func perform(
+    _ step: TopicStep, _ name: TopicName, _ topic: SourceCluster.Topic, _ link: String, _ broker: Broker,
+    _ draft: inout MetadataDraft
+  ) -> String? {
+    func mirrored(_ configs: [String: String]) -> MirroredTopic {
+      MirroredTopic(
+        name: name, id: topic.id, epochs: topic.partitions.map(\.epoch), replicationFactor: topic.replicationFactor,
+        configs: configs.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+    }
+    switch step {
+    case .leave(let problem): return problem.description
+    case .create(let path, let configs):
+      let known = configs.filter { TopicConfigs.check($0.key, $0.value) == nil }
+      let answer = draft.add(
+        draft.image.createMirrored(
+          mirrored(known), by: link, path: path.clusters, defaults: broker.settings.topicDefaults))
+      if case .failure(let refusal) = answer { return refusal.message }
+    case .grow:
+      if case .failure(let refusal) = draft.add(draft.image.growMirrored(mirrored([:]))) { return refusal.message }
+    case .configure(let set, let unset):
+      var problem: String?
+      let changes = set.sorted { $0.key < $1.key }.map { (key: $0.key, change: ConfigChange.set($0.value)) }
+      for change in changes + unset.map({ (key: $0, change: ConfigChange.delete) }) {
+        let answer = draft.add(
+          draft.image.alter(.topic(name.text), [change], inherited: broker.inherited(draft.image)))
+        if case .failure(let refusal) = answer { problem = refusal.message }
+      }
+      return problem
+    }
+    return nil
+  }
+
+  // MARK: Failing over
+
+  private func failOver(_ order: MirrorOrder, _ link: MirrorLink, _ image: MetadataImage, _ now: Instant) {
+    let asked = state.withLock { state in
+      let seen = state.failoverSeen ?? now
+      state.failoverSeen = seen
+      return seen
+    }
+    MirrorFindings(broker, name).gather { findings in
+      self.broker.pool.run { self.promote(order, findings, asked) }
+    }
+  }
+
+  private func promote(_ order: MirrorOrder, _ found: [TopicPartition: PartitionFinding], _ asked: Instant) {
+    let (name, broker, now, time) = (name, broker, monotonicNow(), wallClockNow())
+    broker.change { draft in
+      let topics = Dictionary(
+        draft.image.topics(mirroredBy: name).map { ($0.name, $0.partitions.count) }) { first, _ in first }
+      let mirror = draft.image.configs(of: .mirror(name))
+      let step = planPromotion(
+        isPromoted: mirror["promoted"] != nil, generation: order.generation, topics: topics, found: found,
+        asked: asked, now: now)
+      if case .promote(let generation, let reports) = step {
+        _ = draft.add(draft.image.promote(name, generation: generation, reports: reports, at: time))
+      }
+      return step
+    } then: { result in
+      if case .success(.promote(let generation, let reports)) = result {
+        broker.log.warning(
+          "a mirror failed over",
+          ["mirror": name, "generation": "\(generation)", "topics": "\(reports.count)"])
+      }
+      self.rest()
+    }
+  }
+}
+
+extension OwnTopic {
+  fileprivate init?(_ name: TopicName, in image: MetadataImage) {
+    guard let topic = image.topic(named: name) else { return nil }
+    let configs = image.configs(of: .topic(name.text))
+    self.init(
+      id: topic.id, partitions: topic.partitions.count, link: configs["mirror.link"], configs: configs)
+  }
+}

@@ -1,0 +1,180 @@
+import ClusterMetadata
+import Coordination
+import EventLoop
+import KafkaClient
+import KafkaProtocol
+import MirrorPlanning
+import Synchronization
+import Vocabulary
+
+/// Carries what groups have committed at the source, for the groups that this broker coordinates.
+///
+/// It commits as a consumer without a group would, which the coordinator refuses as soon as the group has members here:
+/// whoever reads here decides by itself. Every broker of the source is asked for the groups that it coordinates.
+final class MirrorGroups: Sendable {
+  private static let interval = TimeSpan.seconds(1)
+  private let name: String
+  private unowned let broker: Broker
+  private let state = Mutex(State())
+
+  private struct State {
+    var last = Instant(nanoseconds: 0)
+    /// Questions that are under way.
+    var open = 0
+  }
+
+  /// What the groups may be carried for: the high watermark of every mirrored partition that has a copy here.
+  private typealias Ends = [TopicPartition: Offset]
+
+  init(_ name: String, _ broker: Broker) {
+    self.name = name
+    self.broker = broker
+  }
+
+  func tick(_ order: MirrorOrder, _ link: MirrorLink, _ image: MetadataImage) {
+    guard order.runs, let view = link.freshView, view.clusterID == order.sourceID else { return }
+    let now = monotonicNow()
+    let mayWork = state.withLock { state in
+      guard state.open == 0, now - state.last >= Self.interval else { return false }
+      state.last = now
+      return true
+    }
+    guard mayWork else { return }
+    var ends: Ends = [:]
+    for topic in image.topics(mirroredBy: name) {
+      for partition in broker.partitions.topic(topic.id)?.partitions ?? [] {
+        ends[partition.name] = partition.highWatermark
+      }
+    }
+    guard !ends.isEmpty else { return }
+    for node in view.brokers.keys.sorted() {
+      guard let peer = link.source.peer(of: node, for: .questions) else { continue }
+      list(peer, order.groups, ends)
+    }
+  }
+
+  private func begin() { state.withLock { $0.open += 1 } }
+  private func end() { state.withLock { $0.open -= 1 } }
+
+  private func list(_ peer: Peer, _ selection: NameSelection, _ ends: Ends) {
+    begin()
+    peer.ask(ListGroupsRequest(), within: SourceCluster.span) { result in
+      defer { self.end() }
+      guard case .success(let answer) = result, answer.response.errorCode == .none else { return }
+      let selected = answer.response.groups.map(\.groupID).filter { !$0.isEmpty && selection.contains($0) }
+      guard !selected.isEmpty else { return }
+      guard !self.broker.groups.isEmpty else { return self.makeRoom() }
+      for group in selected where self.broker.groups.shard(of: group) != nil { self.carry(group, peer, ends) }
+    }
+  }
+
+  /// There is no topic of group offsets yet: asking for a coordinator makes it.
+  private func makeRoom() {
+    var request = FindCoordinatorRequest()
+    request.key = "mirror-\(name)"
+    begin()
+    ask(request, version: 3, Broker.findCoordinator) { _ in self.end() }
+  }
+
+  private func carry(_ group: String, _ peer: Peer, _ ends: Ends) {
+    begin()
+    // v10 names topics by id; before v8 a request is about one group.
+    peer.ask(Self.question(group), lowest: 2, highest: 9, within: SourceCluster.span) { result in
+      guard case .success(let answer) = result, let there = Self.offsets(answer.response, group) else {
+        return self.end()
+      }
+      self.ask(Self.question(group), version: 9, Broker.offsetFetch) { response in
+        defer { self.end() }
+        guard let response, let here = Self.offsets(response, group) else { return }
+        self.perform(planGroup(source: there, own: here, ends: ends), group)
+      }
+    }
+  }
+
+  private static func question(_ group: String) -> OffsetFetchRequest {
+    var one = OffsetFetchRequest.Group()
+    one.groupID = group
+    one.topics = nil
+    var request = OffsetFetchRequest()
+    request.groupID = group
+    request.topics = nil
+    request.groups = [one]
+    return request
+  }
+
+  /// Nil where something could not be said: half of an answer would be taken for deletions.
+  private static func offsets(_ response: OffsetFetchResponse, _ group: String) -> [TopicPartition: GroupOffset]? {
+    guard response.errorCode == .none else { return nil }
+    var found: [TopicPartition: GroupOffset] = [:]
+    func note(_ topic: String, _ index: Int32, _ offset: Int64, _ epoch: Int32, _ metadata: String?) {
+      guard let name = TopicName(topic), index >= 0, offset >= 0 else { return }
+      found[TopicPartition(name, PartitionIndex(index))] = GroupOffset(
+        Offset(offset), leaderEpoch: LeaderEpoch(epoch), metadata: metadata ?? "")
+    }
+    for topic in response.topics {
+      for one in topic.partitions {
+        guard one.errorCode == .none else { return nil }
+        note(topic.name, one.partitionIndex, one.committedOffset, one.committedLeaderEpoch, one.metadata)
+      }
+    }
+    for entry in response.groups where entry.groupID == group {
+      guard entry.errorCode == .none else { return nil }
+      for topic in entry.topics {
+        for one in topic.partitions {
+          guard one.errorCode == .none else { return nil }
+          note(topic.name, one.partitionIndex, one.committedOffset, one.committedLeaderEpoch, one.metadata)
+        }
+      }
+    }
+    return found
+  }
+
+  private func perform(_ steps: GroupSteps, _ group: String) {
+    if !steps.commit.isEmpty {
+      var request = OffsetCommitRequest()
+      request.groupID = group
+      request.generationIDOrMemberEpoch = -1
+      request.topics = Dictionary(grouping: steps.commit.keys.sorted(), by: \.topic).sorted { $0.key < $1.key }
+        .map { name, partitions in
+          var topic = OffsetCommitRequest.Topic()
+          topic.name = name.text
+          topic.partitions = partitions.compactMap { partition in
+            guard let wanted = steps.commit[partition] else { return nil }
+            var one = OffsetCommitRequest.Partition()
+            one.partitionIndex = partition.partition.value
+            one.committedOffset = wanted.offset.value
+            one.committedLeaderEpoch = wanted.leaderEpoch.value
+            one.committedMetadata = wanted.metadata
+            return one
+          }
+          return topic
+        }
+      begin()
+      ask(request, version: 9, Broker.offsetCommit) { _ in self.end() }
+    }
+    guard !steps.remove.isEmpty else { return }
+    var request = OffsetDeleteRequest()
+    request.groupID = group
+    request.topics = Dictionary(grouping: steps.remove, by: \.topic).sorted { $0.key < $1.key }.map { name, partitions in
+      var topic = OffsetDeleteRequest.Topic()
+      topic.name = name.text
+      topic.partitions = partitions.map { partition in
+        var one = OffsetDeleteRequest.Partition()
+        one.partitionIndex = partition.partition.value
+        return one
+      }
+      return topic
+    }
+    begin()
+    ask(request, version: 0, Broker.offsetDelete) { _ in self.end() }
+  }
+
+  /// A request to this very broker; nil when it is not answered.
+  private func ask<Request: RequestBody>(
+    _ request: Request, version: Int16, _ handler: @escaping @Sendable (Broker) -> (Call<Request>) -> Void,
+    then: @escaping @Sendable (Request.Response?) -> Void
+  ) {
+    let context = RequestContext.own(version: version, on: broker.loops[0])
+    handler(broker)(Call(request: request, context: context) { then(try? $0.get()) })
+  }
+}

@@ -1,0 +1,177 @@
+import ClusterMetadata
+import EventLoop
+import KafkaClient
+import LogStorage
+import MirrorPlanning
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// What a mirror was asked for, as the metadata has it.
+struct MirrorOrder: Equatable, Sendable {
+  enum State: String { case running, paused, switchover, failover }
+  let name: String
+  let bootstrap: [BrokerAddress]
+  let topics: NameSelection
+  let groups: NameSelection
+  let state: State
+  let policy: GapPolicy
+  /// Nil until the source has been found.
+  let sourceID: String?
+  let generation: Int32
+  /// The number of the last switchover that was asked for.
+  let attempt: Int32
+  let isPromoted: Bool
+
+  /// Nil for one that says too little, which the controller does not let in.
+  init?(_ name: String, in image: MetadataImage) {
+    let values = image.configs(of: .mirror(name))
+    func value(_ key: String) -> String? { values[key] ?? MirrorConfigs.byName[key]?.defaultValue }
+    guard let bootstrap = value("bootstrap.servers").flatMap({ BrokerAddress.list($0) }),
+      let state = value("state").flatMap({ State(rawValue: $0) })
+    else { return nil }
+    self.name = name
+    self.bootstrap = bootstrap
+    self.state = state
+    topics = NameSelection(value("topics") ?? "")
+    groups = NameSelection(value("groups") ?? "")
+    policy = value("gap.policy") == "accept" ? .accept : .halt
+    sourceID = value("source.cluster.id")
+    generation = value("generation").flatMap { Int32($0) } ?? 1
+    attempt = value("attempt").flatMap { Int32($0) } ?? 0
+    isPromoted = value("promoted") != nil
+  }
+
+  var runs: Bool { (state == .running || state == .switchover) && !isPromoted }
+}
+
+/// One mirror on one broker: the partitions of it that are led here, and who of the source they are copied from.
+final class MirrorLink: Sendable {
+  /// How old what is known of the source may be before it is looked at again.
+  private static let lookSpan = TimeSpan.seconds(1)
+
+  let name: String
+  let source: SourceCluster
+  private let world: World
+  private let state = Mutex(State())
+
+  struct World: Sendable {
+    let loop: EventLoop
+    let pool: BlockingPool
+    let settings: CopySettings
+    let table: PartitionTable
+    let log: Log
+  }
+
+  private struct State {
+    var lanes: [TopicPartition: MirrorLane] = [:]
+    var fetchers: [NodeID: MirrorFetcher] = [:]
+    var mustLook = true
+    var lastLook = Instant(nanoseconds: 0)
+    /// Whether the last look brought an answer.
+    var isReached = false
+  }
+
+  init(_ order: MirrorOrder, node: NodeID, _ world: World) {
+    name = order.name
+    source = SourceCluster(
+      order.bootstrap, clientID: "mirror-\(order.name)-\(node.value)", loop: world.loop, pool: world.pool)
+    self.world = world
+  }
+
+  /// What the source said last; nil where the last look brought nothing.
+  var freshView: SourceCluster.View? { state.withLock { $0.isReached } ? source.view : nil }
+
+  /// Brings the copying in line with the metadata and with what the source says. Comes several times a second.
+  func follow(_ order: MirrorOrder, _ image: MetadataImage) {
+    let lanes = lanes(order, image)
+    let view = freshView
+    let isRight = view != nil && view?.clusterID == order.sourceID
+    for (name, lane) in lanes {
+      lane.follow(
+        runs: order.runs, policy: order.policy, epoch: lane.partition.leaderEpoch,
+        source: isRight ? presence(of: name, lane, view) : .unknown)
+    }
+    guard order.runs else { return }
+    lookIfDue()
+    if let view, isRight { copy(lanes, view) }
+  }
+
+  private func lookIfDue() {
+    let now = monotonicNow()
+    let mustLook = state.withLock { state in
+      guard state.mustLook || now - state.lastLook >= Self.lookSpan else { return false }
+      state.mustLook = false
+      state.lastLook = now
+      return true
+    }
+    guard mustLook else { return }
+    source.look { view in self.state.withLock { $0.isReached = view != nil } }
+  }
+
+  /// One for each copy that is led here.
+  private func lanes(_ order: MirrorOrder, _ image: MetadataImage) -> [TopicPartition: MirrorLane] {
+    var led: [Partition] = []
+    for topic in image.topics(mirroredBy: name) {
+      led += (world.table.topic(topic.id)?.partitions ?? []).filter(\.leads)
+    }
+    return state.withLock { state in
+      var lanes: [TopicPartition: MirrorLane] = [:]
+      for partition in led {
+        if let known = state.lanes[partition.name], known.partition === partition {
+          lanes[partition.name] = known
+        } else {
+          lanes[partition.name] = MirrorLane(partition, link: name, log: world.log)
+        }
+      }
+      // What was found when the copying stopped is asked for until the mirror is gone.
+      if !order.isPromoted { state.lanes = lanes }
+      return lanes
+    }
+  }
+
+  private func presence(
+    of name: TopicPartition, _ lane: MirrorLane, _ view: SourceCluster.View?
+  ) -> MirrorLane.Presence {
+    guard let view else { return .unknown }
+    guard let topic = view.topics[name.topic] else { return .gone(now: nil) }
+    return topic.id == lane.partition.topicID ? .there : .gone(now: topic.id)
+  }
+
+  private func copy(_ lanes: [TopicPartition: MirrorLane], _ view: SourceCluster.View) {
+    var targets: [NodeID: [MirrorFetcher.Target]] = [:]
+    for (name, lane) in lanes {
+      let index = Int(name.partition.value)
+      guard let topic = view.topics[name.topic], topic.id == lane.partition.topicID,
+        topic.partitions.indices.contains(index), let leader = topic.partitions[index].leader
+      else { continue }
+      targets[leader, default: []].append(
+        MirrorFetcher.Target(
+          lane: lane, topic: name.topic, id: topic.id, index: name.partition.value,
+          sourceEpoch: topic.partitions[index].epoch))
+    }
+    let fetchers = state.withLock { state in
+      for node in targets.keys where state.fetchers[node] == nil {
+        state.fetchers[node] = MirrorFetcher(
+          node,
+          MirrorFetcher.World(source: source, pool: world.pool, settings: world.settings) {
+            self.state.withLock { $0.mustLook = true }
+          })
+      }
+      return state.fetchers
+    }
+    for (node, fetcher) in fetchers { fetcher.copy(targets[node] ?? []) }
+  }
+
+  /// By the names of partitions, in order.
+  func statuses() -> [(TopicPartition, PartitionStatus)] {
+    let now = monotonicNow()
+    let lanes = state.withLock { $0.lanes }
+    return lanes.sorted { $0.key < $1.key }.filter { $0.value.partition.leads }.map { ($0.key, $0.value.status(at: now)) }
+  }
+
+  func stop() {
+    for fetcher in state.withLock({ Array($0.fetchers.values) }) { fetcher.stop() }
+    source.close()
+  }
+}

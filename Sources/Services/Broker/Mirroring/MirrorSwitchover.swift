@@ -1,0 +1,226 @@
+import ClusterMetadata
+import EventLoop
+import KafkaClient
+import KafkaProtocol
+import MirrorPlanning
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// One look at a switchover, by the active controller: asks what is there and takes the next step.
+struct MirrorSwitchover: Sendable {
+  enum Outcome: Sendable {
+    case waits(String)
+    case promoted
+  }
+  /// What one broker of the source has said.
+  private struct Said: Sendable {
+    /// The fences of each topic, as this broker has read them.
+    var fences: [TopicName: String] = [:]
+    var mirrored: [TopicName] = []
+    var ends: [TopicPartition: Offset] = [:]
+  }
+
+  private let broker: Broker
+  private let order: MirrorOrder
+  private let link: MirrorLink
+  private let view: SourceCluster.View
+
+  init(_ broker: Broker, _ order: MirrorOrder, _ link: MirrorLink, _ view: SourceCluster.View) {
+    self.broker = broker
+    self.order = order
+    self.link = link
+    self.view = view
+  }
+
+  /// What closes a topic for this attempt. Another attempt, or what is left of one, has another word.
+  private func word(_ attempt: Int32) -> String { "\(broker.clusterID):\(attempt)" }
+
+  func proceed(then: @escaping @Sendable (Outcome) -> Void) {
+    let image = broker.image
+    var topics: [TopicName: Int] = [:]
+    for topic in image.topics(mirroredBy: order.name) { topics[topic.name] = topic.partitions.count }
+    var led: [NodeID: [TopicPartition]] = [:]
+    for (name, count) in topics {
+      guard let there = view.topics[name], there.partitions.count == count else {
+        return then(.waits("the source has other partitions of \(name) than there are here"))
+      }
+      for (index, place) in there.partitions.enumerated() {
+        guard let leader = place.leader else { return then(.waits("\(name)-\(index) has no leader at the source")) }
+        led[leader, default: []].append(TopicPartition(name, PartitionIndex(Int32(index))))
+      }
+    }
+    guard !topics.isEmpty else { return then(.waits("there is no topic to take over")) }
+    let nodes = led.keys.sorted()
+    let (known, leaders) = (topics, led)
+    let gathering = Gathering<Said>(count: nodes.count) { said in
+      MirrorFindings(broker, order.name).gather(isFinal: false) { copies in
+        broker.pool.run { take(known, leaders, Dictionary(zip(nodes, said)) { first, _ in first }, copies, then) }
+      }
+    }
+    for (index, node) in nodes.enumerated() { ask(node, led[node] ?? []) { gathering.put($0, at: index) } }
+  }
+
+  private func take(
+    _ topics: [TopicName: Int], _ led: [NodeID: [TopicPartition]], _ said: [NodeID: Said],
+    _ copies: [TopicPartition: PartitionFinding], _ then: @escaping @Sendable (Outcome) -> Void
+  ) {
+    if let name = said.values.flatMap(\.mirrored).min() {
+      return then(.waits("\(name) is written by a mirror at the source as well: take it over from where that one copies"))
+    }
+    var fenced = Set(topics.keys)
+    var source: [TopicPartition: SourceStanding] = [:]
+    for (node, partitions) in led {
+      for partition in partitions {
+        let fence = commaSeparated(said[node]?.fences[partition.topic] ?? "")
+        let isFenced = fence.contains(word(order.attempt))
+        if !isFenced { fenced.remove(partition.topic) }
+        source[partition] = SourceStanding(isFenced: isFenced, end: said[node]?.ends[partition])
+      }
+    }
+    let step = planSwitchover(
+      generation: order.generation, topics: topics, fenced: fenced, source: source,
+      copies: copies.mapValues(\.end))
+    switch step {
+    case .fence(let names):
+      alter(names.map { ($0, .append(word(order.attempt))) }) { refusal in
+        then(.waits(refusal ?? "the source is being closed"))
+      }
+    case .waitForSource(let places): then(.waits("the source has not said yet where \(places.count) partitions end"))
+    case .waitForCopies(let places): then(.waits("\(places.count) partitions are not copied yet"))
+    case .promote(let generation, let reports): promote(generation, reports, then)
+    }
+  }
+
+  private func promote(
+    _ generation: Int32, _ reports: [TopicName: String], _ then: @escaping @Sendable (Outcome) -> Void
+  ) {
+    let (order, time) = (order, wallClockNow())
+    broker.change { draft in
+      draft.add(
+        draft.image.promote(
+          order.name, generation: generation, attempt: order.attempt, reports: reports, at: time))
+    } then: { result in
+      switch result.flatMap({ $0 }) {
+      case .success:
+        broker.log.info(
+          "a mirror took over", ["mirror": order.name, "generation": "\(generation)", "topics": "\(reports.count)"])
+        then(.promoted)
+      case .failure(let refusal): then(.waits(refusal.message))
+      }
+    }
+  }
+
+  // MARK: Asking the source
+
+  /// The fences first, and then the ends: what a leader lets in after it has said that it is closed does not exist.
+  private func ask(_ node: NodeID, _ partitions: [TopicPartition], then: @escaping @Sendable (Said) -> Void) {
+    guard let peer = link.source.peer(of: node, for: .questions) else { return then(Said()) }
+    let names = Set(partitions.map(\.topic)).sorted()
+    var request = DescribeConfigsRequest()
+    request.resources = names.map { name in
+      var resource = DescribeConfigsRequest.Resource()
+      resource.resourceType = ConfigResourceType.topic.rawValue
+      resource.resourceName = name.text
+      resource.configurationKeys = [MirrorConfigs.fence, "mirror.link"]
+      return resource
+    }
+    peer.ask(request, within: SourceCluster.span) { result in
+      guard case .success(let answer) = result else { return then(Said()) }
+      var said = Said()
+      for entry in answer.response.results where entry.errorCode == .none {
+        guard let name = TopicName(entry.resourceName) else { continue }
+        for config in entry.configs {
+          guard let value = config.value, !value.isEmpty else { continue }
+          if config.name == MirrorConfigs.fence { said.fences[name] = value } else { said.mirrored.append(name) }
+        }
+      }
+      askEnds(peer, partitions, said, then)
+    }
+  }
+
+  private func askEnds(
+    _ peer: Peer, _ partitions: [TopicPartition], _ said: Said, _ then: @escaping @Sendable (Said) -> Void
+  ) {
+    var request = OffsetForLeaderEpochRequest()
+    request.replicaID = -1
+    request.topics = Dictionary(grouping: partitions, by: \.topic).sorted { $0.key < $1.key }.map { name, places in
+      var topic = OffsetForLeaderEpochRequest.Topic()
+      topic.topic = name.text
+      topic.partitions = places.sorted().compactMap { place in
+        guard let epoch = view.topics[name]?.partitions[Int(place.partition.value)].epoch else { return nil }
+        var ask = OffsetForLeaderEpochRequest.Partition()
+        ask.partition = place.partition.value
+        ask.currentLeaderEpoch = epoch.value
+        ask.leaderEpoch = epoch.value
+        return ask
+      }
+      return topic
+    }
+    peer.ask(request, within: SourceCluster.span) { result in
+      guard case .success(let answer) = result else { return then(said) }
+      var said = said
+      for topic in answer.response.topics {
+        guard let name = TopicName(topic.topic) else { continue }
+        for one in topic.partitions where one.errorCode == .none && one.endOffset >= 0 {
+          said.ends[TopicPartition(name, PartitionIndex(one.partition))] = Offset(one.endOffset)
+        }
+      }
+      then(said)
+    }
+  }
+
+  // MARK: Closing and opening the source
+
+  /// Opens again what an attempt of ours has closed that was given up. A word is taken away by itself, so that an attempt
+  /// that came later keeps its own.
+  func release(_ configs: [TopicName: [String: String]]) {
+    var changes: [(TopicName, FenceChange)] = []
+    for (name, values) in configs.sorted(by: { $0.key < $1.key }) {
+      for fence in commaSeparated(values[MirrorConfigs.fence] ?? "") {
+        guard fence.hasPrefix("\(broker.clusterID):"), let attempt = Int32(fence.dropFirst(broker.clusterID.utf8.count + 1)),
+          attempt <= order.attempt
+        else { continue }
+        changes.append((name, .subtract(fence)))
+      }
+    }
+    if !changes.isEmpty { alter(changes) { _ in } }
+  }
+
+  private enum FenceChange {
+    case append(String)
+    case subtract(String)
+  }
+
+  private func alter(_ changes: [(TopicName, FenceChange)], then: @escaping @Sendable (String?) -> Void) {
+    guard let node = view.brokers.keys.min(), let peer = link.source.peer(of: node, for: .questions) else {
+      return then("no broker of the source can be asked")
+    }
+    var request = IncrementalAlterConfigsRequest()
+    request.resources = changes.map { name, change in
+      var config = IncrementalAlterConfigsRequest.Config()
+      config.name = MirrorConfigs.fence
+      switch change {
+      case .append(let word):
+        config.configOperation = 2
+        config.value = word
+      case .subtract(let word):
+        config.configOperation = 3
+        config.value = word
+      }
+      var resource = IncrementalAlterConfigsRequest.Resource()
+      resource.resourceType = ConfigResourceType.topic.rawValue
+      resource.resourceName = name.text
+      resource.configs = [config]
+      return resource
+    }
+    peer.ask(request, within: SourceCluster.span) { result in
+      switch result {
+      case .failure(let error): then("the source does not answer: \(error)")
+      case .success(let answer):
+        let refused = answer.response.responses.first { $0.errorCode != .none }
+        then(refused.map { "the source does not let itself be closed: \($0.errorMessage ?? "\($0.errorCode)")" })
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import KafkaClient
+
+let mirrorCommands: [Command] = [
+  Command(
+    "mirrors", "create", "Begins to copy topics of another cluster into this one, at the same offsets.",
+    operands: "NAME", count: 1...1,
+    options: [
+      .value("source", "HOST:PORT[,…]", "where the other cluster is asked for its brokers"),
+      .value("topics", "LIST", "names of topics, or beginnings of names with a * after them (*)"),
+      .value("groups", "LIST", "groups whose offsets are carried, in the same words (*)"),
+      .value("gap-policy", "halt|accept", "what to do about records that the source removed too early (halt)"),
+      .bootstrap,
+    ], perform: createMirror),
+  Command(
+    "mirrors", "status", "Shows how far mirrors are, and how old that knowledge is.", operands: "[NAME]", count: 0...1,
+    options: [.output, .bootstrap], perform: showMirrors),
+  Command(
+    "mirrors", "pause", "Stops copying until it is resumed.", operands: "NAME", count: 1...1, options: [.bootstrap],
+    perform: { try await setState($0, $1, "paused") }),
+  Command(
+    "mirrors", "resume", "Goes on copying, and tries again what stood still.", operands: "NAME", count: 1...1,
+    options: [.bootstrap], perform: { try await setState($0, $1, "running") }),
+  Command(
+    "mirrors", "failover", "Makes the mirrored topics this cluster's own, without asking the source; there is no way back.",
+    operands: "NAME", count: 1...1, options: [.output, .bootstrap],
+    perform: { try await takeOver($0, $1, "failover") }),
+  Command(
+    "mirrors", "switchover",
+    "Closes the topics at the source, waits until every record is here, and makes them this cluster's own.",
+    operands: "NAME", count: 1...1, options: [.output, .bootstrap],
+    perform: { try await takeOver($0, $1, "switchover") }),
+  Command(
+    "mirrors", "failback", "Not there yet.", operands: "NAME", count: 1...1, options: [.bootstrap],
+    perform: { _, _ in throw missing("failback") }),
+]
+
+private func missing(_ verb: String) -> Failure {
+  Failure("mirrors \(verb) is not there yet; docs/mirroring.md says what can be done instead")
+}
+
+private func createMirror(_ arguments: Arguments, _ console: Console) async throws {
+  let name = arguments.positionals[0]
+  guard let source = arguments.text("source") else { throw UsageError("mirrors create needs --source HOST:PORT[,…]") }
+  guard BrokerAddress.list(source) != nil else {
+    throw UsageError("--source \(source): HOST:PORT is needed, with commas between several")
+  }
+  var changes: [ConfigChange] = [.set("bootstrap.servers", to: source), .set("state", to: "running")]
+  for (option, key) in [("topics", "topics"), ("groups", "groups"), ("gap-policy", "gap.policy")] {
+    if let value = arguments.text(option) { changes.append(.set(key, to: value)) }
+  }
+  try await Session.run(arguments) { client in
+    guard try await !client.mirrors().contains(name) else { throw Failure("there is a mirror \(name) already") }
+    try await client.alterConfigs(of: .mirror(name), changes)
+    try console.write("mirror \(name) copies from \(source)\n")
+  }
+}
+
+private func setState(_ arguments: Arguments, _ console: Console, _ state: String) async throws {
+  let name = arguments.positionals[0]
+  try await Session.run(arguments) { client in
+    try await client.alterConfigs(of: .mirror(name), [.set("state", to: state)])
+    try console.write("mirror \(name) is \(state)\n")
+  }
+}
+
+/// Asks for it, and waits until every topic takes writes here.
+private func takeOver(_ arguments: Arguments, _ console: Console, _ verb: String) async throws {
+  let format = try Format(arguments)
+  let name = arguments.positionals[0]
+  try await Session.run(arguments) { client in
+    let mirrored = try await MirrorView(name, of: client).topics
+    try await client.alterConfigs(of: .mirror(name), [.set("state", to: verb)])
+    var view = try await MirrorView(name, of: client)
+    let deadline = ContinuousClock.now + .seconds(60)
+    while view.promoted == nil {
+      guard ContinuousClock.now < deadline else {
+        let reason = view.problems.first { $0.topic.isEmpty }?.problem ?? "see mirrors status \(name)"
+        let wayBack = verb == "switchover" ? "; mirrors resume \(name) gives it up" : ""
+        throw Failure("the \(verb) of \(name) was asked for and is not done yet: \(reason)\(wayBack)")
+      }
+      try await Task.sleep(for: .milliseconds(100))
+      view = try await MirrorView(name, of: client)
+    }
+    let report = try await FailoverReport(verb, name, view, topics: mirrored, of: client)
+    try console.show(format, table: report.text, json: report.json)
+  }
+}
+
+private func showMirrors(_ arguments: Arguments, _ console: Console) async throws {
+  let format = try Format(arguments)
+  try await Session.run(arguments) { client in
+    var names = arguments.positionals
+    if names.isEmpty { names = try await client.mirrors() }
+    var views: [MirrorView] = []
+    for name in names { views.append(try await MirrorView(name, of: client)) }
+    if format == .table && views.isEmpty { return try console.write("there are no mirrors\n") }
+    try console.show(
+      format, table: views.map(\.text).joined(separator: "\n"), json: .array(views.map(\.json)))
+  }
+}

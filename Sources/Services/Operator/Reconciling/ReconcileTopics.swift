@@ -1,0 +1,233 @@
+import CMalloc
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Reconciliation
+import Synchronization
+import Vocabulary
+
+/// What is remembered of a cluster's topics, so that what is in order costs nothing: with the same versions in every
+/// member and the same words of the brokers, a topic that was ready needs no look. It may be lost at any time.
+struct TopicMemory {
+  /// What everything was found to be in order with.
+  struct Calm: Equatable {
+    let news: Int
+    let brokers: Int
+  }
+  struct Settled {
+    /// A hash of all that the topic's plan followed from.
+    let inputs: Int
+    let name: String
+    let created: String
+  }
+  var calm: Calm?
+  var settled: [ObjectKey: Settled] = [:]
+}
+
+extension Reconciler {
+  /// Topics that are decoded, planned and performed together.
+  static let topicsAtOnce = 500
+
+  func topics(of name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+    let id = ObjectID(.kafkaCluster, name.namespace, name.name)
+    let news = news(name)
+    var situation: ClusterSituation?
+    if let truth = sights.copies(of: id, mayGo: false).truth {
+      var found = self.situation(name, truth, sights)
+      await addBrokers(to: &found, name)
+      situation = found
+    }
+    let calm = situation.map { TopicMemory.Calm(news: news, brokers: $0.brokers.hashValue) }
+    var memory = topicMemory.withLock { $0.removeValue(forKey: name) } ?? TopicMemory()
+    defer { topicMemory.withLock { $0[name] = memory } }
+    // What so many topics come to for a moment is not kept for the hours until the next one.
+    defer { if memory.settled.count > Self.topicsAtOnce { malloc_give_back() } }
+    if let calm, memory.calm == calm { return pause([], [], isDone: true) }
+    memory.calm = nil
+    let keys = sights.topics(of: name)
+    guard !keys.isEmpty else {
+      memory.settled = [:]
+      return nil
+    }
+    var round = TopicRound(situation, keys, memory, sights)
+    // Who has a name is known before the first of several parts is planned.
+    if round.unsettled.count > Self.topicsAtOnce {
+      for key in round.unsettled {
+        if let topic = self.wanted(key, of: name, sights) { round.claim(topic) }
+      }
+    }
+    var (isDone, hadSteps) = (true, false)
+    for chunk in round.unsettled.chunks(of: Self.topicsAtOnce) where performer.mayWrite {
+      let wanted = chunk.compactMap { self.wanted($0, of: name, sights) }
+      let plan = plan(wanted, of: name, situation, &round, sights)
+      let conversation = conversation(name)
+      isDone =
+        await performer.perform(plan.steps, for: key, sights) { request in
+          conversation.expectChange(request)
+          try await conversation.perform(request) { _ in nil }
+        } && isDone
+      hadSteps = hadSteps || !plan.steps.isEmpty
+      round.settle(wanted, after: plan)
+    }
+    memory.settled = round.settled
+    memory.calm = hadSteps || !round.waits.isEmpty || !isDone ? nil : calm
+    return pause(hadSteps, round.waits, isDone: isDone)
+  }
+
+  private func wanted(_ topic: ObjectKey, of cluster: ObjectKey, _ sights: Sights) -> WantedTopic? {
+    let id = ObjectID(.kafkaTopic, topic.namespace, topic.name)
+    let copies = sights.copies(of: id, mayGo: false)
+    guard let truth = copies.truth, Self.cluster(of: truth) == cluster else { return nil }
+    let (resource, mistakes) = KafkaTopic.read(truth)
+    return WantedTopic(
+      resource, mistakes: mistakes, created: copies.created ?? "", copies: sights.records(of: id, as: KafkaTopic.self))
+  }
+
+  private func plan(
+    _ wanted: [WantedTopic], of cluster: ObjectKey, _ situation: ClusterSituation?, _ round: inout TopicRound,
+    _ sights: Sights
+  ) -> Plan {
+    var plan = Plan()
+    var gone = Set(wanted.map(\.id))
+    if let situation {
+      var topics = TopicSituation(
+        cluster: situation.cluster, regions: situation.regions, brokers: situation.brokers, now: now)
+      topics.topics = wanted
+      topics.claims = round.claims
+      topics.movesBegun = round.movesBegun
+      let result = TopicReconciliation.plan(topics)
+      plan = result.plan
+      gone = result.gone
+      // What the brokers say of topics shows on no watch.
+      if case .unknown(_, let why) = situation.brokers { plan.waits.append(why) }
+    } else {
+      for topic in wanted { plan.steps += orphaned(topic, cluster) }
+    }
+    var copied: [Step] = []
+    for topic in wanted {
+      let copies = sights.copies(of: topic.id, mayGo: gone.contains(topic.id)).plan
+      copied += copies.steps
+      plan.waits += copies.waits
+    }
+    plan.steps = copied + plan.steps
+    round.add(plan)
+    return plan
+  }
+
+  /// A topic of a cluster that is not there says so.
+  private func orphaned(_ wanted: WantedTopic, _ cluster: ObjectKey) -> [Step] {
+    let words = "spec.cluster names the KafkaCluster \(cluster), and there is none; apply it, or correct the name."
+    return wanted.copies.keys.sorted().compactMap { member in
+      guard let copy = wanted.copies[member]?.content, !wanted.topic.metadata.isBeingDeleted else { return nil }
+      var status = copy.status
+      status.observedGeneration = copy.generation
+      status.conditions = [
+        Condition("Ready", .no, "NoSuchCluster", words), Condition("Stalled", .yes, "NoSuchCluster", words),
+        Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
+      ].settled(after: copy.status.conditions, generation: copy.generation, now: now)
+      return status == copy.status ? nil : .writeStatus(wanted.id, status.json, member: member)
+    }
+  }
+}
+
+/// One pass over the topics of a cluster.
+struct TopicRound {
+  private let isPlanned: Bool
+  private let facts: [String: TopicFacts]
+  private let base: Int
+  private let versions: [ObjectKey: [String]]
+  private(set) var settled: [ObjectKey: TopicMemory.Settled] = [:]
+  /// Topics that have to be looked at, sorted.
+  private(set) var unsettled: [ObjectKey] = []
+  private(set) var claims: [String: TopicClaim] = [:]
+  private(set) var movesBegun = 0
+  private(set) var waits: [String] = []
+
+  init(_ situation: ClusterSituation?, _ keys: [ObjectKey], _ memory: TopicMemory, _ sights: Sights) {
+    isPlanned = situation != nil
+    let topics = situation?.brokers.content?.topics ?? []
+    facts = Dictionary(topics.map { ($0.name, $0) }) { first, _ in first }
+    base = situation.map { Self.base($0, sights) } ?? 0
+    var versions: [ObjectKey: [String]] = [:]
+    for key in keys { versions[key] = sights.versions(Kinds.topics, key) }
+    self.versions = versions
+    for key in keys {
+      if let known = memory.settled[key], isPlanned, known.inputs == inputs(of: key, named: known.name) {
+        settled[key] = known
+        let id = ObjectID(.kafkaTopic, key.namespace, key.name)
+        claims[known.name] = TopicClaim(id: id, created: known.created)
+      } else {
+        unsettled.append(key)
+      }
+    }
+  }
+
+  /// What the plan of every topic follows from.
+  private static func base(_ situation: ClusterSituation, _ sights: Sights) -> Int {
+    var hasher = Hasher()
+    hasher.combine(situation.cluster.spec)
+    hasher.combine(situation.cluster.metadata.annotations)
+    for region in situation.regions {
+      hasher.combine(region.metadata.name)
+      hasher.combine(region.spec)
+    }
+    hasher.combine(situation.brokers.content?.brokers)
+    hasher.combine(situation.brokers.content?.leader == nil)
+    for member in sights.sights.keys.sorted() { hasher.combine(sights.sights[member] == .seen) }
+    return hasher.finalize()
+  }
+
+  private func inputs(of key: ObjectKey, named name: String) -> Int {
+    var hasher = Hasher()
+    hasher.combine(base)
+    hasher.combine(versions[key])
+    hasher.combine(facts[name])
+    return hasher.finalize()
+  }
+
+  /// The older of two has a name.
+  mutating func claim(_ topic: WantedTopic) {
+    let claim = TopicClaim(id: topic.id, created: topic.created)
+    let name = topic.topic.topicName
+    if let other = claims[name], (other.created, other.id) < (claim.created, claim.id) { return }
+    claims[name] = claim
+  }
+
+  mutating func add(_ plan: Plan) {
+    waits += plan.waits
+    for case .ask(.reassign(let moves)) in plan.steps { movesBegun += moves.count }
+  }
+
+  /// Notes which topics were ready and had nothing to be done. All others are looked at again each time.
+  mutating func settle(_ wanted: [WantedTopic], after plan: Plan) {
+    guard isPlanned else { return }
+    let (objects, names) = plan.subjects
+    for topic in wanted {
+      let (id, name) = (topic.id, topic.topic.topicName)
+      let isReady = topic.copies.values.allSatisfy {
+        $0.content.map { $0.status.conditions["Ready"]?.status == .yes } ?? true
+      }
+      guard isReady, !topic.topic.metadata.isBeingDeleted, !objects.contains(id), !names.contains(name) else {
+        continue
+      }
+      settled[id.key] = TopicMemory.Settled(
+        inputs: inputs(of: id.key, named: name), name: name, created: topic.created)
+      // Whom this one takes a name from has to be looked at.
+      if let other = claims[name], other.id != id { settled[other.id.key] = nil }
+    }
+  }
+}
+
+extension Plan {
+  /// The objects and the names of topics that something is done about.
+  fileprivate var subjects: (objects: Set<ObjectID>, names: Set<String>) {
+    var objects: Set<ObjectID> = []
+    var names: Set<String> = []
+    for step in steps {
+      if let id = step.object { objects.insert(id) }
+      guard case .ask(let request) = step else { continue }
+      names.formUnion(request.topics)
+    }
+    return (objects, names)
+  }
+}

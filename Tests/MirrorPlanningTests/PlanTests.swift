@@ -1,0 +1,161 @@
+import MirrorPlanning
+import Testing
+import Vocabulary
+
+@Suite struct PathTests {
+  @Test(arguments: 2...6) func aCircleOfAnyLengthIsRefused(length: Int) throws {
+    let clusters = (0..<length).map { "cluster-\($0)" }
+    var path = MirrorPath([])
+    for step in 0..<length - 1 {
+      path = try #require(path.leading(from: clusters[step], into: clusters[step + 1]))
+    }
+    #expect(path.leading(from: clusters[length - 1], into: clusters[0]) == nil)
+    #expect(MirrorPath(text: path.clusters.joined(separator: ",")) == path)
+  }
+
+  @Test func aClusterIsNoSourceOfItself() { #expect(MirrorPath([]).leading(from: "a", into: "a") == nil) }
+
+  @Test func aChainHasAnEnd() {
+    var path: MirrorPath? = MirrorPath([])
+    for step in 0..<MirrorPath.clustersMax + 1 { path = path?.leading(from: "c\(step)", into: "c\(step + 1)") }
+    #expect(path == nil)
+  }
+}
+
+@Suite struct SelectionTests {
+  @Test func namesAndBeginningsAreSelected() {
+    let some = NameSelection("orders, pay*")
+    #expect(some.contains("orders") && some.contains("payments") && some.contains("pay"))
+    #expect(!some.contains("orders2") && !some.contains("repay"))
+    #expect(NameSelection("*").contains("anything"))
+    #expect(!NameSelection("").contains("anything"))
+  }
+}
+
+@Suite struct TopicPlanTests {
+  private let name = TopicName("orders")!
+  private let id = UniqueID(high: 1, low: 7)
+
+  private func source(_ partitions: Int = 3, path: [String] = [], _ configs: [String: String] = [:]) -> SourceTopic {
+    SourceTopic(name: name, id: id, partitions: partitions, path: MirrorPath(path), configs: configs)
+  }
+  private func plan(_ source: SourceTopic, _ own: OwnTopic?) -> [TopicStep] {
+    planTopic(source, own: own, link: "eu", from: "A", into: "B")
+  }
+
+  @Test func aTopicThatIsMissingIsMadeWithThePathItCameBy() {
+    #expect(
+      plan(source(path: ["Z"], ["retention.ms": "5"]), nil)
+        == [.create(path: MirrorPath(["Z", "A"]), configs: ["retention.ms": "5"])])
+  }
+
+  @Test func aPlanOverItsOwnResultIsEmpty() {
+    let own = OwnTopic(
+      id: id, partitions: 3, link: "eu",
+      configs: ["retention.ms": "5", "mirror.link": "eu", "mirror.path": "A", "placement.allowed.regions": "us"])
+    #expect(plan(source(3, ["retention.ms": "5", "min.insync.regions": "2"]), own) == [])
+  }
+
+  @Test func partitionsAndSettingsAreFollowed() {
+    let own = OwnTopic(id: id, partitions: 2, link: "eu", configs: ["retention.ms": "5", "segment.ms": "9"])
+    #expect(
+      plan(source(3, ["retention.ms": "6"]), own)
+        == [.grow(to: 3), .configure(set: ["retention.ms": "6"], unset: ["segment.ms"])])
+  }
+
+  @Test func aTopicThatClientsWriteHereIsLeftAlone() {
+    let own = OwnTopic(id: id, partitions: 3, link: nil, configs: [:])
+    #expect(plan(source(), own) == [.leave(.nameIsTaken(by: nil))])
+  }
+
+  @Test func aTopicThatWasMadeAgainIsLeftAlone() {
+    let own = OwnTopic(id: UniqueID(high: 0, low: 1), partitions: 3, link: "eu", configs: [:])
+    #expect(plan(source(), own) == [.leave(.madeAgain(id))])
+  }
+
+  @Test func aTopicThatCameFromHereIsNotCopiedBack() {
+    #expect(plan(source(path: ["B"]), nil) == [.leave(.circle(MirrorPath(["B"])))])
+  }
+
+  private func source(_ partitions: Int, _ configs: [String: String]) -> SourceTopic {
+    source(partitions, path: [], configs)
+  }
+}
+
+@Suite struct GroupPlanTests {
+  private let one = TopicPartition(TopicName("orders")!, PartitionIndex(0))
+  private let two = TopicPartition(TopicName("orders")!, PartitionIndex(1))
+  private let other = TopicPartition(TopicName("elsewhere")!, PartitionIndex(0))
+
+  private func at(_ offset: Int64, _ epoch: Int32 = 3) -> GroupOffset {
+    GroupOffset(Offset(offset), leaderEpoch: LeaderEpoch(epoch), metadata: "m")
+  }
+
+  @Test func noGroupGetsBeyondWhatWasCopied() {
+    let steps = planGroup(source: [one: at(500)], own: [:], ends: [one: Offset(100)])
+    #expect(steps.commit == [one: at(100, -1)])
+  }
+
+  @Test func rewindsAndDeletionsAreFollowed() {
+    let steps = planGroup(
+      source: [one: at(5)], own: [one: at(50), two: at(7)], ends: [one: Offset(100), two: Offset(100)])
+    #expect(steps.commit == [one: at(5)])
+    #expect(steps.remove == [two])
+  }
+
+  @Test func whatIsNotMirroredIsNotTouched() {
+    let steps = planGroup(source: [other: at(5)], own: [other: at(9), two: at(1)], ends: [one: Offset(100)])
+    #expect(steps.isEmpty)
+  }
+
+  @Test func aPlanOverItsOwnResultIsEmpty() {
+    let ends = [one: Offset(100), two: Offset(3)]
+    let first = planGroup(source: [one: at(5), two: at(9)], own: [:], ends: ends)
+    #expect(planGroup(source: [one: at(5), two: at(9)], own: first.commit, ends: ends).isEmpty)
+  }
+}
+
+@Suite struct PromotionTests {
+  private let name = TopicName("orders")!
+  private let asked = Instant(nanoseconds: 0)
+
+  private func place(_ index: Int32) -> TopicPartition { TopicPartition(name, PartitionIndex(index)) }
+
+  private func plan(
+    _ found: [TopicPartition: PartitionFinding], after span: TimeSpan = .seconds(1), done: Bool = false
+  ) -> PromotionStep {
+    planPromotion(
+      isPromoted: done, generation: 4, topics: [name: 2], found: found, asked: asked, now: asked + span)
+  }
+
+  @Test func leadersThatMayStillCopyAreWaitedFor() {
+    let found = [place(0): PartitionFinding(end: Offset(10), sourceEnd: nil, age: nil)]
+    #expect(plan(found) == .waitFor([place(1)]))
+  }
+
+  @Test func aPartitionWithoutALeaderDoesNotKeepTheOthersFromTakingWrites() {
+    let found = [place(0): PartitionFinding(end: Offset(10), sourceEnd: Offset(12), age: .milliseconds(350))]
+    #expect(
+      plan(found, after: promotionPatience)
+        == .promote(
+          generation: 5, reports: [name: "generation=5;0:end=10,source.end=12,age.ms=350;1:unknown"]))
+  }
+
+  @Test func aFailoverThatIsDoneIsNotDoneAgain() { #expect(plan([:], done: true) == .done) }
+
+  @Test func theReportSaysWhatIsLostAndWhatNobodyKnows() throws {
+    let found = [
+      place(0): PartitionFinding(end: Offset(10), sourceEnd: Offset(12), age: .milliseconds(350)),
+      place(1): PartitionFinding(end: Offset(7), sourceEnd: nil, age: nil),
+    ]
+    guard case .promote(_, let reports) = plan(found) else {
+      Issue.record("it does not promote")
+      return
+    }
+    let report = try #require(reports[name])
+    let parsed = PartitionFinding.parse(report)
+    #expect(parsed.map(\.index) == [0, 1])
+    #expect(parsed[0].finding == found[place(0)] && parsed[0].finding?.knownLoss == 2)
+    #expect(parsed[1].finding == found[place(1)] && parsed[1].finding?.knownLoss == nil)
+  }
+}

@@ -1,0 +1,296 @@
+import KafkaClient
+import KafkaProtocol
+import Vocabulary
+
+/// What clients do: one thing at a time each, for as long as the history goes on.
+extension BrokerSimulation {
+  private static let patience = TimeSpan.seconds(3)
+  private static let topicNames = ["apples", "pears"]
+
+  var anyNode: Int32 { Int32(1 + stage.draw(machines.count)) }
+
+  /// The client does the next thing after a pause.
+  func again(_ number: Int, after pause: Int64? = nil) {
+    later(pause ?? Int64(1 + stage.draw(60)) * BrokerStage.Spans.millisecond) { self.act(number, &$0) }
+  }
+
+  private func act(_ number: Int, _ model: inout Model) {
+    progress(&model)
+    // What a client knows grows old even if nobody contradicts it.
+    if stage.happens(oneIn: 12) || mustAsk(number, model) { return refresh(number) }
+    switch model.clients[number].role {
+    case .producer: produce(number, &model)
+    case .consumer: consume(number, &model)
+    case .committer: commit(number, &model)
+    case .administrator: administer(number, &model)
+    }
+  }
+
+  /// Whoever knows of no topic has nothing to do, unless it makes topics or is about to find that there are none.
+  private func mustAsk(_ number: Int, _ model: Model) -> Bool {
+    guard model.clients[number].leaders.isEmpty, model.clients[number].role != .administrator else { return false }
+    if case .checking = model.phase { return false }
+    return true
+  }
+
+  func refresh(_ number: Int) {
+    let node = anyNode
+    let request = MetadataRequest {
+      $0.topics = nil
+      $0.allowAutoTopicCreation = false
+    }
+    clients[number].ask(request, of: node, within: Self.patience) { result in
+      self.post { model in
+        defer { self.again(number) }
+        guard case .success(let answer) = result, answer.response.errorCode == .none else { return }
+        model.clients[number].learn(answer.response)
+        self.stage.note("client-\(number) hears from node-\(node): \(Self.words(answer.response))")
+        if case .troubled = model.phase { return }
+        model.alive[node] = Set(answer.response.brokers.map(\.nodeID))
+        model.present = Set(answer.response.topics.map(\.topicID))
+      }
+    }
+  }
+
+  private static func words(_ response: MetadataResponse) -> String {
+    response.topics.flatMap { topic in
+      topic.partitions.map {
+        "\(topic.name ?? "")-\($0.partitionIndex) \($0.leaderID)@\($0.leaderEpoch) \($0.isrNodes)/\($0.replicaNodes)"
+      }
+    }.joined(separator: ", ")
+  }
+
+  /// What was unexpected must at least be an answer that a client can live with.
+  private func check(_ code: ErrorCode, _ allowed: Set<ErrorCode>, _ what: String) {
+    guard !allowed.contains(code) else { return }
+    stage.fail("\(what) was answered with \(code)")
+  }
+
+  // MARK: Producers
+
+  private static let passing: Set<ErrorCode> = [
+    .notLeaderOrFollower, .unknownTopicOrPartition, .unknownTopicId, .inconsistentTopicId, .leaderNotAvailable,
+    .notEnoughReplicas, .notEnoughReplicasAfterAppend, .requestTimedOut, .kafkaStorageError, .fencedLeaderEpoch,
+    .unknownLeaderEpoch, .offsetNotAvailable, .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator,
+    .notController, .replicaNotAvailable, .networkException, .staleBrokerEpoch,
+  ]
+
+  private func produce(_ number: Int, _ model: inout Model) {
+    if case .checking = model.phase { return again(number) }
+    guard let producer = model.clients[number].producer else { return identify(number) }
+    if model.clients[number].attempt == nil { begin(number, &model) }
+    guard let attempt = model.clients[number].attempt else { return refresh(number) }
+    guard let leader = model.clients[number].leaders[attempt.key] else {
+      // Its topic is gone, as far as somebody knows, and what became of the batch with it. Another producer begins, as
+      // clients do that give up a batch.
+      model.clients[number].attempt = nil
+      model.clients[number].producer = nil
+      model.clients[number].sequences = [:]
+      return again(number)
+    }
+    guard leader.node >= 0 else { return refresh(number) }
+    var batch = RecordBatchBuilder(
+      producer: ProducerStamp(id: producer.id, epoch: producer.epoch, baseSequence: attempt.sequence))
+    for value in attempt.values {
+      batch.append(
+        timestamp: Timestamp(milliseconds: 1_700_000_000_000 + stage.now / 1000), key: nil,
+        value: Array("\(value)".utf8))
+    }
+    let bytes = batch.build()
+    let request = ProduceRequest { request in
+      request.acks = -1
+      request.timeoutMs = 2000
+      request.topicData = [
+        .init {
+          $0.name = attempt.key.name
+          $0.topicID = attempt.key.topic
+          $0.partitionData = [
+            .init {
+              $0.index = attempt.key.partition
+              $0.records = .bytes(bytes)
+            }
+          ]
+        }
+      ]
+    }
+    clients[number].ask(request, of: leader.node, within: Self.patience) { result in
+      self.post { model in self.produced(number, attempt, result, &model) }
+    }
+  }
+
+  private func begin(_ number: Int, _ model: inout Model) {
+    var keys = model.clients[number].led
+    if case .healing = model.phase, case let rest = keys.filter({ !model.served.contains($0) }), !rest.isEmpty {
+      keys = rest
+    }
+    guard !keys.isEmpty else { return }
+    let key = keys[stage.draw(keys.count)]
+    let values = (0..<(1 + stage.draw(3))).map { _ in
+      model.lastValue += 1
+      return model.lastValue
+    }
+    model.clients[number].attempt = .init(
+      key: key, sequence: model.clients[number].sequences[key, default: 0], values: values)
+  }
+
+  private func produced(
+    _ number: Int, _ attempt: BrokerClientState.Attempt, _ result: Result<PeerAnswer<ProduceResponse>, ClientError>,
+    _ model: inout Model
+  ) {
+    guard case .success(let answer) = result,
+      let partition = answer.response.responses.first?.partitionResponses.first
+    else {
+      model.seen.retries += 1
+      return refresh(number)
+    }
+    switch partition.errorCode {
+    case .none, .duplicateSequenceNumber:
+      let base = partition.errorCode == .none ? partition.baseOffset : -1
+      stage.note("client-\(number): \(attempt.key) has \(attempt.values) at \(base)")
+      if let broken = model.promises.acknowledge(attempt.key, at: base, attempt.values) { stage.fail(broken) }
+      model.seen.acknowledged += attempt.values.count
+      model.clients[number].sequences[attempt.key] = attempt.sequence + Int32(attempt.values.count)
+      model.clients[number].attempt = nil
+      if case .healing = model.phase { model.served.insert(attempt.key) }
+      again(number)
+    case let code:
+      stage.note("client-\(number): \(attempt.key) refuses \(attempt.values) with \(code)")
+      check(code, Self.passing, "a batch of \(attempt.key) whose predecessors were acknowledged")
+      model.seen.retries += 1
+      refresh(number)
+    }
+  }
+
+  private func identify(_ number: Int) {
+    let request = InitProducerIDRequest {
+      $0.transactionalID = nil
+      $0.transactionTimeoutMs = .max
+    }
+    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
+      self.post { model in
+        if case .success(let answer) = result, answer.response.errorCode == .none {
+          model.clients[number].producer = (
+            ProducerID(answer.response.producerID), ProducerEpoch(answer.response.producerEpoch)
+          )
+        }
+        self.again(number)
+      }
+    }
+  }
+
+  // MARK: The administrator
+
+  private func administer(_ number: Int, _ model: inout Model) {
+    let pause = Int64(100 + stage.draw(700)) * BrokerStage.Spans.millisecond
+    guard case .troubled = model.phase else {
+      // Where nothing is there to be written to, something must be able to come to be.
+      if case .healing = model.phase, model.created.isEmpty { return create(number, pause, &model) }
+      return again(number, after: pause)
+    }
+    let keys = model.clients[number].led
+    if stage.happens(oneIn: keys.isEmpty ? 2 : 6) { return create(number, pause, &model) }
+    guard !keys.isEmpty else { return refresh(number) }
+    let key = keys[stage.draw(keys.count)]
+    switch stage.draw(8) {
+    case 0 where stage.happens(oneIn: 2): delete(key, number, pause, &model)
+    case 1, 2, 3: reassign(key, number, pause)
+    case 4, 5: elect(key, number, pause)
+    default: refresh(number)
+    }
+  }
+
+  private func create(_ number: Int, _ pause: Int64, _ model: inout Model) {
+    let name = Self.topicNames[stage.draw(Self.topicNames.count)]
+    let partitions = Int32(1 + stage.draw(2))
+    let request = CreateTopicsRequest { request in
+      request.timeoutMs = 2000
+      request.topics = [
+        .init {
+          $0.name = name
+          $0.numPartitions = partitions
+          $0.replicationFactor = -1
+        }
+      ]
+    }
+    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
+      self.post { model in
+        defer { self.again(number, after: pause) }
+        guard case .success(let answer) = result, let topic = answer.response.topics.first, topic.errorCode == .none
+        else { return }
+        model.created[topic.topicID] = name
+        model.seen.topicsCreated += 1
+      }
+    }
+  }
+
+  private func delete(_ key: BrokerKey, _ number: Int, _ pause: Int64, _ model: inout Model) {
+    // It may be gone whatever the answer is.
+    model.created[key.topic] = nil
+    let request = DeleteTopicsRequest { request in
+      request.timeoutMs = 2000
+      request.topicNames = [key.name]
+      request.topics = [
+        .init { topic in
+          topic.name = nil
+          topic.topicID = key.topic
+        }
+      ]
+    }
+    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
+      self.post { model in
+        if case .success(let answer) = result, answer.response.responses.first?.errorCode == ErrorCode.none {
+          model.seen.topicsDeleted += 1
+        }
+        self.again(number, after: pause)
+      }
+    }
+  }
+
+  private func reassign(_ key: BrokerKey, _ number: Int, _ pause: Int64) {
+    var replicas = machines.map(\.id)
+    // Two are enough for the minimum; another order makes another leader the preferred one.
+    for place in replicas.indices { replicas.swapAt(place, stage.draw(replicas.count)) }
+    if replicas.count > 2, stage.happens(oneIn: 2) { replicas.removeLast() }
+    let chosen = replicas
+    let request = AlterPartitionReassignmentsRequest { request in
+      request.timeoutMs = 2000
+      request.topics = [
+        .init {
+          $0.name = key.name
+          $0.partitions = [
+            .init {
+              $0.partitionIndex = key.partition
+              $0.replicas = chosen
+            }
+          ]
+        }
+      ]
+    }
+    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
+      self.post { model in
+        if case .success(let answer) = result, answer.response.errorCode == ErrorCode.none {
+          model.seen.reassigned += 1
+        }
+        self.again(number, after: pause)
+      }
+    }
+  }
+
+  private func elect(_ key: BrokerKey, _ number: Int, _ pause: Int64) {
+    let request = ElectLeadersRequest { request in
+      request.timeoutMs = 2000
+      request.topicPartitions = [
+        .init {
+          $0.topic = key.name
+          $0.partitions = [key.partition]
+        }
+      ]
+    }
+    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
+      self.post { model in
+        if case .success(let answer) = result, answer.response.errorCode == ErrorCode.none { model.seen.elected += 1 }
+        self.again(number, after: pause)
+      }
+    }
+  }
+}

@@ -1,0 +1,239 @@
+// Whole nodes in one process: everything from the frame that a client sends to the bytes on the disk is the program
+// itself. The clocks, the threads' turns, the network, the disks and the clients are simulated, and a seed draws what goes
+// wrong.
+//
+// What a decision decides, the other worlds look at more closely. This one is for what lies between: handlers, who waits
+// for whom, what starts and stops in which order.
+
+package import Broker
+import EventLoop
+import KafkaClient
+import KafkaProtocol
+import Synchronization
+import Vocabulary
+
+/// Brokers that serve clients while everything goes wrong that may, and that then have to be as before. One seed is one
+/// history, always the same.
+package final class BrokerSimulation: Sendable {
+  package struct Options: Sendable {
+    package var seed: UInt64
+    package var planted: BrokerMistake?
+    /// Keeps a line for each frame and fault; the nodes write their logs.
+    package var traces = false
+    /// How long faults happen, in virtual milliseconds.
+    package var troubledFor: Int64 = 12_000
+    /// Within which virtual time after the last fault everything must work, in milliseconds.
+    package var recoversWithin: Int64 = 60_000
+    /// One node that is its own cluster, or three.
+    package var nodes: Int
+    /// As much trouble as a test that runs with every change can afford.
+    package static let shortTrouble: Int64 = 5000
+    package init(seed: UInt64, planted: BrokerMistake? = nil) {
+      self.seed = seed
+      self.planted = planted
+      nodes = planted == .fencesWhoIsAlone || seed % 4 == 0 ? 1 : 3
+    }
+  }
+
+  package struct Outcome: Sendable {
+    /// What promise was broken; nil when all were kept.
+    package var failure: String?
+    package var hash: UInt64
+    package var steps: Int
+    package var trace: [String]
+    package var seen: BrokerSeen
+  }
+
+  enum Phase: Sendable {
+    case troubled
+    /// Nothing is broken any more: everything has to work again.
+    case healing
+    /// Nothing is written any more: everything has to be there.
+    case checking
+    case done
+  }
+
+  /// What only one thing that happens looks at, or changes, at a time.
+  struct Model: Sendable {
+    var phase = Phase.troubled
+    var clients: [BrokerClientState] = []
+    var promises = BrokerPromises()
+    var lastValue: UInt64 = 0
+    /// Partitions that have taken a write since everything was mended.
+    var served: Set<BrokerKey> = []
+    /// By the node that was asked: the nodes that it takes for alive.
+    var alive: [Int32: Set<Int32>] = [:]
+    /// What has been read of each partition, from its beginning, when everything is checked.
+    var found: [BrokerKey: [Int64: UInt64]] = [:]
+    var checkedPositions: [BrokerKey: Int64] = [:]
+    var checked: Set<BrokerKey> = []
+    var checkedOffsets = false
+    /// Topics that were created and that nobody has asked to delete.
+    var created: [UniqueID: String] = [:]
+    var present: Set<UniqueID> = []
+    var seen = BrokerSeen()
+  }
+
+  let options: Options
+  let stage: BrokerStage
+  let network: BrokerNetwork
+  let machines: [BrokerMachine]
+  let clients: [BrokerClient]
+  let clientHosts: [BrokerHost]
+  /// A write counts once it is synced: then no loss of power is too much.
+  let syncs: Bool
+  let troublePause: Int
+  let isStopping = Mutex(false)
+  let model = Mutex(Model())
+  private let mail = Mutex<[@Sendable (inout Model) -> Void]>([])
+
+  init(_ options: Options) throws {
+    self.options = options
+    let stage = BrokerStage(seed: options.seed, traces: options.traces)
+    self.stage = stage
+    let network = BrokerNetwork(stage)
+    self.network = network
+    syncs = stage.happens(oneIn: 3)
+    troublePause = [300, 800, 1500][stage.draw(3)]
+    let lives = BrokerLives()
+    var machines: [BrokerMachine] = []
+    for id in 1...options.nodes {
+      let host = BrokerHost(id, "node-\(id)", network)
+      machines.append(
+        BrokerMachine(
+          Int32(id), host, settings: Self.settings(id, of: options.nodes, syncs: syncs), planted: options.planted,
+          diskSeed: stage.chance(), lives: lives))
+    }
+    self.machines = machines
+    var clients: [BrokerClient] = []
+    var hosts: [BrokerHost] = []
+    let roles: [BrokerClientState.Role] = [.producer, .producer, .consumer, .committer, .administrator]
+    for number in roles.indices {
+      let host = BrokerHost(100 + number, "client-\(number)", network)
+      hosts.append(host)
+      clients.append(
+        try BrokerClient(number, host, lives: lives) { BrokerAddress(host: "node-\($0)", port: 9092) })
+    }
+    self.clients = clients
+    clientHosts = hosts
+    model.withLock { $0.clients = roles.map { BrokerClientState($0) } }
+  }
+
+  private static func settings(_ id: Int, of count: Int, syncs: Bool) -> [String: String] {
+    var settings = [
+      "node.id": "\(id)", "log.dirs": "node-\(id)", "cluster.id": "simulated", "num.network.threads": "2",
+      "background.threads": "3", "offsets.topic.num.partitions": "2", "replica.lag.time.max.ms": "3000",
+      "listeners": "PLAINTEXT://node-\(id):9092", "min.insync.replicas": "\(min(2, count))",
+      "offsets.topic.replication.factor": "\(count)", "default.replication.factor": "\(count)",
+      "auto.create.topics.enable": "false", "log.segment.bytes": "4096",
+    ]
+    if syncs { settings["log.flush.interval.messages"] = "1" }
+    guard count > 1 else { return settings }
+    settings["process.roles"] = "broker,controller"
+    settings["listeners"] = "PLAINTEXT://node-\(id):9092,CONTROLLER://node-\(id):9093"
+    settings["controller.listener.names"] = "CONTROLLER"
+    settings["controller.quorum.voters"] = (1...count).map { "\($0)@node-\($0):9093" }.joined(separator: ",")
+    return settings
+  }
+
+  // MARK: Running
+
+  package static func run(_ options: Options) -> Outcome {
+    do {
+      return try BrokerSimulation(options).run()
+    } catch {
+      return Outcome(
+        failure: "the world does not begin: \(error)", hash: 0, steps: 0, trace: [], seen: BrokerSeen())
+    }
+  }
+
+  private func run() -> Outcome {
+    for machine in machines {
+      stage.schedule(after: Int64(stage.draw(200_000))) { machine.start() }
+    }
+    for number in clients.indices { again(number) }
+    later(Int64(troublePause) * BrokerStage.Spans.millisecond * 2) { self.trouble(&$0) }
+    stage.schedule(after: options.troubledFor * BrokerStage.Spans.millisecond) { self.heal() }
+    while stage.failure == nil, !isDone, stage.step() { drain() }
+    let seen = machines.reduce(into: model.withLock { $0.seen }) { $0 += $1.seen }
+    for machine in machines { machine.die(.killed) }
+    return Outcome(
+      failure: stage.failure, hash: stage.hash, steps: stage.steps, trace: stage.trace, seen: seen)
+  }
+
+  private var isDone: Bool { model.withLock { if case .done = $0.phase { true } else { false } } }
+
+  /// Has the job look at the model when nobody else does.
+  func post(_ job: @escaping @Sendable (inout Model) -> Void) { mail.withLock { $0.append(job) } }
+
+  func later(_ span: Int64, _ job: @escaping @Sendable (inout Model) -> Void) {
+    stage.schedule(after: span) { self.post(job) }
+  }
+
+  private func drain() {
+    while case let jobs = mail.withLock({ mail in
+      defer { mail = [] }
+      return mail
+    }), !jobs.isEmpty {
+      model.withLock { model in for job in jobs { job(&model) } }
+    }
+  }
+
+  // MARK: The end
+
+  private func heal() {
+    stage.note("everything is mended")
+    network.mendAll()
+    for machine in machines { machine.freeze(for: 0) }
+    post { model in
+      model.phase = .healing
+      model.served = []
+      model.alive = [:]
+    }
+    for machine in machines { stage.schedule(after: 100) { machine.start() } }
+    stage.schedule(after: options.recoversWithin * BrokerStage.Spans.millisecond) { self.giveUp() }
+    // What was restarting by itself at that moment comes back too.
+    later(5 * BrokerStage.Spans.second) { _ in for machine in self.machines where !machine.isUp { machine.start() } }
+  }
+
+  private func giveUp() {
+    post { model in
+      guard self.stage.failure == nil else { return }
+      var words: [String] = []
+      let all = Set(self.machines.map(\.id))
+      for machine in self.machines where model.alive[machine.id] != all {
+        let known = model.alive[machine.id].map { "\($0.sorted())" } ?? "nobody"
+        words.append("node \(machine.id) takes \(known) for alive")
+      }
+      let keys = model.clients[2].led.filter { !model.served.contains($0) }
+      words += model.clients[2].leaders.filter { $0.value.node < 0 }.keys.sorted().map { "\($0) has no leader" }
+      if case .healing = model.phase { words += keys.map { "\($0) took no write" } }
+      if case .checking = model.phase {
+        words += model.clients[2].led.filter { !model.checked.contains($0) }.map { "\($0) could not be read" }
+        if !model.checkedOffsets { words.append("the group's offsets could not be read") }
+      }
+      self.stage.fail("not as before after \(self.options.recoversWithin) ms: \(words.joined(separator: "; "))")
+    }
+  }
+
+  /// Whether everything works again, or everything has been found.
+  func progress(_ model: inout Model) {
+    switch model.phase {
+    case .troubled, .done: break
+    case .healing:
+      let all = Set(machines.map(\.id))
+      let keys = Set(model.clients[2].led)
+      guard machines.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty, keys.isSubset(of: model.served),
+        model.clients[2].leaders.values.allSatisfy({ $0.node >= 0 })
+      else { return }
+      stage.note("everything works again")
+      model.phase = .checking
+    case .checking:
+      guard model.checkedOffsets, model.clients[2].led.allSatisfy({ model.checked.contains($0) }) else { return }
+      if let lost = model.created.keys.sorted().first(where: { !model.present.contains($0) }) {
+        return stage.fail("the topic \(model.created[lost] ?? "") (\(lost)) was created, and is not there")
+      }
+      model.phase = .done
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import Broker
+import SimulatedWorld
+import Testing
+
+/// Whole nodes, from the frames of their clients to the bytes on their disks.
+@Suite struct BrokersTests {
+  /// `hack/simulate --world brokers --seeds` goes on where this ends.
+  static let shares: [Range<UInt64>] = (0..<4).map { $0 * 6..<($0 + 1) * 6 }
+
+  @Test(arguments: shares) func brokersKeepEveryPromiseAndAreThenAsBefore(seeds: Range<UInt64>) {
+    var seen = BrokerSeen()
+    for seed in seeds {
+      var options = BrokerSimulation.Options(seed: seed)
+      options.troubledFor = BrokerSimulation.Options.shortTrouble
+      let outcome = BrokerSimulation.run(options)
+      #expect(outcome.failure == nil, "hack/simulate \(seed) --world brokers --short")
+      seen += outcome.seen
+    }
+    // A world in which nothing goes wrong would prove nothing.
+    #expect(seen.acknowledged > 500 && seen.read > 1000 && seen.committed > 50, "\(seen)")
+    #expect(seen.kills > 10 && seen.lives > 40 && seen.cuts > 5 && seen.freezes > 5, "\(seen)")
+    #expect(seen.topicsCreated > 10 && seen.reassigned > 1, "\(seen)")
+  }
+
+  @Test func oneSeedIsOneHistory() {
+    for seed: UInt64 in 0..<3 {
+      var options = BrokerSimulation.Options(seed: seed)
+      options.troubledFor = BrokerSimulation.Options.shortTrouble
+      let first = BrokerSimulation.run(options)
+      let second = BrokerSimulation.run(options)
+      #expect(first.hash == second.hash && first.steps == second.steps, "seed \(seed)")
+    }
+  }
+
+  /// Each search begins where the mistake is known to show, which saves time and nothing else.
+  @Test(arguments: BrokerMistake.allCases) func aPlantedMistakeIsFound(_ mistake: BrokerMistake) {
+    let first = Self.shows[mistake] ?? 0
+    let found = (first..<first + 40).contains { seed in
+      var options = BrokerSimulation.Options(seed: seed, planted: mistake)
+      options.troubledFor = BrokerSimulation.Options.shortTrouble
+      options.recoversWithin = 30_000
+      return BrokerSimulation.run(options).failure != nil
+    }
+    #expect(found, "\(mistake.rawValue) from seed \(first)")
+  }
+
+  static let shows: [BrokerMistake: UInt64] = [:]
+}
