@@ -39,7 +39,8 @@ extension Step {
   public var object: ObjectID? {
     switch self {
     case .apply(let object, _): ObjectID(object)
-    case .delete(let id, _, _), .restart(let id, _, _, _), .writeStatus(let id, _, _), .setFinalizers(let id, _, _),
+    case .delete(let id, _, _), .restart(let id, _, _, _), .tell(let id, _, _, _), .writeStatus(let id, _, _),
+      .setFinalizers(let id, _, _),
       .event(let id, _, _, _):
       id
     case .ask: nil
