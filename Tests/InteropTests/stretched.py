@@ -149,28 +149,26 @@ class Member:
 
 def operator_manifests():
     """What an operator needs in its cluster: as little as there is."""
-    group, every = "kafka.swiftwater.dev", ["get", "list", "watch", "create", "update", "patch", "delete"]
+    group, every = "kafka.swiftwater.dev", ["list", "watch", "create", "patch", "delete"]
     kinds = ["regions", "kafkaclusters", "kafkatopics"]
+
+    def rule(group, resources, verbs, *names):
+        named = {"resourceNames": list(names)} if names else {}
+        return {"apiGroups": [group], "resources": resources, "verbs": verbs, **named}
+
     rules = [
-        {"apiGroups": [group], "resources": kinds, "verbs": every},
-        {"apiGroups": [group], "resources": [f"{kind}/status" for kind in kinds], "verbs": ["update", "patch"]},
-        {
-            "apiGroups": [""],
-            "resources": ["services", "configmaps", "serviceaccounts", "persistentvolumeclaims"],
-            "verbs": every,
-        },
-        {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": every},
-        {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": every},
-        {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": every},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch", "delete"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
-        {
-            "apiGroups": [""],
-            "resources": ["secrets"],
-            "resourceNames": [f"{region}-kubeconfig" for region in REGIONS],
-            "verbs": ["get", "list", "watch"],
-        },
+        rule(group, kinds, every),
+        rule(group, [f"{kind}/status" for kind in kinds], ["update"]),
+        rule("", ["services", "configmaps", "serviceaccounts", "persistentvolumeclaims"], every),
+        rule("apps", ["statefulsets"], every),
+        rule("networking.k8s.io", ["networkpolicies"], every),
+        rule("policy", ["poddisruptionbudgets"], every),
+        rule("", ["pods"], ["list", "watch", "patch", "delete"]),
+        rule("", ["events"], ["create", "patch"]),
+        rule("", ["configmaps"], ["get"], "swiftwater-member"),
+        rule("coordination.k8s.io", ["leases"], ["create"]),
+        rule("coordination.k8s.io", ["leases"], ["get", "update"], OPERATOR),
+        rule("", ["secrets"], ["list", "watch"], *[f"{region}-kubeconfig" for region in REGIONS]),
     ]
     meta = {"name": OPERATOR, "namespace": NAMESPACE}
     labels = {"app": OPERATOR}

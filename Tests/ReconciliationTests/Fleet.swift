@@ -182,8 +182,7 @@ struct Fleet {
     func lane(_ step: Step) -> String {
       switch step {
       case .apply(_, let member), .delete(_, _, let member), .restart(_, _, _, let member),
-        .tell(_, _, _, let member),
-        .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
+        .tell(_, _, _, let member), .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
         member
       case .ask: "brokers"
       case .event: "~"

@@ -36,7 +36,7 @@ quietly apt-get -q "${own[@]}" update
 cd "$work/source"
 quietly apt-get -q "${own[@]}" source --download-only "kubernetes"
 # apt has checked the hashes against the signed index.
-quietly dpkg-source --extract --no-copy kubernetes_"$version"*.dsc tree
+quietly dpkg-source --extract --no-copy kubernetes_*"$version"*.dsc tree
 # The copy of reflect2 in it writes JSON wrongly when compiled by Go 1.18 or newer; Debian packages the mended one.
 rm -rf tree/vendor/github.com/modern-go/reflect2
 cp -rL /usr/share/gocode/src/github.com/modern-go/reflect2 tree/vendor/github.com/modern-go/

@@ -7,7 +7,6 @@ each other by address: one flat network, as between clusters that are peered. Ne
 `hack/kubernetes` is the command line of this; tests import it.
 """
 
-import base64
 import contextlib
 import fcntl
 import json
@@ -16,9 +15,11 @@ import pathlib
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
+
+from certificates import Authority
+from running import Process, Trouble, run, until
 
 BRIDGE = "swk0"
 # This machine's end of the bridge: where pods and nodes reach every API server.
@@ -34,140 +35,12 @@ PROGRAMS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-class Trouble(Exception):
-    """What is in the way, in one sentence."""
-
-
-def run(*words, check=True, **options):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
-    if check and done.returncode != 0:
-        raise Trouble(f"{' '.join(map(str, words))}: {(done.stderr or done.stdout).strip()[-600:]}")
-    return done
-
-
-def until(condition, what, within, every=0.1):
-    deadline = time.monotonic() + within
-    while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise Trouble(f"not within {within} s: {what}")
-        time.sleep(every)
-    return answer
-
-
 @contextlib.contextmanager
 def alone():
     """One at a time on this machine: bridges, namespaces and ports are everybody's."""
     with open(LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-# --- processes, each known by its id and the time it started: ids come again ---------------------------------------
-
-
-def birth(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except OSError:
-        return None
-
-
-class Process:
-    def __init__(self, folder, name):
-        self.name = name
-        self.log = folder / "logs" / f"{name}.log"
-        self.note = folder / "pids" / name
-
-    @property
-    def pid(self):
-        """Nil where it does not run."""
-        try:
-            pid, born = self.note.read_text().split()
-        except OSError:
-            return None
-        if birth(pid) != born:
-            return None
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        return None if state == "Z" else int(pid)
-
-    def start(self, *words):
-        if self.pid:
-            return
-        for folder in (self.log.parent, self.note.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        with open(self.log, "ab") as log:
-            process = subprocess.Popen(
-                [str(word) for word in words], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        self.note.write_text(f"{process.pid} {birth(process.pid)}")
-
-    def stop(self, how=signal.SIGTERM, patience=10.0):
-        pid = self.pid
-        if not pid:
-            return
-        os.kill(pid, how)
-        deadline = time.monotonic() + patience
-        while self.pid:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                deadline += patience
-            time.sleep(0.02)
-        self.note.unlink(missing_ok=True)
-
-
-# --- certificates --------------------------------------------------------------------------------------------------
-
-
-class Authority:
-    """A certificate authority in a folder. Everybody who talks to a cluster has a certificate of it."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.certificate, self.key = folder / "ca.crt", folder / "ca.key"
-
-    def found(self, name):
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self.certificate.exists():
-            self._request(self.key, self.certificate, f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE")
-        if not (self.folder / "accounts.key").exists():
-            key = self.folder / "accounts.key"
-            run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
-            run("openssl", "ec", "-in", key, "-pubout", "-out", self.folder / "accounts.pub")
-
-    def _request(self, key, certificate, subject, *more):
-        run(
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "3650", "-subj", subject, "-keyout", key, "-out", certificate, *more),
-        )
-        key.chmod(0o600)
-
-    def issue(self, name, subject, addresses=""):
-        key, certificate = self.folder / f"{name}.key", self.folder / f"{name}.crt"
-        if certificate.exists():
-            return
-        more = ["-CA", self.certificate, "-CAkey", self.key, "-addext", "basicConstraints=critical,CA:FALSE"]
-        more += ["-addext", "extendedKeyUsage=serverAuth,clientAuth"]
-        if addresses:
-            more += ["-addext", f"subjectAltName={addresses}"]
-        self._request(key, certificate, subject, *more)
-
-    def kubeconfig(self, name, server, path):
-        def data(file):
-            return base64.b64encode((self.folder / file).read_bytes()).decode()
-
-        user = {"client-certificate-data": data(f"{name}.crt"), "client-key-data": data(f"{name}.key")}
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "it", "cluster": {"server": server, "certificate-authority-data": data("ca.crt")}}],
-            "users": [{"name": name, "user": user}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": name}}],
-            "current-context": "it",
-        }
-        path.write_text(json.dumps(config))
-        path.chmod(0o600)
 
 
 # --- the network ---------------------------------------------------------------------------------------------------

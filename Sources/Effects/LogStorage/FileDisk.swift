@@ -34,6 +34,11 @@ public struct FileDisk: Disk {
     OpenFile(descriptor: try descriptor(.open, path, flags: O_RDWR), path: path)
   }
 
+  /// A file that is never written, such as a configuration; who may only read it is not refused.
+  public func openToRead(_ path: String) throws(StorageError) -> any DiskFile {
+    OpenFile(descriptor: try descriptor(.open, path, flags: O_RDONLY), path: path)
+  }
+
   public func create(_ path: String) throws(StorageError) -> any DiskFile {
     OpenFile(descriptor: try descriptor(.create, path, flags: O_RDWR | O_CREAT | O_TRUNC), path: path)
   }
