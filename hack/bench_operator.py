@@ -273,7 +273,7 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="hack/bench --operator")
     parser.add_argument("--operator", action="store_true")
     parser.add_argument("--topics", type=int, default=10_000)
     parser.add_argument("--idle", type=int, default=120)

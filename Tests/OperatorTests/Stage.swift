@@ -27,6 +27,7 @@ final class Stage {
   let cluster: LocalCluster
   var operators: [String: OperatorService] = [:]
   private var clients: [String: APIServer] = [:]
+  private var hasEnded = false
   let log: Log
 
   /// Whether operators come as service accounts, with the rights of the chart and no others.
@@ -63,7 +64,16 @@ final class Stage {
     }
   }
 
+  /// A test that failed on its way does not come to `end`.
+  deinit {
+    guard !hasEnded else { return }
+    for service in operators.values { service.abandon() }
+    for client in clients.values { client.close() }
+    cluster.stop()
+  }
+
   func end() async {
+    hasEnded = true
     for service in operators.values { await service.stop() }
     for client in clients.values { client.close() }
     cluster.stop()

@@ -17,7 +17,6 @@ import Vocabulary
     case topicIsDeleted
     case clusterGrows
     case regionLeaves
-    case clusterIsDeleted
   }
   static let names = ["central", "north", "west"]
 
@@ -48,10 +47,6 @@ import Vocabulary
         cluster["spec"]["durability"]["survive"] = "Broker"
       }
       fleet.kubectlDelete(ObjectID(.region, Fleet.namespace, "north"), in: "west")
-    case .clusterIsDeleted:
-      fleet.world.mayLoseNodes = true
-      fleet.kubectlDelete(topicID, in: "west")
-      fleet.kubectlDelete(clusterID, in: "west")
     }
     return fleet
   }
@@ -138,7 +133,7 @@ import Vocabulary
     if getenv("SWIFTWATER_CRASHES") != nil { return 1 }
     switch change {
     case .clusterIsMade, .topicIsChanged, .topicIsDeleted: return few
-    case .imageIsRolled, .clusterGrows, .regionLeaves, .clusterIsDeleted: return few * 3
+    case .imageIsRolled, .clusterGrows, .regionLeaves: return few * 3
     }
   }
 

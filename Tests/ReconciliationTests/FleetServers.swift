@@ -179,14 +179,10 @@ extension Fleet {
       object["spec"]["template"]["metadata"]["annotations"].remove(mark)
     }
     object["status"] = Self.timeless(object["status"])
-    var text = object.description
+    // Pods that are gone leave their last address behind.
+    var text = object.description.replacing(#/10\.0\.(\d)\.\d+/#) { "an address in \($0.output.1)" }
     var drawn: [(String, String)] = []
     for id in 0...operators { drawn.append(("\(UniqueID(high: UInt64(id), low: 1))", "the id")) }
-    for member in members {
-      for pod in (world.members[member]?.pods ?? [:]).values {
-        if let address = pod.address { drawn.append((address, "address of \(pod.name)")) }
-      }
-    }
     for topic in world.facts.topics { drawn.append((topic.id, "id of \(topic.name)")) }
     for (what, name) in drawn.sorted(by: { $0.0.utf8.count > $1.0.utf8.count }) {
       text = text.replacing(what, with: name)

@@ -36,8 +36,6 @@ struct World {
   var facts = BrokerFacts()
   var isStarted = false
   var brokersAnswer = true
-  /// Whether the cluster is given up, with everything in it.
-  var mayLoseNodes = false
   var time = 0
   var nextUID = 0
   /// What went wrong, in sentences: promises that were broken by a step.
@@ -163,7 +161,6 @@ extension World {
   }
 
   private mutating func leave(_ node: NodeID) {
-    if mayLoseNodes { return setFenced(node, true) }
     if facts.topics.contains(where: { $0.partitions.contains { $0.replicas.contains(node) } }) {
       broken.append("node \(node) was deleted with replicas on it")
     }
