@@ -73,6 +73,13 @@ final class BrokerClient: Sendable {
 struct BrokerLeader: Sendable {
   var node: Int32
   var epoch: Int32
+  var inSync: [Int32]
+}
+
+/// What one node has of a partition.
+struct BrokerCopy: Hashable, Sendable {
+  let key: BrokerKey
+  let node: Int32
 }
 
 /// What one client is about.
@@ -109,7 +116,8 @@ struct BrokerClientState: Sendable {
         let key = BrokerKey(name: topic.name ?? "", topic: topic.topicID, partition: partition.partitionIndex)
         present.insert(key)
         guard partition.leaderEpoch >= leaders[key]?.epoch ?? -1 else { continue }
-        leaders[key] = BrokerLeader(node: partition.leaderID, epoch: partition.leaderEpoch)
+        leaders[key] = BrokerLeader(
+          node: partition.leaderID, epoch: partition.leaderEpoch, inSync: partition.isrNodes)
       }
     }
     leaders = leaders.filter { present.contains($0.key) }

@@ -17,18 +17,18 @@ extension BrokerSimulation {
     guard !keys.isEmpty else { return refresh(number) }
     var key = keys[stage.draw(keys.count)]
     var position = model.clients[number].positions[key, default: 0]
-    let isChecking: Bool
+    var copy: BrokerCopy?
     if case .checking = model.phase {
-      isChecking = true
-      if let next = keys.first(where: { !model.checked.contains($0) }) { key = next }
-      position = model.checkedPositions[key, default: 0]
-    } else {
-      isChecking = false
-      if stage.happens(oneIn: 5) { return findEnd(of: key, number, &model) }
+      copy = unchecked(number, model)
+      guard let copy else { return refresh(number) }
+      key = copy.key
+      position = model.checkedPositions[copy, default: 0]
+    } else if stage.happens(oneIn: 5) {
+      return findEnd(of: key, number, &model)
     }
     guard let leader = model.clients[number].leaders[key] else { return refresh(number) }
     let wait = Int32(stage.draw(400))
-    let (asked, from) = (key, position)
+    let (asked, from, checked) = (key, position, copy)
     let request = FetchRequest { request in
       request.maxWaitMs = wait
       request.minBytes = 1
@@ -47,16 +47,28 @@ extension BrokerSimulation {
         }
       ]
     }
-    clients[number].ask(request, of: leader.node, within: Self.patience) { result in
+    clients[number].ask(request, of: copy?.node ?? leader.node, within: Self.patience) { result in
       self.post { model in
         guard case .success(let answer) = result else { return self.refresh(number) }
-        self.fetched(number, asked, from, answer, isChecking, &model)
+        self.fetched(number, asked, from, answer, checked, &model)
       }
     }
   }
 
+  /// What is to be read next when everything is looked at: every in-sync copy of every partition, the leader's first.
+  func unchecked(_ number: Int, _ model: Model) -> BrokerCopy? {
+    for key in model.clients[number].led {
+      guard let leader = model.clients[number].leaders[key] else { continue }
+      for node in [leader.node] + leader.inSync {
+        let copy = BrokerCopy(key: key, node: node)
+        if !model.checked.contains(copy) { return copy }
+      }
+    }
+    return nil
+  }
+
   private func fetched(
-    _ number: Int, _ key: BrokerKey, _ from: Int64, _ answer: PeerAnswer<FetchResponse>, _ isChecking: Bool,
+    _ number: Int, _ key: BrokerKey, _ from: Int64, _ answer: PeerAnswer<FetchResponse>, _ copy: BrokerCopy?,
     _ model: inout Model
   ) {
     guard let partition = answer.response.responses.first?.partitions.first else { return refresh(number) }
@@ -74,15 +86,17 @@ extension BrokerSimulation {
     if partition.highWatermark >= 0, end > max(from, partition.highWatermark) {
       stage.fail("\(key): offset \(end - 1) was answered, above the high watermark \(partition.highWatermark)")
     }
-    guard isChecking else {
+    guard let copy else {
       model.clients[number].positions[key] = end
       return again(number)
     }
-    for (offset, value) in records { model.found[key, default: [:]][offset] = value }
-    model.checkedPositions[key] = end
-    if records.isEmpty, partition.highWatermark >= 0, end >= partition.highWatermark {
-      if let broken = model.promises.missing(key, model.found[key, default: [:]], upTo: end) { stage.fail(broken) }
-      model.checked.insert(key)
+    for (offset, value) in records { model.found[copy, default: [:]][offset] = value }
+    model.checkedPositions[copy] = end
+    // A follower hears of the high watermark a little later.
+    if records.isEmpty, partition.highWatermark >= 0, end >= max(partition.highWatermark, model.checkedEnds[key] ?? 0) {
+      if let broken = model.promises.missing(key, model.found[copy, default: [:]], upTo: end) { stage.fail(broken) }
+      model.checkedEnds[key] = max(end, model.checkedEnds[key] ?? 0)
+      model.checked.insert(copy)
     }
     again(number)
   }

@@ -64,9 +64,11 @@ package final class BrokerSimulation: Sendable {
     /// By the node that was asked: the nodes that it takes for alive.
     var alive: [Int32: Set<Int32>] = [:]
     /// What has been read of each partition, from its beginning, when everything is checked.
-    var found: [BrokerKey: [Int64: UInt64]] = [:]
-    var checkedPositions: [BrokerKey: Int64] = [:]
-    var checked: Set<BrokerKey> = []
+    var found: [BrokerCopy: [Int64: UInt64]] = [:]
+    var checkedPositions: [BrokerCopy: Int64] = [:]
+    /// Where the leader's copy ended.
+    var checkedEnds: [BrokerKey: Int64] = [:]
+    var checked: Set<BrokerCopy> = []
     var checkedOffsets = false
     /// Topics that were created and that nobody has asked to delete.
     var created: [UniqueID: String] = [:]
@@ -209,7 +211,7 @@ package final class BrokerSimulation: Sendable {
       words += model.clients[2].leaders.filter { $0.value.node < 0 }.keys.sorted().map { "\($0) has no leader" }
       if case .healing = model.phase { words += keys.map { "\($0) took no write" } }
       if case .checking = model.phase {
-        words += model.clients[2].led.filter { !model.checked.contains($0) }.map { "\($0) could not be read" }
+        if let copy = self.unchecked(2, model) { words.append("\(copy.key) could not be read on node \(copy.node)") }
         if !model.checkedOffsets { words.append("the group's offsets could not be read") }
       }
       self.stage.fail("not as before after \(self.options.recoversWithin) ms: \(words.joined(separator: "; "))")
@@ -229,7 +231,7 @@ package final class BrokerSimulation: Sendable {
       stage.note("everything works again")
       model.phase = .checking
     case .checking:
-      guard model.checkedOffsets, model.clients[2].led.allSatisfy({ model.checked.contains($0) }) else { return }
+      guard model.checkedOffsets, unchecked(2, model) == nil else { return }
       if let lost = model.created.keys.sorted().first(where: { !model.present.contains($0) }) {
         return stage.fail("the topic \(model.created[lost] ?? "") (\(lost)) was created, and is not there")
       }
