@@ -12,7 +12,7 @@ final class BrokerProcess: Conductor {
   typealias Accept = @Sendable (_ from: SocketAddress, any FrameLine) -> FrameEnd?
 
   private struct Seat {
-    let performer: any Performer
+    let performer: any ConductedPart
     var stalledUntil: Int64 = 0
   }
   private struct State {
@@ -94,7 +94,7 @@ final class BrokerProcess: Conductor {
 
   func stall(_ index: Int, until time: Int64) { state.withLock { $0.seats[index].stalledUntil = time } }
 
-  func joined(_ performer: any Performer) {
+  func joined(_ performer: any ConductedPart) {
     let isDead = state.withLock { state in
       if !state.isDead { state.seats.append(Seat(performer: performer)) }
       return state.isDead

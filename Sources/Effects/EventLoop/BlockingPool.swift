@@ -70,7 +70,7 @@ public final class BlockingPool: Sendable {
   }
 }
 
-extension BlockingPool: Performer {
+extension BlockingPool: ConductedPart {
   package var nextDuty: Instant? {
     state.withLock { $0.jobs.isEmpty || $0.performing == threadsMax ? nil : Instant(nanoseconds: 0) }
   }

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 package import Vocabulary
 
-extension EventLoop: Performer {
+extension EventLoop: ConductedPart {
   func startConducted() {
     inbox.withLock { inbox in
       guard case .new = inbox.phase else { preconditionFailure("a loop starts once") }

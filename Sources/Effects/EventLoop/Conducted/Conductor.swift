@@ -9,7 +9,7 @@ package import Vocabulary
 /// time. Without a conductor all of this costs one look at a field where a thread would have to be woken anyway.
 package protocol Conductor: AnyObject, Sendable {
   /// A loop or a pool has come to be.
-  func joined(_ performer: any Performer)
+  func joined(_ performer: any ConductedPart)
   /// Lets others perform until `isOver`, until the deadline, or until the node is dead.
   func wait(until deadline: Instant, _ isOver: () -> Bool)
   /// Has `accept` called for every connection to this address of the node.
@@ -37,7 +37,7 @@ package protocol FrameLine: AnyObject, Sendable {
 }
 
 /// What does one thing at a time when it is told to.
-package protocol Performer: AnyObject, Sendable {
+package protocol ConductedPart: AnyObject, Sendable {
   /// When there is something to be done: now, if that is not in the future; nil while there is nothing.
   var nextDuty: Instant? { get }
   func perform()

@@ -228,7 +228,7 @@ final class Performer: Sendable {
     case .tell(let id, let uid, let words, _):
       let patch: JSON = [
         "metadata": [
-          "uid": .string(uid), "annotations": [Marks.told: .string(words), Leadership.epochMark: .string(epoch)],
+          "uid": .string(uid), "annotations": [Marks.told: .string(words), Leadership.epochMark: .string("\(epoch)")],
         ]
       ]
       do throws(APIError) {
