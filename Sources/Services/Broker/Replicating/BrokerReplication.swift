@@ -19,7 +19,8 @@ struct BrokerReplication: Sendable {
   ///   - storageFailed: called once for each partition whose log takes no more writes.
   init(
     node: NodeID, epoch: BrokerEpoch, settings: SettingsReader, loop: EventLoop, pool: BlockingPool,
-    listener: String?, metrics: BrokerMetrics, planted: BrokerMistake? = nil, image: @escaping @Sendable () -> MetadataImage,
+    listener: String?, metrics: BrokerMetrics, planted: BrokerMistake? = nil,
+    image: @escaping @Sendable () -> MetadataImage,
     propose: @escaping @Sendable (Proposal, Partition) -> Void,
     storageFailed: @escaping @Sendable (StorageError, Partition) -> Void
   ) {

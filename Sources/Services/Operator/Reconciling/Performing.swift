@@ -226,11 +226,7 @@ final class Performer: Sendable {
       try await door.server.delete(type, id.key, uid: uid, resourceVersion: door.version(of: id))
       wrote(member, door, type, id.key, key, "", "deleted \(id)")
     case .tell(let id, let uid, let words, _):
-      let patch: JSON = [
-        "metadata": [
-          "uid": .string(uid), "annotations": [Marks.told: .string(words), Leadership.epochMark: .string("\(epoch)")],
-        ]
-      ]
+      let patch: JSON = ["metadata": ["uid": .string(uid), "annotations": [Marks.told: .string(words)]]]
       do throws(APIError) {
         let answer = try await door.server.mergePatch(Kinds.pods, id.key, patch)
         wrote(member, door, Kinds.pods, id.key, key, answer["metadata"]["resourceVersion"].string, "told \(id)")
