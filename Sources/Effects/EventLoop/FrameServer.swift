@@ -33,6 +33,8 @@ public final class FrameServer: Sendable {
     loops: [EventLoop], pool: BlockingPool, limits: ConnectionLimits, service: any FrameService
   ) throws(SystemError) {
     precondition(!loops.isEmpty, "a server needs a loop")
+    // sendfile has no flag that would keep the signal away from the process.
+    ignoreBrokenPipes()
     self.loops = loops
     self.pool = pool
     self.limits = limits
