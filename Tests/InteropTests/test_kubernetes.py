@@ -324,9 +324,8 @@ def test_a_broker_more_and_a_broker_less(orders):
 
 def test_a_cluster_that_is_deleted_leaves_its_volumes_and_nothing_else(orders):
     orders["west"].kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
-    orders["west"].kubectl("delete", "kafkacluster", "orders", "--timeout=180s")
-    # All brokers stop at once: the last of them waits in vain for the others before it goes.
-    until(lambda: not any(member.pods() for member in orders), "no pod is left", 180, every=0.3)
+    orders["west"].kubectl("delete", "kafkacluster", "orders", "--timeout=60s")
+    until(lambda: not any(member.pods() for member in orders), "no pod is left", 60, every=0.3)
     until(lambda: not any(m.resource("kafkaclusters", "orders") for m in orders), "no copy is left", 30, every=0.3)
     for member in orders:
         assert member.objects("persistentvolumeclaims"), f"volumes in {member.name} ({NAMESPACE})"
