@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -28,10 +29,30 @@ def binary():
     raise RuntimeError("there is no swiftwater binary: build one, or set SWIFTWATER_BIN")
 
 
+def _listening_ports():
+    """Ports to listen on, from below those that the kernel gives to outgoing connections: one that was free a moment
+    ago would else be some connection's own by the time a broker listens. Each is tried once, from a random one on, so
+    that runs beside each other seldom ask for the same."""
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(10_000, lowest)
+    assert len(ports) > 1_000, f"outgoing connections take ports from {lowest} on; tests listen on those from 10000 up"
+    first = random.randrange(len(ports))
+    yield from ports[first:]
+    yield from ports[:first]
+
+
+_LISTENING_PORTS = _listening_ports()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in _LISTENING_PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("every port from 10000 up was handed out")
 
 
 def until(condition, what, within=20.0, every=0.02):
