@@ -19,6 +19,7 @@ var seed: UInt64?
 var count: UInt64?
 var first: UInt64 = 0
 var planted: String?
+var plot: BrokerPlot?
 var isShort = false
 var logs: ClusterLogs?
 var chosen = WorldName.allCases
@@ -53,6 +54,12 @@ while !arguments.isEmpty {
     }
     logs = known
   case "--plant": planted = value()
+  case "--plot":
+    let name = value()
+    guard let known = BrokerPlot(rawValue: name) else {
+      fail("there is no plot \(name); there are \(BrokerPlot.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    plot = known
   default:
     guard let number = UInt64(word) else { fail("\(word) is not a seed") }
     seed = number
@@ -101,6 +108,7 @@ struct Story {
     let bug = mistake(BrokerMistake.allCases, \.rawValue, in: world)
     var options = BrokerSimulation.Options(seed: seed, planted: bug)
     if isShort { options.troubledFor = BrokerSimulation.Options.shortTrouble }
+    options.plot = plot
     options.traces = traces
     let outcome = BrokerSimulation.run(options)
     seenInBrokers += outcome.seen

@@ -46,6 +46,8 @@ final class BrokerMachine: Sendable {
   /// Whether a process is there, ready or not.
   var isUp: Bool { life.map { !$0.process.isDead } ?? false }
 
+  var isActiveController: Bool { isUp && life?.broker?.isActiveController == true }
+
   // MARK: Lives
 
   func start() {
@@ -120,8 +122,10 @@ final class BrokerMachine: Sendable {
   }
 
   func freeze(for span: Int64) {
-    stage.note("\(host.name) stands still for \(span / 1000) ms")
-    state.withLock { $0.seen.freezes += 1 }
+    if span > 0 {
+      stage.note("\(host.name) stands still for \(span / 1000) ms")
+      state.withLock { $0.seen.freezes += 1 }
+    }
     life?.process.freeze(until: stage.now + span)
   }
 

@@ -6,7 +6,7 @@ extension BrokerSimulation {
   private static let faults = 10
 
   func trouble(_ model: inout Model) {
-    guard case .troubled = model.phase else { return }
+    guard case .troubled = model.phase, !model.isPlotted else { return }
     let machine = machines[stage.draw(machines.count)]
     let away = Int64(50 + stage.draw(stage.happens(oneIn: 3) ? 4000 : 600)) * BrokerStage.Spans.millisecond
     switch stage.draw(Self.faults) {
@@ -74,7 +74,7 @@ extension BrokerSimulation {
     if ways != 2 { cut(other, one, away) }
   }
 
-  private func cut(_ from: BrokerHost, _ to: BrokerHost, _ away: Int64) {
+  func cut(_ from: BrokerHost, _ to: BrokerHost, _ away: Int64) {
     stage.note("nothing passes from \(from.name) to \(to.name) for \(away / 1000) ms")
     network.cut(from: from.number, to: to.number)
     stage.schedule(after: away) { self.network.mend(from: from.number, to: to.number) }
