@@ -106,9 +106,8 @@ struct Story {
     return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
   case .brokers:
     let bug = mistake(BrokerMistake.allCases, \.rawValue, in: world)
-    var options = BrokerSimulation.Options(seed: seed, planted: bug)
+    var options = BrokerSimulation.Options(seed: seed, planted: bug, plot: plot)
     if isShort { options.troubledFor = BrokerSimulation.Options.shortTrouble }
-    options.plot = plot
     options.traces = traces
     let outcome = BrokerSimulation.run(options)
     seenInBrokers += outcome.seen

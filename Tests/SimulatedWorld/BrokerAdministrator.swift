@@ -20,7 +20,7 @@ extension BrokerSimulation {
     let key = keys[stage.draw(keys.count)]
     switch stage.draw(8) {
     case 0 where stage.happens(oneIn: 2): delete(key, at: anyNode, &model) { self.again(number, after: pause) }
-    case 1, 2, 3: reassign(key, number, pause)
+    case 1, 2, 3: reassign(key, number, pause, model)
     case 4, 5: elect(key, number, pause)
     default: refresh(number)
     }
@@ -33,6 +33,7 @@ extension BrokerSimulation {
 
   /// Asks that node for a topic; `then` is called when it has answered, or will not.
   func create(_ name: String, partitions: Int32, at node: Int32, then: @escaping @Sendable () -> Void) {
+    let configs = options.layout.configs(of: name).sorted { $0.key < $1.key }
     let request = CreateTopicsRequest { request in
       request.timeoutMs = 2000
       request.topics = [
@@ -40,6 +41,12 @@ extension BrokerSimulation {
           $0.name = name
           $0.numPartitions = partitions
           $0.replicationFactor = -1
+          $0.configs = configs.map { key, value in
+            .init {
+              $0.name = key
+              $0.value = value
+            }
+          }
         }
       ]
     }
@@ -78,11 +85,15 @@ extension BrokerSimulation {
     }
   }
 
-  private func reassign(_ key: BrokerKey, _ number: Int, _ pause: Int64) {
-    var replicas = machines.map(\.id)
+  private func reassign(_ key: BrokerKey, _ number: Int, _ pause: Int64, _ model: Model) {
+    // Where topics say where their copies are to be, only their order is free.
+    let isPlaced = options.layout == .regions
+    guard var replicas = isPlaced ? model.clients[number].leaders[key]?.replicas : machines.map(\.id) else {
+      return refresh(number)
+    }
     // Two are enough for the minimum; another order makes another leader the preferred one.
     for place in replicas.indices { replicas.swapAt(place, stage.draw(replicas.count)) }
-    if replicas.count > 2, stage.happens(oneIn: 2) { replicas.removeLast() }
+    if !isPlaced, replicas.count > 2, stage.happens(oneIn: 2) { replicas.removeLast() }
     let chosen = replicas
     let request = AlterPartitionReassignmentsRequest { request in
       request.timeoutMs = 2000

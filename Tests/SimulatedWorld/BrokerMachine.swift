@@ -1,5 +1,6 @@
 import Broker
 import EventLoop
+import KafkaProtocol
 import Synchronization
 import Telemetry
 import Vocabulary
@@ -20,6 +21,8 @@ final class BrokerMachine: Sendable {
     var seen = BrokerSeen()
   }
   let id: Int32
+  /// Empty where nobody says.
+  let region: String
   let host: BrokerHost
   private let stage: BrokerStage
   private let settings: [String: String]
@@ -29,10 +32,12 @@ final class BrokerMachine: Sendable {
   private let state = Mutex(State())
 
   init(
-    _ id: Int32, _ host: BrokerHost, settings: [String: String], planted: BrokerMistake?, diskSeed: UInt64,
+    _ place: BrokerLayout.Place, _ host: BrokerHost, settings: [String: String], planted: BrokerMistake?,
+    diskSeed: UInt64,
     lives: BrokerLives
   ) {
-    self.id = id
+    id = place.id
+    region = place.region ?? ""
     self.host = host
     self.settings = settings
     self.planted = planted
@@ -47,6 +52,25 @@ final class BrokerMachine: Sendable {
   var isUp: Bool { life.map { !$0.process.isDead } ?? false }
 
   var isActiveController: Bool { isUp && life?.broker?.isActiveController == true }
+
+  /// Whether the value is on its disk, in the partition.
+  func holds(_ value: UInt64, of partition: String) -> Bool {
+    let folder = "\(host.name)/\(partition)"
+    let segments = disk.peekNames(in: folder).filter { $0.hasSuffix(".log") }.sorted()
+    let wanted = Array("\(value)".utf8)
+    return segments.reversed().contains { name in
+      disk.peek("\(folder)/\(name)")?.withUnsafeBytes { raw in
+        var batches = RecordBatchCursor(raw)
+        while let batch = try? batches.next() {
+          var records = RecordCursor(body: batch.body, header: batch.header)
+          while let record = try? records.next() {
+            if let bytes = record.value, bytes.elementsEqual(wanted) { return true }
+          }
+        }
+        return false
+      } ?? false
+    }
+  }
 
   // MARK: Lives
 
@@ -157,6 +181,7 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
   package var resignations = 0
   package var freezes = 0
   package var cuts = 0
+  package var regionLosses = 0
   package var acknowledged = 0
   package var read = 0
   package var committed = 0
@@ -172,14 +197,15 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
   }
   private static var counters: [WritableKeyPath<Self, Int>] {
     [
-      \.lives, \.kills, \.powerLosses, \.stops, \.resignations, \.freezes, \.cuts, \.acknowledged, \.read, \.committed,
+      \.lives, \.kills, \.powerLosses, \.stops, \.resignations, \.freezes, \.cuts, \.regionLosses, \.acknowledged,
+      \.read, \.committed,
       \.topicsCreated, \.topicsDeleted, \.reassigned, \.elected, \.retries,
     ]
   }
 
   package var description: String {
     "lives \(lives), kills \(kills), power losses \(powerLosses), stops \(stops), resignations \(resignations), "
-      + "freezes \(freezes), cuts \(cuts), acknowledged \(acknowledged), read \(read), committed \(committed), "
+      + "freezes \(freezes), cuts \(cuts), Regions lost \(regionLosses), acknowledged \(acknowledged), read \(read), committed \(committed), "
       + "topics +\(topicsCreated) −\(topicsDeleted), reassigned \(reassigned), elections \(elected), retries \(retries)"
   }
 }

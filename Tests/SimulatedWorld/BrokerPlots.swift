@@ -13,8 +13,13 @@ package enum BrokerPlot: String, Sendable, CaseIterable {
   case leftAlone
   /// The controller reaches those who ask it for changes, and no other controller.
   case controllerCutOff
-  /// A follower does not reach its leader for a while, and both reach everybody else.
+  /// A follower comes back and does not reach its leader at first, while both reach everybody else.
   case followerCutOff
+  /// A whole Region is gone, or reaches no other.
+  case regionLost
+
+  /// Where it can be asked for alone.
+  var layout: BrokerLayout { self == .regionLost ? .regions : .three }
 
   /// How long it takes until everything may be mended, in milliseconds.
   var span: Int64 {
@@ -25,6 +30,7 @@ package enum BrokerPlot: String, Sendable, CaseIterable {
     case .leftAlone: 6500
     case .controllerCutOff: 2000
     case .followerCutOff: 5000
+    case .regionLost: 5000
     }
   }
 }
@@ -53,6 +59,7 @@ extension BrokerSimulation {
     case .leftAlone: leaveAlone(&model)
     case .controllerCutOff: cutControllerOff()
     case .followerCutOff: cutFollowerOff(&model)
+    case .regionLost: loseARegion(&model)
     }
   }
 
@@ -73,19 +80,12 @@ extension BrokerSimulation {
     return (key, leader)
   }
 
-  private func cutOff(_ machine: BrokerMachine, for span: Int64) {
-    for other in machines where other !== machine {
-      cut(machine.host, other.host, span * BrokerStage.Spans.millisecond)
-      cut(other.host, machine.host, span * BrokerStage.Spans.millisecond)
-    }
-  }
-
   // MARK: Plots
 
   private func overtake(_ model: inout Model) {
     guard let (_, leader) = aimAtOne(&model) else { return }
     let written = Int64(300 + stage.draw(500))
-    after(200) { self.cutOff(leader, for: written + 3500) }
+    after(200) { self.cutOff([leader], (written + 3500) * BrokerStage.Spans.millisecond) }
     after(200 + written) { leader.die(.killed) }
     after(200 + written + 3500) { leader.start() }
   }
@@ -107,7 +107,7 @@ extension BrokerSimulation {
 
   private func loseCoordinator(_ model: Model) {
     guard let machine = machine(model.clients[Self.committer].coordinator) else { return }
-    cutOff(machine, for: 1400)
+    cutOff([machine], BrokerPlot.coordinatorLost.span * BrokerStage.Spans.millisecond)
     after(Int64(600 + stage.draw(400))) { machine.die(.killed) }
   }
 
@@ -118,11 +118,11 @@ extension BrokerSimulation {
 
   private func cutControllerOff() {
     guard let controller = machines.first(where: \.isActiveController) else { return }
-    cutOff(controller, for: 2000)
+    cutOff([controller], BrokerPlot.controllerCutOff.span * BrokerStage.Spans.millisecond)
     after(Int64(1 + stage.draw(100))) { self.create(Self.plottedTopic, partitions: 1, at: controller.id) {} }
   }
 
-  /// For longer than a connection lasts that nobody answers on.
+  /// For longer than an attempt to connect lasts.
   private func cutFollowerOff(_ model: inout Model) {
     let reader = model.clients[Self.consumer]
     for key in reader.led {
@@ -130,7 +130,25 @@ extension BrokerSimulation {
         let follower = machines.first(where: { $0 !== leader && !$0.isActiveController })
       else { continue }
       model.target = key
-      return cut(follower.host, leader.host, 5 * BrokerStage.Spans.second)
+      after(300) {
+        follower.die(.killed)
+        self.cut(follower.host, leader.host, 4500 * BrokerStage.Spans.millisecond)
+      }
+      return after(800) { follower.start() }
+    }
+  }
+
+  private func loseARegion(_ model: inout Model) {
+    guard let (_, leader) = aimAtOne(&model) else { return }
+    // What is written to goes on being led where it is.
+    let others = regions.filter { !$0.contains { $0 === leader } }
+    guard !others.isEmpty else { return }
+    let lost = others[stage.draw(others.count)]
+    let span = BrokerPlot.regionLost.span
+    if stage.happens(oneIn: 2) {
+      after(200) { self.cutOff(lost, span * BrokerStage.Spans.millisecond) }
+    } else {
+      after(200) { for machine in lost { machine.die(.killed) } }
     }
   }
 }

@@ -147,6 +147,7 @@ extension BrokerSimulation {
       let base = partition.errorCode == .none ? partition.baseOffset : -1
       stage.note("client-\(number): \(attempt.key) has \(attempt.values) at \(base)")
       if let broken = model.promises.acknowledge(attempt.key, at: base, attempt.values) { stage.fail(broken) }
+      checkCopies(of: attempt, model)
       model.seen.acknowledged += attempt.values.count
       model.clients[number].sequences[attempt.key] = attempt.sequence + Int32(attempt.values.count)
       model.clients[number].attempt = nil
@@ -181,5 +182,18 @@ extension BrokerSimulation {
   private func aim(_ keys: [BrokerKey], _ model: Model) -> BrokerKey {
     if let target = model.target, keys.contains(target) { return target }
     return keys[stage.draw(keys.count)]
+  }
+
+  /// What is acknowledged lies on as many disks, in as many Regions, as was promised.
+  private func checkCopies(of attempt: BrokerClientState.Attempt, _ model: Model) {
+    // The files of a topic that somebody wants to be gone may be gone.
+    guard let value = attempt.values.last, model.created[attempt.key.topic] != nil else { return }
+    let promised = options.layout.copies(of: attempt.key.name)
+    let holders = machines.filter { $0.holds(value, of: "\(attempt.key.name)-\(attempt.key.partition)") }
+    let regions = Set(holders.map(\.region))
+    guard holders.count < promised.nodes || regions.count < promised.regions else { return }
+    stage.fail(
+      "\(attempt.key): \(value) was acknowledged, and only the nodes \(holders.map(\.id)) have it, where "
+        + "\(promised.nodes) in \(promised.regions) Regions were promised")
   }
 }

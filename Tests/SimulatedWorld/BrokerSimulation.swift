@@ -24,16 +24,23 @@ package final class BrokerSimulation: Sendable {
     package var troubledFor: Int64 = 12_000
     /// Within which virtual time after the last fault everything must work, in milliseconds.
     package var recoversWithin: Int64 = 60_000
-    /// One node that is its own cluster, or three.
-    package var nodes: Int
+    package var layout: BrokerLayout
     /// What goes wrong last. Where a plot is asked for, nothing else goes wrong.
     package var plot: BrokerPlot?
     /// As much trouble as a test that runs with every change can afford.
     package static let shortTrouble: Int64 = 5000
-    package init(seed: UInt64, planted: BrokerMistake? = nil) {
+    package init(seed: UInt64, planted: BrokerMistake? = nil, plot: BrokerPlot? = nil) {
       self.seed = seed
       self.planted = planted
-      nodes = planted == .fencesWhoIsAlone || seed % 4 == 0 ? 1 : 3
+      self.plot = plot
+      layout =
+        if planted == .fencesWhoIsAlone { .alone } else if let plot { plot.layout } else {
+          switch seed % 4 {
+          case 0: .alone
+          case 3: .regions
+          default: .three
+          }
+        }
     }
   }
 
@@ -116,11 +123,11 @@ package final class BrokerSimulation: Sendable {
     troublePause = [300, 800, 1500][stage.draw(3)]
     let lives = BrokerLives()
     var machines: [BrokerMachine] = []
-    for id in 1...options.nodes {
-      let host = BrokerHost(id, "node-\(id)", network)
+    for place in options.layout.places {
+      let host = BrokerHost(Int(place.id), "node-\(place.id)", network)
       machines.append(
         BrokerMachine(
-          Int32(id), host, settings: Self.settings(id, of: options.nodes, syncs: syncs), planted: options.planted,
+          place, host, settings: options.layout.settings(of: place, syncs: syncs), planted: options.planted,
           diskSeed: stage.chance(), lives: lives))
     }
     self.machines = machines
@@ -136,23 +143,6 @@ package final class BrokerSimulation: Sendable {
     self.clients = clients
     clientHosts = hosts
     model.withLock { $0.clients = roles.map { BrokerClientState($0) } }
-  }
-
-  private static func settings(_ id: Int, of count: Int, syncs: Bool) -> [String: String] {
-    var settings = [
-      "node.id": "\(id)", "log.dirs": "node-\(id)", "cluster.id": "simulated", "num.network.threads": "2",
-      "background.threads": "3", "offsets.topic.num.partitions": "2", "replica.lag.time.max.ms": "3000",
-      "listeners": "PLAINTEXT://node-\(id):9092", "min.insync.replicas": "\(min(2, count))",
-      "offsets.topic.replication.factor": "\(count)", "default.replication.factor": "\(count)",
-      "auto.create.topics.enable": "false", "log.segment.bytes": "4096",
-    ]
-    if syncs { settings["log.flush.interval.messages"] = "1" }
-    guard count > 1 else { return settings }
-    settings["process.roles"] = "broker,controller"
-    settings["listeners"] = "PLAINTEXT://node-\(id):9092,CONTROLLER://node-\(id):9093"
-    settings["controller.listener.names"] = "CONTROLLER"
-    settings["controller.quorum.voters"] = (1...count).map { "\($0)@node-\($0):9093" }.joined(separator: ",")
-    return settings
   }
 
   // MARK: Running
@@ -176,7 +166,7 @@ package final class BrokerSimulation: Sendable {
     } else {
       later(Int64(troublePause) * BrokerStage.Spans.millisecond * 2) { self.trouble(&$0) }
       later(options.troubledFor * BrokerStage.Spans.millisecond) { model in
-        let plots = BrokerPlot.allCases
+        let plots = BrokerPlot.allCases.filter { $0.layout == self.options.layout || $0 != .regionLost }
         self.end(with: self.stage.happens(oneIn: 2) ? plots[self.stage.draw(plots.count)] : nil, &model)
       }
     }
