@@ -119,15 +119,18 @@ if planted != nil, chosen.count > 1 { fail("--plant needs --world: each has its 
 if let count {
   for world in chosen {
     var steps = 0
+    /// Of all histories together: another process that runs them has the same.
+    var hash: UInt64 = 0
     for seed in first..<(first + count) {
       let story = tell(world, seed, traces: false)
       steps += story.steps
+      hash = (hash &* 0x100_0000_01b3) ^ story.hash
       if let failure = story.failure {
-        print("\(world): seed \(seed) after \(story.steps) steps: \(failure)")
+        print("\(world): seed \(seed) after \(story.steps) steps, hash \(story.hash): \(failure)")
         exit(1)
       }
     }
-    print("\(world): \(count) seeds from \(first), \(steps) steps, every promise kept")
+    print("\(world): \(count) seeds from \(first), \(steps) steps, hash \(hash): every promise kept")
     switch world {
     case .quorum: print(seenInQuorums)
     case .replication: break

@@ -21,8 +21,9 @@ import Testing
     #expect(seen.kills > 2 && seen.lives > 10 && seen.freezes + seen.cuts > 2 && seen.topicsCreated > 2, "\(seen)")
   }
 
+  /// `hack/simulate --twice` has two processes say it.
   @Test func oneSeedIsOneHistory() {
-    for seed: UInt64 in 0..<3 {
+    for seed: UInt64 in 0..<4 {
       var options = BrokerSimulation.Options(seed: seed)
       options.troubledFor = BrokerSimulation.Options.shortTrouble
       let first = BrokerSimulation.run(options)
