@@ -12,10 +12,12 @@ extension BrokerSimulation {
     guard case .troubled = model.phase, !model.isPlotted else {
       // Where nothing is there to be written to, something must be able to come to be.
       if case .healing = model.phase, model.created.isEmpty { return createAny(number, pause, &model) }
+      if case .checking = model.phase, options.layout == .voters { return checkVoters(number) }
       return again(number, after: pause)
     }
     let keys = model.clients[number].led
     if stage.happens(oneIn: keys.isEmpty ? 2 : 6) { return createAny(number, pause, &model) }
+    if options.layout == .voters, stage.happens(oneIn: 2) { return changeVoters(number, pause / 4) }
     guard !keys.isEmpty else { return refresh(number) }
     let key = keys[stage.draw(keys.count)]
     switch stage.draw(8) {
@@ -88,7 +90,7 @@ extension BrokerSimulation {
   private func reassign(_ key: BrokerKey, _ number: Int, _ pause: Int64, _ model: Model) {
     // Where topics say where their copies are to be, only their order is free.
     let isPlaced = options.layout == .regions
-    guard var replicas = isPlaced ? model.clients[number].leaders[key]?.replicas : machines.map(\.id) else {
+    guard var replicas = isPlaced ? model.clients[number].leaders[key]?.replicas : brokers.map(\.id) else {
       return refresh(number)
     }
     // Two are enough for the minimum; another order makes another leader the preferred one.

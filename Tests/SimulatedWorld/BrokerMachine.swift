@@ -18,11 +18,15 @@ final class BrokerMachine: Sendable {
   private struct State {
     var life: Life?
     var wallAhead: Int64 = 0
+    var isFormatted = false
     var seen = BrokerSeen()
   }
   let id: Int32
   /// Empty where nobody says.
   let region: String
+  let isBroker: Bool
+  let isController: Bool
+  private let formatting: [String]
   let host: BrokerHost
   private let stage: BrokerStage
   private let settings: [String: String]
@@ -38,6 +42,9 @@ final class BrokerMachine: Sendable {
   ) {
     id = place.id
     region = place.region ?? ""
+    isBroker = place.isBroker
+    isController = place.isController
+    formatting = place.formatting
     self.host = host
     self.settings = settings
     self.planted = planted
@@ -93,8 +100,13 @@ final class BrokerMachine: Sendable {
     do {
       let output = LogOutput(descriptor: stage.traces ? 1 : -1, format: .text)
       if !stage.traces { output.level = .error }
+      let settings = try BrokerSettings(settings)
+      if !formatting.isEmpty, !state.withLock({ $0.isFormatted }) {
+        try StorageCommand.format(settings, ["-t", BrokerLayout.clusterID, "-g"] + formatting, disk: disk)
+        state.withLock { $0.isFormatted = true }
+      }
       let broker = try Broker(
-        settings: try BrokerSettings(settings), disk: disk, planted: planted, log: Log(host.name, to: output)
+        settings: settings, disk: disk, planted: planted, log: Log(host.name, to: output)
       ) { [weak self] reason in self?.ended(process, reason) }
       state.withLock { if $0.life?.process === process { $0.life?.broker = broker } }
       try broker.start { [weak self] in self?.stage.note("\(self?.host.name ?? "") is ready") }
@@ -182,6 +194,7 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
   package var freezes = 0
   package var cuts = 0
   package var regionLosses = 0
+  package var voterChanges = 0
   package var acknowledged = 0
   package var read = 0
   package var committed = 0
@@ -197,7 +210,8 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
   }
   private static var counters: [WritableKeyPath<Self, Int>] {
     [
-      \.lives, \.kills, \.powerLosses, \.stops, \.resignations, \.freezes, \.cuts, \.regionLosses, \.acknowledged,
+      \.lives, \.kills, \.powerLosses, \.stops, \.resignations, \.freezes, \.cuts, \.regionLosses, \.voterChanges,
+      \.acknowledged,
       \.read, \.committed,
       \.topicsCreated, \.topicsDeleted, \.reassigned, \.elected, \.retries,
     ]
@@ -205,7 +219,7 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
 
   package var description: String {
     "lives \(lives), kills \(kills), power losses \(powerLosses), stops \(stops), resignations \(resignations), "
-      + "freezes \(freezes), cuts \(cuts), Regions lost \(regionLosses), acknowledged \(acknowledged), read \(read), committed \(committed), "
+      + "freezes \(freezes), cuts \(cuts), Regions lost \(regionLosses), voters changed \(voterChanges), acknowledged \(acknowledged), read \(read), committed \(committed), "
       + "topics +\(topicsCreated) −\(topicsDeleted), reassigned \(reassigned), elections \(elected), retries \(retries)"
   }
 }

@@ -41,9 +41,9 @@ extension BrokerSimulation {
 
   /// Whether everything works, so that what is aimed at one thing alone hits it.
   func isCalm(_ model: Model) -> Bool {
-    let all = Set(machines.map(\.id))
+    let all = Set(brokers.map(\.id))
     let reader = model.clients[Self.consumer]
-    return machines.allSatisfy { model.alive[$0.id] == all } && !reader.led.isEmpty
+    return brokers.allSatisfy { model.alive[$0.id] == all } && !reader.led.isEmpty
       && reader.leaders.values.allSatisfy { $0.node >= 0 && $0.isWhole } && !model.promises.kept.isEmpty
       && model.clients[Self.committer].coordinator != nil && model.seen.acknowledged > 10
   }
@@ -92,7 +92,7 @@ extension BrokerSimulation {
 
   private func remake(_ model: inout Model) {
     guard let (key, leader) = aimAtOne(&model) else { return }
-    let others = machines.filter { $0 !== leader }
+    let others = brokers.filter { $0 !== leader }
     let away = others[stage.draw(others.count)]
     let partitions = model.clients[Self.consumer].leaders.keys.filter { $0.topic == key.topic }.count
     after(600) { away.die(.killed) }
@@ -119,7 +119,8 @@ extension BrokerSimulation {
   private func cutControllerOff() {
     guard let controller = machines.first(where: \.isActiveController) else { return }
     cutOff([controller], BrokerPlot.controllerCutOff.span * BrokerStage.Spans.millisecond)
-    after(Int64(1 + stage.draw(100))) { self.create(Self.plottedTopic, partitions: 1, at: controller.id) {} }
+    let asked = controller.isBroker ? controller.id : anyNode
+    after(Int64(1 + stage.draw(100))) { self.create(Self.plottedTopic, partitions: 1, at: asked) {} }
   }
 
   /// For longer than an attempt to connect lasts.
@@ -127,7 +128,7 @@ extension BrokerSimulation {
     let reader = model.clients[Self.consumer]
     for key in reader.led {
       guard let leader = machine(reader.leaders[key]?.node), !leader.isActiveController,
-        let follower = machines.first(where: { $0 !== leader && !$0.isActiveController })
+        let follower = brokers.first(where: { $0 !== leader && !$0.isActiveController })
       else { continue }
       model.target = key
       after(300) {

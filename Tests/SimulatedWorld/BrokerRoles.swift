@@ -6,7 +6,7 @@ import Vocabulary
 extension BrokerSimulation {
   private static let patience = TimeSpan.seconds(3)
 
-  var anyNode: Int32 { Int32(1 + stage.draw(machines.count)) }
+  var anyNode: Int32 { brokers[stage.draw(brokers.count)].id }
 
   /// The client does the next thing after a pause.
   func again(_ number: Int, after pause: Int64? = nil) {

@@ -35,9 +35,10 @@ package final class BrokerSimulation: Sendable {
       self.plot = plot
       layout =
         if planted == .fencesWhoIsAlone { .alone } else if let plot { plot.layout } else {
-          switch seed % 4 {
-          case 0: .alone
-          case 3: .regions
+          switch seed % 8 {
+          case 0, 4: .alone
+          case 3, 7: .regions
+          case 6: .voters
           default: .three
           }
         }
@@ -97,6 +98,10 @@ package final class BrokerSimulation: Sendable {
     /// Topics that were created and that nobody has asked to delete.
     var created: [UniqueID: String] = [:]
     var present: Set<UniqueID> = []
+    /// By the controller: whether it was said to vote from now on; and those of which nobody can say.
+    var voters: [Int32: Bool] = [:]
+    var doubtfulVoters: Set<Int32> = []
+    var checkedVoters = false
     var seen = BrokerSeen()
   }
 
@@ -104,6 +109,8 @@ package final class BrokerSimulation: Sendable {
   let stage: BrokerStage
   let network: BrokerNetwork
   let machines: [BrokerMachine]
+  /// Those that serve clients.
+  let brokers: [BrokerMachine]
   let clients: [BrokerClient]
   let clientHosts: [BrokerHost]
   /// A write counts once it is synced: then no loss of power is too much.
@@ -131,6 +138,7 @@ package final class BrokerSimulation: Sendable {
           diskSeed: stage.chance(), lives: lives))
     }
     self.machines = machines
+    brokers = machines.filter(\.isBroker)
     var clients: [BrokerClient] = []
     var hosts: [BrokerHost] = []
     let roles: [BrokerClientState.Role] = [.producer, .producer, .consumer, .committer, .administrator]
@@ -231,8 +239,8 @@ package final class BrokerSimulation: Sendable {
     post { model in
       guard self.stage.failure == nil else { return }
       var words: [String] = []
-      let all = Set(self.machines.map(\.id))
-      for machine in self.machines where model.alive[machine.id] != all {
+      let all = Set(self.brokers.map(\.id))
+      for machine in self.brokers where model.alive[machine.id] != all {
         let known = model.alive[machine.id].map { "\($0.sorted())" } ?? "nobody"
         words.append("node \(machine.id) takes \(known) for alive")
       }
@@ -251,6 +259,7 @@ package final class BrokerSimulation: Sendable {
         if let copy = self.unchecked(Self.consumer, model) {
           words.append("\(copy.key) could not be read on node \(copy.node)")
         }
+        if self.options.layout == .voters, !model.checkedVoters { words.append("nobody says who votes") }
         if !model.checkedOffsets { words.append("the group's offsets could not be read") }
       }
       self.stage.fail("not as before after \(self.options.recoversWithin) ms: \(words.joined(separator: "; "))")
@@ -266,16 +275,18 @@ package final class BrokerSimulation: Sendable {
     switch model.phase {
     case .troubled, .done: break
     case .healing:
-      let all = Set(machines.map(\.id))
+      let all = Set(brokers.map(\.id))
       let reader = model.clients[Self.consumer]
       let keys = Set(reader.led)
-      guard machines.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty, keys.isSubset(of: model.served),
+      guard brokers.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty, keys.isSubset(of: model.served),
         reader.leaders.values.allSatisfy({ $0.node >= 0 && $0.isWhole }), model.hasReadOffsets, keepsOffsets(model)
       else { return }
       stage.note("everything works again")
       model.phase = .checking
     case .checking:
-      guard model.checkedOffsets, unchecked(Self.consumer, model) == nil else { return }
+      guard model.checkedOffsets, unchecked(Self.consumer, model) == nil,
+        options.layout != .voters || model.checkedVoters
+      else { return }
       if let lost = model.created.keys.sorted().first(where: { !model.present.contains($0) }) {
         return stage.fail("the topic \(model.created[lost] ?? "") (\(lost)) was created, and is not there")
       }

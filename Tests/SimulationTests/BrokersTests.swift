@@ -21,9 +21,21 @@ import Testing
     #expect(seen.kills > 2 && seen.lives > 10 && seen.freezes + seen.cuts > 2 && seen.topicsCreated > 2, "\(seen)")
   }
 
-  /// `hack/simulate --twice` has two processes say it.
+  @Test func votersComeAndGo() {
+    var seen = BrokerSeen()
+    for seed: UInt64 in [30, 38, 46] {
+      var options = BrokerSimulation.Options(seed: seed)
+      options.troubledFor = BrokerSimulation.Options.shortTrouble
+      let outcome = BrokerSimulation.run(options)
+      #expect(outcome.failure == nil, "hack/simulate \(seed) --world brokers --short")
+      seen += outcome.seen
+    }
+    #expect(seen.voterChanges > 2, "\(seen)")
+  }
+
+  /// One of each layout. `hack/simulate --twice` has two processes say it.
   @Test func oneSeedIsOneHistory() {
-    for seed: UInt64 in 0..<4 {
+    for seed: UInt64 in [0, 1, 3, 38] {
       var options = BrokerSimulation.Options(seed: seed)
       options.troubledFor = BrokerSimulation.Options.shortTrouble
       let first = BrokerSimulation.run(options)
