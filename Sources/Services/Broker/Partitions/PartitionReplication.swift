@@ -185,7 +185,8 @@ extension Partition {
   func takeMinimum(_ now: Instant, _ state: inout State, _ after: inout PartitionAftermath) {
     let members = state.assigned?.state.members ?? []
     let voters = max(1, members.count { $0.kind == .sync })
-    let minimum = Minimum(replicas: min(state.minInSync, voters), regions: state.minRegions)
+    let regions = world.planted == .countsNoRegions ? 1 : state.minRegions
+    let minimum = Minimum(replicas: min(state.minInSync, voters), regions: regions)
     guard minimum != state.replica.settings.minimum else { return }
     var settings = state.replica.settings
     settings.minimum = minimum

@@ -35,6 +35,8 @@ struct ReplicaWorld: Sendable {
   /// Makes the checkpointed high watermark durable where it was cut off; under the partition's lock.
   var lowerCheckpoint: @Sendable (TopicPartition, Offset) throws(StorageError) -> Void = { _, _ in }
 
+  var planted: BrokerMistake?
+
   init(node: NodeID, brokerEpoch: BrokerEpoch) {
     self.node = node
     self.brokerEpoch = brokerEpoch

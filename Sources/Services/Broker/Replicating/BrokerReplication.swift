@@ -42,6 +42,7 @@ struct BrokerReplication: Sendable {
     var world = ReplicaWorld(node: node, brokerEpoch: epoch)
     world.timing = ReplicationSettings(settings)
     world.tellsFollowersOfHighWatermarks = !(settings.values["replica.selector.class"] ?? "").isEmpty
+    world.planted = planted
     world.propose = propose
     world.fetch = { fetchers.fetch($0) }
     world.stopFetching = { fetchers.stopFetching($0, $1) }

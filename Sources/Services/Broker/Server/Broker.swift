@@ -68,6 +68,8 @@ public final class Broker: Sendable {
   func enter(_ new: Phase) { phase.store(new.rawValue, ordering: .relaxed) }
 
   var partitions: PartitionTable { storage.table }
+  /// Whether it decides what the cluster agrees on, as far as it knows: a simulation aims at it.
+  package var isActiveController: Bool { controller?.isActive == true }
   /// What the cluster has agreed on, as far as this node has followed it.
   var image: MetadataImage { publisher.image }
   var connectionCount: Int { server.connectionCount }
