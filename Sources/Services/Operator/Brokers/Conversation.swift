@@ -70,6 +70,7 @@ final class Conversation: Sendable {
       settings.connectSpan = Limits.connectSpan
       settings.retrySpan = Limits.requestSpan
       settings.bootstrapRoundsMax = 1
+      settings.bootstrapSpan = Limits.requestSpan
       let client = ClusterClient(settings, loop: loop, pool: pool)
       state.client = client
       return client
