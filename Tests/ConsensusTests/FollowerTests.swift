@@ -187,6 +187,64 @@ import Vocabulary
       """)
   }
 
+  /// Chance is the same at each step here: the pause is less than half an election timeout of 1,000 ms.
+  @Test func aLeaderThatIsMissedTwiceIsAskedAboutBeforeItsTimeIsUp() {
+    var replica = follower()
+    replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: 1)
+    replica.say(.failed(RequestID(2)))
+    replica.say(.tick, after: 20)
+    replica.say(.failed(RequestID(3)))
+    replica.forget()
+    replica.say(.tick, after: 500)
+    replica.expect(
+      """
+      > tick
+      send #4 to 2: pre-vote for 1a by 2a epoch 3 log 5@1
+      send #5 to 3: pre-vote for 1a by 3a epoch 3 log 5@1
+      """)
+  }
+
+  @Test func aLeaderThatIsMissedOnceIsWaitedFor() {
+    var replica = follower()
+    for (answered, missed) in [(1, 2), (3, 4), (5, 6)] as [(UInt64, UInt64)] {
+      replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: answered)
+      replica.say(.failed(RequestID(missed)))
+      replica.say(.tick, after: 20)
+    }
+    replica.forget()
+    replica.say(.tick, after: 500)
+    replica.expect("> tick")
+  }
+
+  @Test func aFollowerThatHasMissedItsLeaderTwiceGivesOthersAPreVote() {
+    var replica = follower()
+    replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: 1)
+    replica.say(.failed(RequestID(2)))
+    replica.say(.tick, after: 20)
+    replica.forget()
+    replica.vote(.preVote, for: 3, epoch: 3, log: 5, 1)
+    replica.say(.failed(RequestID(3)))
+    replica.vote(.preVote, for: 3, epoch: 3, log: 5, 1)
+    #expect(replica.lines.filter { $0.contains("DENIED") || $0.contains("denied") }.count == 1, "\(replica.lines)")
+    #expect(replica.lines.last?.lowercased().contains("granted") == true, "\(replica.lines)")
+  }
+
+  /// The others are in touch with it: nothing is won by asking again at once.
+  @Test func afterARefusedPreVoteTheLeaderHasAllItsTimeAgain() {
+    var replica = follower()
+    replica.tell(.fetch(head(3, leader: 2), highWatermark: .zero, .nothing), to: 1)
+    replica.say(.failed(RequestID(2)))
+    replica.say(.tick, after: 20)
+    replica.say(.failed(RequestID(3)))
+    replica.say(.tick, after: 500)
+    replica.tell(.vote(head(3, leader: 2), .denied), to: 5)
+    replica.say(.failed(RequestID(4)))
+    replica.tell(.vote(head(3, leader: 2), .denied), to: 6)
+    replica.forget()
+    replica.say(.tick, after: 1_900)
+    #expect(!replica.lines.contains { $0.contains("pre-vote") }, "\(replica.lines)")
+  }
+
   @Test func anObserverAsksAroundAndNeverStands() {
     var settings = QuorumSettings()
     settings.bootstrap = [NodeID(2)]

@@ -6,7 +6,7 @@ extension Quorum {
     guard case .follower(var following) = role, following.snapshot == nil else { return }
     following.fetchDeadline = step.now + settings.fetchTimeout
     following.isOutOfTouch = false
-    following.hasFetched = true
+    following.contact = .fetched
     role = .follower(following)
     switch fetched {
     // A range is what is put into an answer; what comes out of one are batches.
@@ -57,6 +57,24 @@ extension Quorum {
     step.effects.append(.truncate(to: cut))
   }
 
+  // MARK: Silence
+
+  /// A process that is gone refuses connections at once: a follower that has missed its leader twice in a row does not
+  /// wait for the rest of its fetch timeout, and asks the others whether they have lost it too (KIP-996). Where they have
+  /// not, the leader stays, and the whole timeout counts again. Followers that lose it together do not ask together.
+  mutating func missed(_ entry: RequestTable.Entry, _ step: inout Step) {
+    guard isVoter, case .follower(var following) = role, entry.node == following.leader else { return }
+    switch (entry.kind, following.contact) {
+    case (.fetch, .fetched), (.fetchSnapshot, .fetched): following.contact = .missedOnce
+    case (.fetch, .missedOnce), (.fetchSnapshot, .missedOnce):
+      following.contact = .none
+      let pause = step.part(of: TimeSpan(nanoseconds: settings.electionTimeout.nanoseconds / 2))
+      following.fetchDeadline = min(following.fetchDeadline, step.now + pause)
+    default: return
+    }
+    role = .follower(following)
+  }
+
   // MARK: Snapshots
 
   private mutating func startDownload(of id: SnapshotID, _ step: inout Step) {
@@ -81,7 +99,7 @@ extension Quorum {
     }
     following.fetchDeadline = step.now + settings.fetchTimeout
     following.isOutOfTouch = false
-    following.hasFetched = true
+    following.contact = .fetched
     step.effects.append(.writeSnapshot(piece))
     download.position = piece.position + piece.count
     var missing = piece.size.value - download.position.value

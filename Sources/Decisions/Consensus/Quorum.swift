@@ -54,7 +54,9 @@ public struct Quorum: Sendable {
     case .tick: break
     case .request(let request, let token): receive(request, token, &step)
     case .answer(let answer, let id): receive(answer, to: id, &step)
-    case .failed(let id): requests.fail(id, retryAt: now + settings.retryBackoff)
+    case .failed(let id):
+      guard let entry = requests.fail(id, retryAt: now + settings.retryBackoff) else { break }
+      missed(entry, &step)
     case .propose(let epoch, let proposals): propose(proposals, in: epoch, &step)
     case .persisted(let end, let epoch):
       log.persisted(upTo: end, epoch: epoch)

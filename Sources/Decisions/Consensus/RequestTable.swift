@@ -25,9 +25,10 @@ struct RequestTable {
     return underWay.remove(at: at)
   }
 
-  mutating func fail(_ id: RequestID, retryAt: Instant) {
-    guard let entry = take(id) else { return }
+  mutating func fail(_ id: RequestID, retryAt: Instant) -> Entry? {
+    guard let entry = take(id) else { return nil }
     pause(entry.node, until: retryAt)
+    return entry
   }
 
   mutating func pause(_ node: NodeID, until: Instant) {

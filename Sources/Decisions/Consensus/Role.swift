@@ -42,12 +42,14 @@ struct Campaign {
 }
 
 struct Following {
+  /// What came of the last Fetches. A follower that is in touch with its leader, or was a moment ago, gives no pre-vote to
+  /// anybody else.
+  enum Contact { case none, fetched, missedOnce }
   let leader: NodeID
   var fetchDeadline: Instant
   /// An observer whose deadline has passed: it cannot stand for election, so that it asks everybody it knows.
   var isOutOfTouch = false
-  /// A follower that has heard from its leader gives no pre-vote to anybody else.
-  var hasFetched = false
+  var contact = Contact.none
   var nextUpdate: Instant
   var snapshot: Download?
 }

@@ -37,7 +37,7 @@ extension Quorum {
     case .preVote:
       switch role {
       case .leader: return false
-      case .follower(let following): return logIsGood && !following.hasFetched
+      case .follower(let following): return logIsGood && following.contact == .none
       case .unattached, .voted, .prospective, .candidate, .resigned: return logIsGood
       }
     case .vote:
@@ -100,7 +100,7 @@ extension Quorum {
     let error = accept(leader: request.leader, request.epoch, &step)
     if error == .none, case .follower(var following) = role, following.leader == request.leader {
       following.fetchDeadline = step.now + wait(among: request.successors)
-      following.hasFetched = false
+      following.contact = .none
       role = .follower(following)
     }
     step.effects.append(.answer(.endQuorumEpoch(head(error)), token))
