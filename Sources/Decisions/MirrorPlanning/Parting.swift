@@ -1,0 +1,89 @@
+public import Vocabulary
+
+// How a copy gets rid of what its source does not have: found, kept elsewhere, written into the metadata, and only then
+// cut off. Whatever ends in between begins again with the source's next answer, and finds the same.
+
+/// How far one partition is with it.
+public enum Parting: Hashable, Sendable {
+  case none
+  /// The source is asked where the logs part; what is to be cut off is written to a file.
+  case searching
+  /// It is kept. It is cut off once the metadata says so as well.
+  case saved(SetAside)
+  /// It has been cut off in this epoch of ours. Copying goes on in the next one: readers look anew where they are, before
+  /// there is anything else at these offsets.
+  case cut(in: LeaderEpoch)
+}
+
+/// Why what diverged was not set aside.
+public enum PartingProblem: Hashable, Sendable {
+  /// Something did not answer, or changed meanwhile: it is tried again.
+  case notNow(String)
+  /// The logs have the same epochs below where they part, and yet not the same batches.
+  case differs(at: Offset)
+  /// There is more of it than may be set aside.
+  case tooMuch(limit: Int64)
+}
+
+extension PartitionCopy {
+  /// The pause before it is tried again.
+  public static let partingPause = TimeSpan.seconds(1)
+
+  /// Begins with it where the copy stands still for that reason, and it was not begun yet.
+  public mutating func beginParting(at now: Instant) -> Bool {
+    guard case .none = parting, now >= partingNotBefore else { return false }
+    switch phase {
+    case .halted(.diverged), .halted(.shorter):
+      parting = .searching
+      return true
+    case .halted, .copying, .resting, .stopped: return false
+    }
+  }
+
+  /// There is nothing to cut off after all.
+  public mutating func partingWasNeedless() {
+    guard case .searching = parting else { return }
+    parting = .none
+    resumeCopying()
+  }
+
+  public mutating func partingFailed(_ problem: PartingProblem, at now: Instant) {
+    guard case .searching = parting else { return }
+    parting = .none
+    switch problem {
+    case .notNow: partingNotBefore = now + Self.partingPause
+    case .differs(let offset): halt(.differs(at: offset))
+    case .tooMuch(let limit): halt(.tooMuch(limit: limit))
+    }
+  }
+
+  public mutating func saved(_ what: SetAside) {
+    guard case .searching = parting else { return }
+    parting = .saved(what)
+  }
+
+  /// What is to be cut off now.
+  /// - Parameter recorded: what the metadata says was set aside of the partition.
+  public func mayCut(_ recorded: [SetAside]) -> SetAside? {
+    guard case .saved(let what) = parting, recorded.contains(what) else { return nil }
+    return what
+  }
+
+  /// - Parameter isDone: false when the log has changed since; then it is looked for anew.
+  public mutating func cutOff(_ isDone: Bool, in epoch: LeaderEpoch) {
+    guard case .saved = parting else { return }
+    parting = isDone ? .cut(in: epoch) : .none
+  }
+
+  /// This broker leads in another epoch.
+  public mutating func epochBegan(_ epoch: LeaderEpoch) {
+    switch parting {
+    case .none: break
+    case .searching, .saved: parting = .none
+    case .cut(let old) where epoch > old:
+      parting = .none
+      resumeCopying()
+    case .cut: break
+    }
+  }
+}
