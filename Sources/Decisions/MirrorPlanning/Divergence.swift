@@ -18,15 +18,20 @@ public struct DivergenceSearch: Hashable, Sendable {
   private let runs: [EpochRun]
   private let start: Offset
   private let end: Offset
+  private let emptyAt: Offset?
   /// The epoch that is asked about.
   public private(set) var asked: LeaderEpoch
 
-  /// - Parameter runs: the epochs of our own log, in order. Nil where it has none, or no records.
-  public init?(_ runs: [EpochRun], from start: Offset, upTo end: Offset) {
+  /// Nil where our own log has no records.
+  /// - Parameters:
+  ///   - runs: the epochs of our own log, in order.
+  ///   - emptyAt: where the source ends, if that is known: all of it, if it has no epochs.
+  public init?(_ runs: [EpochRun], from start: Offset, upTo end: Offset, emptyAt: Offset? = nil) {
     guard end > start, let last = runs.last(where: { $0.start < end }) else { return nil }
     self.runs = runs.filter { $0.start < end }
     self.start = start
     self.end = end
+    self.emptyAt = emptyAt
     asked = last.epoch
   }
 
@@ -34,7 +39,10 @@ public struct DivergenceSearch: Hashable, Sendable {
   ///   - epoch: the largest of the source's that is not above the one that was asked about; `.none` where it has none.
   ///   - there: where that one ends at the source.
   public mutating func answered(_ epoch: LeaderEpoch, upTo there: Offset) -> Step {
-    guard epoch != .none else { return .parts(at: start) }
+    guard epoch != .none else {
+      let common = max(start, emptyAt ?? start)
+      return common < end ? .parts(at: common) : .same
+    }
     guard epoch <= asked, there >= .zero else { return .unclear }
     // All that is here was written in epochs that the source does not have.
     guard let place = runs.lastIndex(where: { $0.epoch <= epoch }) else { return .parts(at: start) }

@@ -40,6 +40,12 @@ extension PartitionCopy {
     }
   }
 
+  /// Where the source was found to end before the copy.
+  public var sourceEnd: Offset? {
+    if case .halted(.shorter(let end)) = phase { return end }
+    return nil
+  }
+
   /// There is nothing to cut off after all.
   public mutating func partingWasNeedless() {
     guard case .searching = parting else { return }

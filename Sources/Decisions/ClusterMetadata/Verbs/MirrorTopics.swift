@@ -71,12 +71,15 @@ extension MetadataImage {
     let now = configs(of: mirror)
     if key == "state", value == "failback" {
       guard now["promoted"] != nil || now["state"] != "failover" && now["state"] != "switchover" else {
-        throw Refusal(.invalidRequest, "The mirror is about to take its topics over: there is nothing to go back to yet.")
+        throw Refusal(
+          .invalidRequest, "The mirror is about to take its topics over: there is nothing to go back to yet.")
       }
       return
     }
     if key == "state", now["state"] != value, now["state"] == "failover" || now["promoted"] != nil {
-      throw Refusal(.invalidRequest, "The mirror has failed over: its topics are this cluster's own by now; mirrors failback is the way back.")
+      throw Refusal(
+        .invalidRequest,
+        "The mirror has failed over: its topics are this cluster's own by now; mirrors failback is the way back.")
     }
     if key == "state", value == "switchover", now["state"] == "failback" {
       throw Refusal(.invalidRequest, "The fail-back is not done: what is not copied yet cannot be taken over.")

@@ -111,7 +111,8 @@ final class MirrorConductor: Sendable {
   // MARK: Following the source
 
   private func follow(
-    _ order: MirrorOrder, _ link: MirrorLink, _ view: SourceCluster.View, _ image: MetadataImage, _ survey: MirrorSurvey?
+    _ order: MirrorOrder, _ link: MirrorLink, _ view: SourceCluster.View, _ image: MetadataImage,
+    _ survey: MirrorSurvey?
   ) {
     if view.clusterID == broker.clusterID {
       note(["": "the source is this very cluster"])
@@ -255,7 +256,11 @@ final class MirrorConductor: Sendable {
     case .done:
       note(problems)
       let name = name
-      broker.change { $0.add($0.image.endFailBack(name)) } then: { _ in self.rest() }
+      broker.change {
+        $0.add($0.image.endFailBack(name))
+      } then: { _ in
+        self.rest()
+      }
       broker.log.info("a mirror failed back", ["mirror": name, "topics": "\(topics.count)"])
     case .nothingToDo where since != nil:
       problems[""] = "the source has no topic that has taken over from one of this cluster"

@@ -45,13 +45,14 @@ final class MirrorLane: Sendable {
   }
 
   /// What the metadata says now: a higher epoch of ours, or another policy, may mend what halted the copying.
-  func follow(runs: Bool, policy: GapPolicy, epoch: LeaderEpoch, source: Presence) {
+  func follow(_ order: MirrorOrder, epoch: LeaderEpoch, source: Presence) {
+    let policy = order.policy
     let isNews = state.withLock { state -> Bool in
       if epoch != state.ownEpoch {
         state.ownEpoch = epoch
         state.copy.epochBegan(epoch)
       }
-      guard runs else {
+      guard order.runs else {
         state.copy.stop()
         return false
       }
@@ -61,8 +62,8 @@ final class MirrorLane: Sendable {
       case .halted(.gap): isMended = policy != state.policy
       case .halted(.epochTooHigh(let needed)): isMended = epoch >= needed
       case .halted(.gone): isMended = source == .there
-      case .halted(.diverged), .halted(.shorter), .halted(.differs), .halted(.tooMuch), .copying, .resting:
-        isMended = false
+      case .halted(.tooMuch(let limit)): isMended = order.setAsideMax != limit
+      case .halted(.diverged), .halted(.shorter), .halted(.differs), .copying, .resting: isMended = false
       }
       state.policy = policy
       if isMended { state.copy.resume() }
@@ -151,7 +152,9 @@ final class MirrorLane: Sendable {
         return nil
       }
       state.parted = position
-      return (position, DivergenceSearch(partition.epochRuns, from: position.start, upTo: position.end))
+      let search = DivergenceSearch(
+        partition.epochRuns, from: position.start, upTo: position.end, emptyAt: state.copy.sourceEnd)
+      return (position, search)
     }
   }
 

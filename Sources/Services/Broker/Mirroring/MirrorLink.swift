@@ -106,7 +106,7 @@ final class MirrorLink: Sendable {
     let isRight = view != nil && view?.clusterID == order.sourceID
     for (name, lane) in lanes {
       lane.follow(
-        runs: order.runs, policy: order.policy, epoch: lane.partition.leaderEpoch,
+        order, epoch: lane.partition.leaderEpoch,
         source: isRight ? presence(of: name, lane, view) : .unknown)
     }
     guard order.runs else { return }
@@ -130,7 +130,8 @@ final class MirrorLink: Sendable {
       }
       guard mayBegin else { return }
       let end: @Sendable () -> Void = { self.state.withLock { $0.partings -= 1 } }
-      guard let peer = source.peer(of: node, for: .questions), let (position, search) = target.lane.beginParting() else {
+      guard let peer = source.peer(of: node, for: .questions), let (position, search) = target.lane.beginParting()
+      else {
         end()
         continue
       }
