@@ -69,17 +69,16 @@ def test_a_round_trip_brings_the_topics_home_and_copies_only_what_is_lacking(pai
         write(old, "trip", ["no"], 0)
     for partition in (0, 1):
         await_copy(new, old, "trip", partition)
-        assert read(old, "trip", partition) == read(new, "trip", partition)
         assert segments(old, "trip", partition) == segments(new, "trip", partition)
     copied = [p["copiedBytes"] for p in status(old, "home")["partitions"]]
     delta = len(segments(new, "trip", 0)) - shared
     assert copied[0] == delta and 0 < delta < shared / 10, (copied, delta, shared)
 
     def bring_home(target, source, name, value):
-        before = read(source, "trip", 0)
+        before = segments(source, "trip", 0)
         told = json.loads(tool("mirrors", "switchover", name, "-o", "json", "--bootstrap-server", target.bootstrap))
-        assert read(target, "trip", 0) == before
-        write(target, "trip", [value], 0, **{"enable.idempotence": True})
+        assert segments(target, "trip", 0) == before
+        write(target, "trip", [value], 0)
         return told["generation"]
 
     assert bring_home(old, new, "home", "at home") == 3
@@ -93,8 +92,10 @@ def test_a_round_trip_brings_the_topics_home_and_copies_only_what_is_lacking(pai
     assert bring_home(new, old, "eu", "away") == 4
     assert failback(old, name="home")["generation"] == 4
     await_copy(new, old, "trip", 0)
-    assert read(old, "trip", 0) == read(new, "trip", 0)
-    assert [r[2] for r in read(old, "trip", 0)][-2:] == [b"at home", b"away"]
+    assert segments(old, "trip", 0) == segments(new, "trip", 0)
+    # Every acknowledged record that was not reported as set aside, at the offset that it was acknowledged with.
+    expected = [f"shared-0-{i}" * 50 for i in range(400)] + [f"new-{i}" for i in range(25)] + ["at home", "away"]
+    assert [(r[0], r[2].decode()) for r in read(old, "trip", 0)] == list(enumerate(expected))
 
 
 def test_a_failback_goes_on_after_crashes(pair):
@@ -144,3 +145,34 @@ def test_nothing_is_given_up_that_nobody_has_taken_over(pair):
     write(old, "kept", ["still mine"])
     tool("mirrors", "resume", "home", "--bootstrap-server", old.bootstrap)
     await_copy(old, new, "kept")
+
+
+def test_every_replica_of_an_old_owner_goes_back(private, cluster):
+    """Three nodes of the old owner hold what nobody else has: each cuts it off, also when leaders die meanwhile."""
+    new = private()
+    old = cluster(overrides={"default.replication.factor": "3", "min.insync.replicas": "2"})
+    make_topic(old, "wide", 3)
+    for partition in range(3):
+        write(old, "wide", [f"{i}" for i in range(100)], partition)
+    mirror(old, new, "--topics", "wide")
+    for partition in range(3):
+        until(lambda p=partition: ends(new, "wide", p) == (0, 100), "it is copied", every=0.1)
+    tool("mirrors", "failover", "eu", "--bootstrap-server", new.bootstrap)
+    for partition in range(3):
+        write(old, "wide", [f"lost-{i}" * 9 for i in range(20)], partition, acks="all")
+        write(new, "wide", [f"mine-{i}" for i in range(7)], partition)
+    tool(
+        "configs", "set", "mirror", "home", f"bootstrap.servers={new.bootstrap}", "topics=wide", "state=failback",
+        "--bootstrap-server", old.bootstrap,
+    )
+    old.nodes[0].crash()
+    until(lambda: status(old, "home")["state"] == "running", "it is done", within=60, every=0.2)
+    for partition in range(3):
+        until(lambda p=partition: ends(old, "wide", p) == (0, 107), "it is copied", every=0.1)
+        there = segments(new, "wide", partition)
+        for node in old.nodes:
+            until(lambda n=node, p=partition: segments(n, "wide", p) == there, "every replica has the same", every=0.1)
+    report = status(old, "home")["setAside"]
+    assert {(a["partition"], a["from"], a["to"], a["records"]) for a in report} == {
+        (f"wide-{partition}", 100, 120, 20) for partition in range(3)
+    }
