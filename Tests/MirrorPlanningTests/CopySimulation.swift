@@ -160,13 +160,13 @@ struct CopySimulation {
           runs(held.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }), from: Offset(copyStart),
           upTo: Offset(copyEnd),
           emptyAt: copy.sourceEnd)
-      else { return copy.partingWasNeedless() }
+      else { return copy.partingWasNeedless(at: now) }
       var asked = search.asked
       while true {
         let found = lastOffset(ofEpochUpTo: asked.value)
         switch search.answered(LeaderEpoch(found?.epoch ?? -1), upTo: Offset(found?.end ?? -1)) {
         case .ask(let next): asked = next
-        case .same: return copy.partingWasNeedless()
+        case .same: return copy.partingWasNeedless(at: now)
         case .unclear: return copy.partingFailed(.notNow("unclear"), at: now)
         case .parts(let point):
           let what = SetAside(
@@ -178,7 +178,9 @@ struct CopySimulation {
       }
     case .searching: copy.partingFailed(.notNow("it never ended"), at: now)
     case .saved(let what):
-      guard random.below(3) > 0, copy.mayCut([what]) != nil else { return }
+      let recorded = random.below(3) > 0 ? [what] : []
+      guard copy.mayCut(recorded) != nil else { return }
+      if recorded.isEmpty { complaints.append("\(what.text) was cut off before anybody could know of it") }
       setAside.append((what.range.lowerBound, what.range.compactMap { held[$0] }))
       for offset in what.range { held[offset] = nil }
       copyEnd = what.range.lowerBound

@@ -42,7 +42,8 @@ import Vocabulary
 
   @Test(arguments: PlantedBug.allCases) func aPlantedMistakeIsFound(mistake: PlantedBug) {
     let isFound = Self.seeds.contains { seed in
-      var world = CopySimulation(seed: seed, policy: .accept, planted: mistake)
+      var world = CopySimulation(
+        seed: seed, policy: .accept, setsAside: mistake == .cutsBeforeItIsWrittenDown, planted: mistake)
       world.run(steps: Self.steps)
       return !world.complaints.isEmpty
     }

@@ -188,8 +188,10 @@ import Vocabulary
     begins(&copy, at: now)
     copy.partingFailed(.notNow("no answer"), at: now)
     begins(&copy, false, at: now)
+    let status = PartitionStatus(copy, start: .zero, end: Offset(100), mark: Offset(100), now: now)
+    #expect(status.state == .halted && status.reason?.contains("could not be set aside yet: no answer") == true)
     begins(&copy, at: now + PartitionCopy.partingPause)
-    copy.partingWasNeedless()
+    copy.partingWasNeedless(at: now)
     #expect(copy.wants(at: now))
   }
 

@@ -130,6 +130,8 @@ public struct PartitionCopy: Sendable {
   public private(set) var accepted: [Range<Int64>] = []
   /// What is being done about that which the source does not have.
   public internal(set) var parting = Parting.none
+  /// Why it was not set aside yet.
+  var partingTrouble: String?
   var partingNotBefore = Instant(nanoseconds: .min)
   private var failures = 0
 
@@ -266,4 +268,5 @@ package enum PlantedBug: CaseIterable, Sendable {
   case skipsDivergence
   case copiesBeyondTheMark
   case followsTheName
+  case cutsBeforeItIsWrittenDown
 }

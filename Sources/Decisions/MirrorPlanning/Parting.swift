@@ -46,18 +46,24 @@ extension PartitionCopy {
     return nil
   }
 
-  /// There is nothing to cut off after all.
-  public mutating func partingWasNeedless() {
+  /// There is nothing to cut off after all. If the source's next answer says otherwise, there is a pause before it is asked
+  /// again.
+  public mutating func partingWasNeedless(at now: Instant) {
     guard case .searching = parting else { return }
     parting = .none
+    partingTrouble = nil
+    partingNotBefore = now + Self.partingPause
     resumeCopying()
   }
 
   public mutating func partingFailed(_ problem: PartingProblem, at now: Instant) {
     guard case .searching = parting else { return }
     parting = .none
+    partingTrouble = nil
     switch problem {
-    case .notNow: partingNotBefore = now + Self.partingPause
+    case .notNow(let reason):
+      partingNotBefore = now + Self.partingPause
+      partingTrouble = reason
     case .differs(let offset): halt(.differs(at: offset))
     case .tooMuch(let limit): halt(.tooMuch(limit: limit))
     }
@@ -65,13 +71,16 @@ extension PartitionCopy {
 
   public mutating func saved(_ what: SetAside) {
     guard case .searching = parting else { return }
+    partingTrouble = nil
     parting = .saved(what)
   }
 
   /// What is to be cut off now.
   /// - Parameter recorded: what the metadata says was set aside of the partition.
   public func mayCut(_ recorded: [SetAside]) -> SetAside? {
-    guard case .saved(let what) = parting, recorded.contains(what) else { return nil }
+    guard case .saved(let what) = parting, recorded.contains(what) || planted == .cutsBeforeItIsWrittenDown else {
+      return nil
+    }
     return what
   }
 

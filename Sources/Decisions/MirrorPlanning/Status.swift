@@ -46,7 +46,7 @@ public struct PartitionStatus: Hashable, Sendable {
       reason = "the source did not answer with records"
     case .halted(let halt):
       state = .halted
-      reason = halt.description
+      reason = halt.description + (copy.partingTrouble.map { "; it could not be set aside yet: \($0)" } ?? "")
     case .stopped: state = .stopped
     }
     switch copy.parting {

@@ -158,7 +158,10 @@ final class MirrorLane: Sendable {
     }
   }
 
-  func partingWasNeedless() { state.withLock { $0.copy.partingWasNeedless() } }
+  func partingWasNeedless() {
+    let now = monotonicNow()
+    state.withLock { $0.copy.partingWasNeedless(at: now) }
+  }
 
   func partingFailed(_ problem: PartingProblem) {
     let now = monotonicNow()
