@@ -165,7 +165,8 @@ import Vocabulary
 
   private func giveUp(_ cluster: SmallCluster) -> Decision<Result<Void, Refusal>> {
     cluster.image.giveUp(
-      name, to: "eu", path: ["source"], generation: 4, above: [LeaderEpoch(70_000), LeaderEpoch(70_001)])
+      name, to: "eu", path: ["source"], generation: 4, above: [LeaderEpoch(70_000), LeaderEpoch(70_001)],
+      shared: [1: Offset(30)])
   }
 
   @Test func aTopicThatIsGivenUpIsWrittenByTheMirrorAndInLaterEpochs() throws {
@@ -175,13 +176,17 @@ import Vocabulary
     cluster.apply(decision.records)
     let configs = cluster.image.configs(of: .topic("orders"))
     #expect(configs["mirror.link"] == "eu" && configs["mirror.path"] == "source" && configs["mirror.fence"] == nil)
-    #expect(cluster.image.configs(of: mirror)["generation"] == "4")
+    let kept = cluster.image.configs(of: mirror)
+    #expect(kept["generation"] == "4")
+    #expect(kept["shared.orders-1"] == "end=30,epoch=0" && kept["shared.orders-0"] == nil)
     let headroom = MetadataImage.mirrorEpochHeadroom
     let after = try #require(cluster.image.topics[id]).partitions
     #expect(after.map(\.leaderEpoch.value) == [70_000 + headroom, 70_001 + headroom])
     #expect(after.allSatisfy { $0.leader != .none })
     // Once is enough.
     #expect(throws: Refusal.self) { try giveUp(cluster).answer.get() }
+    cluster.apply(cluster.image.endFailBack("eu"))
+    #expect(cluster.image.configs(of: mirror)["shared.orders-1"] == nil)
   }
 
   @Test func anEpochHereThatIsLaterThanThoseThereRisesAllTheSame() throws {

@@ -173,11 +173,11 @@ struct CopySimulation {
             point.value..<copyEnd, records: copyEnd - point.value, bytes: 1, epoch: position.lastEpoch,
             broker: NodeID(1), path: "/kept")
           check(cut: point.value)
-          return copy.saved(what)
+          return copy.saved(what, cutTo: point)
         }
       }
     case .searching: copy.partingFailed(.notNow("it never ended"), at: now)
-    case .saved(let what):
+    case .saved(let what, _):
       let recorded = random.below(3) > 0 ? [what] : []
       guard copy.mayCut(recorded) != nil else { return }
       if recorded.isEmpty { complaints.append("\(what.text) was cut off before anybody could know of it") }

@@ -48,6 +48,28 @@ import Vocabulary
     #expect(one.answered(.none, upTo: .none) == .parts(at: Offset(60)))
   }
 
+  /// Retention may have removed there what epochs would tell it by.
+  @Test func whatIsKnownNotToBeSharedIsCutOffWhateverEpochsSay() throws {
+    var one = try #require(
+      DivergenceSearch(runs([(3, 0)]), from: .zero, upTo: Offset(400), limit: Offset(300)))
+    #expect(one.answered(LeaderEpoch(3), upTo: Offset(350)) == .parts(at: Offset(300)))
+    #expect(one.answered(LeaderEpoch(3), upTo: Offset(900)) == .parts(at: Offset(300)))
+    #expect(one.answered(LeaderEpoch(3), upTo: Offset(200)) == .parts(at: Offset(200)))
+  }
+
+  @Test func whatWasCopiedSinceIsNotTakenForWhatOnlyTheOldOwnerHas() throws {
+    let shared = try #require(SharedEnd(text: "end=300,epoch=4"))
+    func exceeds(_ end: Int64, _ epoch: Int32) -> Bool {
+      shared.isExceeded(
+        by: CopyPosition(
+          start: .zero, end: Offset(end), lastEpoch: LeaderEpoch(epoch), ownEpoch: LeaderEpoch(200_000)))
+    }
+    #expect(exceeds(301, 4) && exceeds(400, 3))
+    #expect(!exceeds(300, 4))
+    #expect(!exceeds(400, 65_540))
+    #expect(SharedEnd(text: "end=3") == nil)
+  }
+
   @Test func anAnswerThatMakesNoSenseCutsNothingOff() throws {
     var one = try search([(3, 0)], upTo: 300)
     #expect(one.answered(LeaderEpoch(4), upTo: Offset(10)) == .unclear)
@@ -130,15 +152,15 @@ import Vocabulary
     #expect(copy.mayCut([what]) == nil)
     begins(&copy, at: now)
     #expect(copy.mayCut([what]) == nil)
-    copy.saved(what)
+    copy.saved(what, cutTo: Offset(80))
     #expect(copy.mayCut([]) == nil)
-    #expect(copy.mayCut([what]) == what)
+    #expect(copy.mayCut([what])?.what == what && copy.mayCut([what])?.cutTo == Offset(80))
   }
 
   @Test func copyingGoesOnInTheNextEpochOnly() {
     var copy = diverged()
     begins(&copy, at: now)
-    copy.saved(what)
+    copy.saved(what, cutTo: Offset(80))
     copy.cutOff(true, in: own)
     copy.resume()
     copy.epochBegan(own)
@@ -153,7 +175,7 @@ import Vocabulary
     var copy = diverged()
     begins(&copy, at: now)
     begins(&copy, false, at: now)
-    copy.saved(what)
+    copy.saved(what, cutTo: Offset(80))
     copy.epochBegan(LeaderEpoch(own.value + 1))
     #expect(copy.mayCut([what]) == nil)
     begins(&copy, at: now)
@@ -162,7 +184,7 @@ import Vocabulary
   @Test func aLogThatChangedMeanwhileIsNotCut() {
     var copy = diverged()
     begins(&copy, at: now)
-    copy.saved(what)
+    copy.saved(what, cutTo: Offset(80))
     copy.cutOff(false, in: own)
     #expect(copy.parting == .none && copy.phase == .halted(.diverged(from: Offset(80))))
   }
@@ -195,6 +217,20 @@ import Vocabulary
     #expect(copy.wants(at: now))
   }
 
+  @Test func nothingIsCopiedBehindWhatOnlyTheOldOwnerHas() {
+    var copy = PartitionCopy()
+    copy.holds(beyond: SharedEnd(Offset(80), epoch: LeaderEpoch(4)))
+    #expect(!copy.wants(at: .never))
+    begins(&copy, at: now)
+    // Being set aside already, it is not held up again.
+    copy.holds(beyond: SharedEnd(Offset(80), epoch: LeaderEpoch(4)))
+    #expect(copy.parting == .searching)
+    var paused = PartitionCopy()
+    paused.stop()
+    paused.holds(beyond: SharedEnd(Offset(80), epoch: LeaderEpoch(4)))
+    #expect(paused.phase == .stopped)
+  }
+
   @Test func aCopyThatOnlyWaitsHasNothingToSetAside() {
     var copy = PartitionCopy()
     begins(&copy, false, at: now)
@@ -203,7 +239,7 @@ import Vocabulary
   @Test func aStatusWithWhatIsBeingSetAsideIsReadBack() {
     var copy = diverged()
     begins(&copy, at: now)
-    copy.saved(what)
+    copy.saved(what, cutTo: Offset(80))
     var status = PartitionStatus(copy, start: .zero, end: Offset(100), mark: Offset(100), now: now)
     status.copied = 77
     #expect(status.saved == what)

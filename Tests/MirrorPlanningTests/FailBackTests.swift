@@ -10,7 +10,10 @@ import Vocabulary
   private func source(
     generation: Int32 = 2, partitions: Int = 2, path: [String] = ["A"], link: String? = nil
   ) -> SourceTopic {
-    var configs = ["mirror.report": "generation=\(generation);0:unknown", "mirror.path": path.joined(separator: ",")]
+    var configs = [
+      "mirror.report": "generation=\(generation);0:unknown;1:end=30,source.end=35,age.ms=4",
+      "mirror.path": path.joined(separator: ","),
+    ]
     configs["mirror.link"] = link
     return SourceTopic(name: name, id: id, partitions: partitions, path: MirrorPath(path), configs: configs)
   }
@@ -26,7 +29,7 @@ import Vocabulary
   }
 
   @Test func aTopicIsGivenUpToWhoHasTakenItOver() {
-    #expect(plan(source(), own()) == [.giveUp(path: MirrorPath(["B"]), generation: 2)])
+    #expect(plan(source(), own()) == [.giveUp(path: MirrorPath(["B"]), generation: 2, shared: [1: Offset(30)])])
   }
 
   @Test func nothingIsGivenUpUnlessAFailBackWasAskedFor() {
@@ -36,7 +39,8 @@ import Vocabulary
   @Test func aGenerationHasOneWriter() {
     #expect(plan(source(generation: 2), own(2)) == [.leave(.isNotLater(own: 2, source: 2))])
     #expect(plan(source(generation: 2), own(3)) == [.leave(.isNotLater(own: 3, source: 2))])
-    #expect(plan(source(generation: 3), own(2)) == [.giveUp(path: MirrorPath(["B"]), generation: 3)])
+    #expect(
+      plan(source(generation: 3), own(2)) == [.giveUp(path: MirrorPath(["B"]), generation: 3, shared: [1: Offset(30)])])
   }
 
   @Test func whoOnlyCopiesATopicIsNotItsOwner() {

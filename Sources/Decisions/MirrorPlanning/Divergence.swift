@@ -19,6 +19,7 @@ public struct DivergenceSearch: Hashable, Sendable {
   private let start: Offset
   private let end: Offset
   private let emptyAt: Offset?
+  private let limit: Offset
   /// The epoch that is asked about.
   public private(set) var asked: LeaderEpoch
 
@@ -26,12 +27,16 @@ public struct DivergenceSearch: Hashable, Sendable {
   /// - Parameters:
   ///   - runs: the epochs of our own log, in order.
   ///   - emptyAt: where the source ends, if that is known: all of it, if it has no epochs.
-  public init?(_ runs: [EpochRun], from start: Offset, upTo end: Offset, emptyAt: Offset? = nil) {
+  ///   - limit: what comes from here on is known not to be shared, whatever the epochs say that are left at the source.
+  public init?(
+    _ runs: [EpochRun], from start: Offset, upTo end: Offset, emptyAt: Offset? = nil, limit: Offset? = nil
+  ) {
     guard end > start, let last = runs.last(where: { $0.start < end }) else { return nil }
     self.runs = runs.filter { $0.start < end }
     self.start = start
     self.end = end
     self.emptyAt = emptyAt
+    self.limit = min(end, max(start, limit ?? end))
     asked = last.epoch
   }
 
@@ -40,8 +45,7 @@ public struct DivergenceSearch: Hashable, Sendable {
   ///   - there: where that one ends at the source.
   public mutating func answered(_ epoch: LeaderEpoch, upTo there: Offset) -> Step {
     guard epoch != .none else {
-      let common = max(start, emptyAt ?? start)
-      return common < end ? .parts(at: common) : .same
+      return part(at: emptyAt ?? start)
     }
     guard epoch <= asked, there >= .zero else { return .unclear }
     // All that is here was written in epochs that the source does not have.
@@ -52,8 +56,40 @@ public struct DivergenceSearch: Hashable, Sendable {
       return .ask(asked)
     }
     let here = place + 1 < runs.count ? runs[place + 1].start : end
-    let common = max(start, min(here, there))
+    return part(at: min(here, there))
+  }
+
+  private func part(at offset: Offset) -> Step {
+    let common = max(start, min(offset, limit))
     return common < end ? .parts(at: common) : .same
+  }
+}
+
+/// Up to where the log of an old owner is the same as that of the cluster that has taken over, as the new owner's report
+/// says it: what comes after was written by each alone. Retention may have removed there what epochs would tell it by.
+public struct SharedEnd: Hashable, Sendable {
+  public let end: Offset
+  /// The last epoch in which the old owner may have written; the new one's are above.
+  public let epoch: LeaderEpoch
+  public init(_ end: Offset, epoch: LeaderEpoch) {
+    self.end = end
+    self.epoch = epoch
+  }
+
+  /// `end=300,epoch=4`
+  public init?(text: String) {
+    var values: [Substring: Int64] = [:]
+    for pair in text.split(separator: ",") {
+      let halves = pair.split(separator: "=", maxSplits: 1)
+      if halves.count == 2, let number = Int64(halves[1]) { values[halves[0]] = number }
+    }
+    guard let end = values["end"], let epoch = values["epoch"].flatMap({ Int32(exactly: $0) }) else { return nil }
+    self.init(Offset(end), epoch: LeaderEpoch(epoch))
+  }
+
+  /// Whether there is something in our log that is not shared, and was not copied since either.
+  public func isExceeded(by position: CopyPosition) -> Bool {
+    position.end > end && position.lastEpoch <= epoch && position.end > position.start
   }
 }
 

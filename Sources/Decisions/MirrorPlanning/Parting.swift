@@ -8,8 +8,9 @@ public enum Parting: Hashable, Sendable {
   case none
   /// The source is asked where the logs part; what is to be cut off is written to a file.
   case searching
-  /// It is kept. It is cut off once the metadata says so as well.
-  case saved(SetAside)
+  /// It is kept. It is cut off once the metadata says so as well: down to an offset that is below what was kept where
+  /// nothing is shared and the source begins before.
+  case saved(SetAside, cutTo: Offset)
   /// It has been cut off in this epoch of ours. Copying goes on in the next one: readers look anew where they are, before
   /// there is anything else at these offsets.
   case cut(in: LeaderEpoch)
@@ -37,6 +38,15 @@ extension PartitionCopy {
       parting = .searching
       return true
     case .halted, .copying, .resting, .stopped: return false
+    }
+  }
+
+  /// What is here beyond `shared` was written by each side alone: nothing is copied before it is cut off.
+  public mutating func holds(beyond shared: SharedEnd) {
+    guard case .none = parting else { return }
+    switch phase {
+    case .copying, .resting, .halted(.gap), .halted(.epochTooHigh): halt(.diverged(from: shared.end))
+    case .halted, .stopped: break
     }
   }
 
@@ -69,19 +79,19 @@ extension PartitionCopy {
     }
   }
 
-  public mutating func saved(_ what: SetAside) {
+  public mutating func saved(_ what: SetAside, cutTo offset: Offset) {
     guard case .searching = parting else { return }
     partingTrouble = nil
-    parting = .saved(what)
+    parting = .saved(what, cutTo: offset)
   }
 
   /// What is to be cut off now.
   /// - Parameter recorded: what the metadata says was set aside of the partition.
-  public func mayCut(_ recorded: [SetAside]) -> SetAside? {
-    guard case .saved(let what) = parting, recorded.contains(what) || planted == .cutsBeforeItIsWrittenDown else {
-      return nil
-    }
-    return what
+  public func mayCut(_ recorded: [SetAside]) -> (what: SetAside, cutTo: Offset)? {
+    guard case .saved(let what, let offset) = parting,
+      recorded.contains(what) || planted == .cutsBeforeItIsWrittenDown
+    else { return nil }
+    return (what, offset)
   }
 
   /// - Parameter isDone: false when the log has changed since; then it is looked for anew.

@@ -52,7 +52,7 @@ public struct PartitionStatus: Hashable, Sendable {
     switch copy.parting {
     case .none: break
     case .searching: (state, reason) = (.waiting, "what the source does not have is being set aside")
-    case .saved(let what): (state, reason, saved) = (.waiting, "what was set aside is being written down", what)
+    case .saved(let what, _): (state, reason, saved) = (.waiting, "what was set aside is being written down", what)
     case .cut(let epoch): (state, reason, cut) = (.waiting, "a new leader epoch is to begin", epoch)
     }
     sourceEnd = copy.reading?.highWatermark

@@ -36,8 +36,9 @@ public struct OwnTopic: Hashable, Sendable {
 
 public enum TopicStep: Hashable, Sendable {
   case create(path: MirrorPath, configs: [String: String])
-  /// The topic of clients here becomes a copy of the one there, which came from it and has taken over.
-  case giveUp(path: MirrorPath, generation: Int32)
+  /// The topic of clients here becomes a copy of the one there, which came from it and has taken over. `shared` says of
+  /// partitions, by index, up to where they are known to be the same.
+  case giveUp(path: MirrorPath, generation: Int32, shared: [Int: Offset])
   case grow(to: Int)
   case configure(set: [String: String], unset: [String])
   /// The topic is left alone, for a reason that people are told.
@@ -114,7 +115,9 @@ private func planGivingUp(
   let (mine, theirs) = (ownershipGeneration(own.configs), ownershipGeneration(source.configs))
   guard theirs > mine else { return .leave(.isNotLater(own: mine, source: theirs)) }
   guard source.partitions >= own.partitions else { return .leave(.shrunk(to: source.partitions)) }
-  return .giveUp(path: path, generation: theirs)
+  let found = PartitionFinding.parse(source.configs["mirror.report"] ?? "")
+  let shared = Dictionary(found.compactMap { index, finding in finding.map { (index, $0.end) } }) { first, _ in first }
+  return .giveUp(path: path, generation: theirs, shared: shared)
 }
 
 /// The generation of a topic's owner: the report of the last change of sides says it, and before there was one it is 1.

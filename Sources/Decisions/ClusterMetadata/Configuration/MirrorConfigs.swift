@@ -37,6 +37,8 @@ public enum MirrorConfigs {
   public static let known = "known."
   /// Begins the keys of what was set aside of a partition.
   public static let aside = "aside."
+  /// Begins the keys of where the log of a partition parts from that of who has taken over, while a fail-back lasts.
+  public static let shared = "shared."
   private static let own: Set<String> = ["source.cluster.id", "producer.ids.from", "attempt", "generation", "promoted"]
 
   /// Whether a key belongs to the machinery: people read it and cannot change it.
@@ -48,7 +50,9 @@ public enum MirrorConfigs {
     }
   }
 
-  private static func isOfPartition(_ key: String) -> Bool { key.hasPrefix(known) || key.hasPrefix(aside) }
+  private static func isOfPartition(_ key: String) -> Bool {
+    key.hasPrefix(known) || key.hasPrefix(aside) || key.hasPrefix(shared)
+  }
 
   /// Every key, as it comes to where `own` was set, and what is kept about partitions.
   public static func resolve(_ own: [String: String]) -> [ResolvedConfig] {

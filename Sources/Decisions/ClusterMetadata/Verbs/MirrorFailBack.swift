@@ -7,8 +7,10 @@ extension MetadataImage {
   /// - Parameters:
   ///   - generation: that of the cluster that has taken over.
   ///   - epochs: the leader epochs of the partitions there.
+  ///   - shared: up to where partitions are the same, by index, where that is known.
   public func giveUp(
-    _ name: TopicName, to link: String, path: [String], generation: Int32, above epochs: [LeaderEpoch]
+    _ name: TopicName, to link: String, path: [String], generation: Int32, above epochs: [LeaderEpoch],
+    shared: [Int: Offset] = [:]
   ) -> Decision<Result<Void, Refusal>> {
     let mirror = configs(of: .mirror(link))
     let resource = ConfigResource.topic(name.text)
@@ -35,6 +37,12 @@ extension MetadataImage {
       state.leaderEpoch = max(Self.next(partition.leaderEpoch), Self.above(there))
       state.partitionEpoch += 1
       records.append(.partitionCreated(topic: topic.id, PartitionIndex(Int32(index)), state))
+      if let end = shared[index] {
+        records.append(
+          .configChanged(
+            .mirror(link), key: MirrorConfigs.shared + "\(name)-\(index)",
+            value: "end=\(end.value),epoch=\(partition.leaderEpoch.value)"))
+      }
     }
     return Decision(records: records, answer: .success(()))
   }
@@ -67,7 +75,10 @@ extension MetadataImage {
 
   /// The fail-back is done: what is written by it is a mirror like any other.
   public func endFailBack(_ link: String) -> [MetadataRecord] {
-    guard configs(of: .mirror(link))["state"] == "failback" else { return [] }
+    let own = configs(of: .mirror(link))
+    guard own["state"] == "failback" else { return [] }
+    let shared = own.keys.filter { $0.hasPrefix(MirrorConfigs.shared) }.sorted()
     return [.configChanged(.mirror(link), key: "state", value: "running")]
+      + shared.map { .configChanged(.mirror(link), key: $0, value: nil) }
   }
 }

@@ -194,7 +194,7 @@ extension MetadataImage {
       .configChanged(.mirror(link), key: "promoted", value: String(time.milliseconds)),
     ]
     // What is known of the source is in the reports, and gets no older with them.
-    for key in mirror.keys.sorted() where key.hasPrefix(MirrorConfigs.known) {
+    for key in mirror.keys.sorted() where key.hasPrefix(MirrorConfigs.known) || key.hasPrefix(MirrorConfigs.shared) {
       records.append(.configChanged(.mirror(link), key: key, value: nil))
     }
     for topic in topics(mirroredBy: link) {

@@ -292,10 +292,11 @@ final class MirrorConductor: Sendable {
         draft.image.createMirrored(
           mirrored(known), by: link, path: path.clusters, defaults: broker.settings.topicDefaults))
       if case .failure(let refusal) = answer { return refusal.message }
-    case .giveUp(let path, let generation):
+    case .giveUp(let path, let generation, let shared):
       let answer = draft.add(
         draft.image.giveUp(
-          name, to: link, path: path.clusters, generation: generation, above: topic.partitions.map(\.epoch)))
+          name, to: link, path: path.clusters, generation: generation, above: topic.partitions.map(\.epoch),
+          shared: shared))
       if case .failure(let refusal) = answer { return refusal.message }
     case .grow:
       if case .failure(let refusal) = draft.add(draft.image.growMirrored(mirrored([:]))) { return refusal.message }

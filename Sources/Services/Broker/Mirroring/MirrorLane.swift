@@ -24,6 +24,8 @@ final class MirrorLane: Sendable {
     var copied: Int64 = 0
     /// Where the log stood when it was looked for what the source does not have.
     var parted: CopyPosition?
+    /// What is known to be shared with the source, while a fail-back lasts.
+    var shared: SharedEnd?
   }
 
   /// - Parameter known: what the metadata has kept of what the leader before knew.
@@ -45,7 +47,7 @@ final class MirrorLane: Sendable {
   }
 
   /// What the metadata says now: a higher epoch of ours, or another policy, may mend what halted the copying.
-  func follow(_ order: MirrorOrder, epoch: LeaderEpoch, source: Presence) {
+  func follow(_ order: MirrorOrder, epoch: LeaderEpoch, source: Presence, shared: SharedEnd?) {
     let policy = order.policy
     let isNews = state.withLock { state -> Bool in
       if epoch != state.ownEpoch {
@@ -67,6 +69,10 @@ final class MirrorLane: Sendable {
       }
       state.policy = policy
       if isMended { state.copy.resume() }
+      state.shared = shared
+      if let shared, let position = partition.mirrorPosition(of: link), shared.isExceeded(by: position) {
+        state.copy.holds(beyond: shared)
+      }
       guard case .gone(let now) = source, let position = partition.mirrorPosition(of: link) else { return false }
       let before = state.copy.phase
       _ = state.copy.answered(.gone(now: now), at: position, policy: policy, now: monotonicNow())
@@ -146,15 +152,16 @@ final class MirrorLane: Sendable {
   // MARK: What the source does not have
 
   /// Whether it is to be looked for now, and in which log; nil where there is nothing to do.
-  func beginParting() -> (position: CopyPosition, search: DivergenceSearch?)? {
+  func beginParting() -> PartingOrder? {
     state.withLock { state in
       guard let position = partition.mirrorPosition(of: link), state.copy.beginParting(at: monotonicNow()) else {
         return nil
       }
       state.parted = position
+      let limit = state.shared.flatMap { $0.isExceeded(by: position) ? $0.end : nil }
       let search = DivergenceSearch(
-        partition.epochRuns, from: position.start, upTo: position.end, emptyAt: state.copy.sourceEnd)
-      return (position, search)
+        partition.epochRuns, from: position.start, upTo: position.end, emptyAt: state.copy.sourceEnd, limit: limit)
+      return PartingOrder(position: position, search: search, sharedEnd: limit)
     }
   }
 
@@ -173,13 +180,13 @@ final class MirrorLane: Sendable {
     if isNews, case .halted(let halt) = state.withLock({ $0.copy.phase }) { report(.halt(halt), true) }
   }
 
-  func saved(_ what: SetAside) { state.withLock { $0.copy.saved(what) } }
+  func saved(_ what: SetAside, cutTo offset: Offset) { state.withLock { $0.copy.saved(what, cutTo: offset) } }
 
   /// Cuts off what the metadata says is kept elsewhere.
   func cut(recorded: [SetAside]) {
     let what = state.withLock { state -> SetAside? in
-      guard let what = state.copy.mayCut(recorded), let position = state.parted else { return nil }
-      let isDone = partition.truncateMirrored(to: Offset(what.range.lowerBound), at: position, of: link)
+      guard let (what, offset) = state.copy.mayCut(recorded), let position = state.parted else { return nil }
+      let isDone = partition.truncateMirrored(to: offset, at: position, of: link)
       state.copy.cutOff(isDone, in: position.ownEpoch)
       return isDone ? what : nil
     }
@@ -191,4 +198,13 @@ final class MirrorLane: Sendable {
         "to": "\(what.range.upperBound - 1)", "records": "\(what.records)", "file": what.path,
       ])
   }
+}
+
+/// What is to be looked for.
+struct PartingOrder: Sendable {
+  let position: CopyPosition
+  /// Nil where the log has no records.
+  let search: DivergenceSearch?
+  /// Up to where the logs are known to be the same.
+  let sharedEnd: Offset?
 }

@@ -86,7 +86,7 @@ final class MirrorLink: Sendable {
     var partings = 0
   }
   /// Each of them may read and write a lot.
-  private static let partingsMax = 4
+  private static let partingsMax = 16
 
   init(_ order: MirrorOrder, node: NodeID, _ world: World) {
     name = order.name
@@ -104,17 +104,18 @@ final class MirrorLink: Sendable {
     let lanes = lanes(order, image)
     let view = freshView
     let isRight = view != nil && view?.clusterID == order.sourceID
+    let kept = image.configs(of: .mirror(order.name))
     for (name, lane) in lanes {
       lane.follow(
         order, epoch: lane.partition.leaderEpoch,
-        source: isRight ? presence(of: name, lane, view) : .unknown)
+        source: isRight ? presence(of: name, lane, view) : .unknown,
+        shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) })
     }
     guard order.runs else { return }
     lookIfDue()
     guard let view, isRight else { return }
     let targets = copy(lanes, view)
     guard order.setsAside else { return }
-    let kept = image.configs(of: .mirror(name))
     for (place, lane) in lanes {
       lane.cut(recorded: SetAside.parse(list: kept[MirrorConfigs.aside + "\(place)"]))
     }
@@ -130,15 +131,14 @@ final class MirrorLink: Sendable {
       }
       guard mayBegin else { return }
       let end: @Sendable () -> Void = { self.state.withLock { $0.partings -= 1 } }
-      guard let peer = source.peer(of: node, for: .questions), let (position, search) = target.lane.beginParting()
-      else {
+      guard let peer = source.peer(of: node, for: .questions), let parting = target.lane.beginParting() else {
         end()
         continue
       }
       MirrorParting(
-        target: target, peer: peer, position: position, bytesMax: order.setAsideMax, broker: broker, pool: world.pool,
+        target: target, peer: peer, order: parting, bytesMax: order.setAsideMax, broker: broker, pool: world.pool,
         whenDone: end
-      ).begin(search)
+      ).begin()
     }
   }
 

@@ -10,19 +10,20 @@ import Vocabulary
 struct MirrorParting: Sendable {
   let target: MirrorFetcher.Target
   let peer: Peer
-  let position: CopyPosition
+  let order: PartingOrder
   let bytesMax: Int64
   let broker: NodeID
   let pool: BlockingPool
   let whenDone: @Sendable () -> Void
 
   /// How much of what both should have is compared, right below where they part.
-  private static let comparedBytes = 1 << 20
+  private static let comparedBytes = 256 << 10
 
   private var partition: Partition { target.lane.partition }
+  private var position: CopyPosition { order.position }
 
-  func begin(_ search: DivergenceSearch?) {
-    guard let search else { return end { $0.partingWasNeedless() } }
+  func begin() {
+    guard let search = order.search else { return end { $0.partingWasNeedless() } }
     ask(search)
   }
 
@@ -66,9 +67,12 @@ struct MirrorParting: Sendable {
     guard let own = try? partition.log.lastBatches(below: point, within: Self.comparedBytes) else {
       return giveUp("the log cannot be read below offset \(point.value)")
     }
-    // Nothing is left here of what both have.
-    guard let first = own.first else { return keep(from: point) }
     askStart { start in
+      guard let first = own.first else {
+        // Nothing is left here of what both have: what the source has before it was never here.
+        let cutTo = min(point, order.sharedEnd ?? start)
+        return pool.run { keep(from: point, cutTo: cutTo) }
+      }
       // Nor there.
       guard start < point else { return pool.run { keep(from: point) } }
       fetch(from: max(start, first.baseOffset)) { source in
@@ -144,7 +148,7 @@ struct MirrorParting: Sendable {
 
   // MARK: Keeping
 
-  private func keep(from point: Offset) {
+  private func keep(from point: Offset, cutTo: Offset? = nil) {
     let epoch = position.lastEpoch
     let name = "set-aside.\(target.id)-\(target.index).to-\(position.end.value).epoch-\(epoch.value)"
     do throws(StorageError) {
@@ -157,7 +161,7 @@ struct MirrorParting: Sendable {
         let what = SetAside(
           kept.start.value..<kept.end.value, records: kept.records, bytes: kept.bytes, epoch: epoch, broker: broker,
           path: kept.path)
-        end { $0.saved(what) }
+        end { $0.saved(what, cutTo: cutTo ?? kept.start) }
       }
     } catch {
       giveUp("\(error)")
