@@ -171,6 +171,21 @@ import Vocabulary
     #expect(copy.wants(at: now) && copy.parting == .none)
   }
 
+  @Test func aPauseDoesNotSpareTheNextEpoch() {
+    var copy = diverged()
+    begins(&copy, at: now)
+    copy.saved(what, cutTo: Offset(80))
+    copy.cutOff(true, in: own)
+    copy.stop()
+    copy.resume()
+    #expect(!copy.wants(at: .never))
+    copy.stop()
+    copy.epochBegan(LeaderEpoch(own.value + 1))
+    #expect(copy.phase == .stopped)
+    copy.resume()
+    #expect(copy.wants(at: now))
+  }
+
   @Test func whoeverLeadsInAnotherEpochLooksAnew() {
     var copy = diverged()
     begins(&copy, at: now)

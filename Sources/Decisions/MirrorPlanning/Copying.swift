@@ -162,6 +162,8 @@ public struct PartitionCopy: Sendable {
 
   public mutating func stop() {
     phase = .stopped
+    // What has been cut off stays so, and readers have not heard of it yet.
+    if case .cut = parting { return }
     parting = .none
   }
 

@@ -107,7 +107,7 @@ extension PartitionCopy {
     case .searching, .saved: parting = .none
     case .cut(let old) where epoch > old:
       parting = .none
-      resumeCopying()
+      if phase != .stopped { resumeCopying() }
     case .cut: break
     }
   }
