@@ -98,8 +98,12 @@ struct MirrorSwitchover: Sendable {
     case .waitForSource(let places): then(.waits("the source has not said yet where \(places.count) partitions end"))
     case .waitForCopies(let places): then(.waits("\(places.count) partitions are not copied yet"))
     case .promote(let generation, let reports):
-      let late = planGroupsPass(survey.groups, copiedFor: note(.copied, true))
+      let copiedFor = note(.copied, true)
+      let late = planGroupsPass(survey.groups, copiedFor: copiedFor)
       guard late.isEmpty else { return then(.waits("the offsets of groups are carried a last time")) }
+      if let copiedFor, copiedFor >= groupsPatience {
+        broker.log.warning("a mirror takes over without the last offsets of groups", ["mirror": order.name])
+      }
       promote(generation, reports, then)
     }
   }
