@@ -156,4 +156,52 @@ import Vocabulary
     partition.removeMirrored(before: Offset(2), at: place, of: "eu")
     #expect(partition.log.startOffset == Offset(2))
   }
+
+  @Test func whatTheSourceDoesNotHaveIsKeptInAFileAndThenCutOff() throws {
+    let workshop = try Workshop()
+    let partition = try partition(workshop)
+    #expect(try copy(partition, 0, ["a", "b"], epoch: 3))
+    #expect(try copy(partition, 2, ["c", "d", "e"], epoch: 4))
+    let place = try #require(partition.mirrorPosition(of: "eu"))
+    guard case .kept(let kept) = try partition.log.keep(from: Offset(2), as: "test", bytesMax: 1 << 20) else {
+      Issue.record("it is not kept")
+      return
+    }
+    #expect(kept.records == 3 && kept.start == Offset(2) && kept.end == Offset(5))
+    #expect(try partition.log.lastBatches(below: Offset(2), within: 1 << 20).map(\.baseOffset) == [Offset(0)])
+    #expect(partition.truncateMirrored(to: Offset(2), at: place, of: "eu"))
+    #expect(partition.log.endOffset == Offset(2) && partition.highWatermark == Offset(2))
+    // Of the log before, and for another mirror.
+    #expect(!partition.truncateMirrored(to: Offset(1), at: place, of: "eu"))
+    #expect(try copy(partition, 2, ["x"], epoch: 6))
+    #expect(partition.highWatermark == Offset(3))
+  }
+
+  @Test func moreThanMayBeKeptIsNotKept() throws {
+    let workshop = try Workshop()
+    let partition = try partition(workshop)
+    #expect(try copy(partition, 0, ["a", "b"], epoch: 3))
+    guard case .tooMuch = try partition.log.keep(from: .zero, as: "test", bytesMax: 10) else {
+      Issue.record("it is kept")
+      return
+    }
+    #expect(partition.log.endOffset == Offset(2))
+  }
+
+  /// What was let in and is not on the disk yet counts as well: the copy goes on behind it, or sets it aside.
+  @Test func aTopicThatIsGivenUpIsCopiedFromWhereItEnds() throws {
+    let workshop = try Workshop()
+    let partition = try partition(workshop, ["flush.messages": "1"])
+    workshop.disk.close()
+    let outcomes = Events<AppendOutcome>()
+    partition.put(["a", "b"]) { outcomes.add($0) }
+    #expect(try workshop.disk.began.next() == 1)
+    partition.put(["c"]) { outcomes.add($0) }
+    for _ in 0..<4 { workshop.disk.permitOne() }
+    partition.update(settings: settings(["flush.messages": "1", "mirror.link": "eu"]))
+    #expect(partition.mirrorPosition(of: "eu")?.end == Offset(3))
+    #expect(partition.endOffset(ofEpoch: Self.ownEpoch).1 == Offset(3))
+    for _ in 0..<2 { #expect(try outcomes.next().isKept) }
+    #expect(try outcome(partition).refusal == .policyViolation)
+  }
 }

@@ -149,4 +149,101 @@ import Vocabulary
     #expect(copy.configs(of: mirror) == cluster.image.configs(of: mirror))
     #expect(copy.topics(mirroredBy: "eu").map(\.id) == [id])
   }
+
+  // MARK: Failing back
+
+  /// A cluster with a topic of its own, and a mirror that was asked to fail back.
+  private func oldOwner(_ configs: [String: String] = [:]) throws -> SmallCluster {
+    var cluster = try cluster()
+    let creation = TopicCreation(
+      name: name.text, layout: .counted(partitions: 2, replicationFactor: 3), configs: [], id: id)
+    cluster.apply(cluster.image.create(creation, defaults: defaults).records)
+    cluster.apply(configs.map { .configChanged(.topic(name.text), key: $0.key, value: $0.value) })
+    try ask("failback", &cluster)
+    return cluster
+  }
+
+  private func giveUp(_ cluster: SmallCluster) -> Decision<Result<Void, Refusal>> {
+    cluster.image.giveUp(
+      name, to: "eu", path: ["source"], generation: 4, above: [LeaderEpoch(70_000), LeaderEpoch(70_001)],
+      shared: [1: Offset(30)])
+  }
+
+  @Test func aTopicThatIsGivenUpIsWrittenByTheMirrorAndInLaterEpochs() throws {
+    var cluster = try oldOwner(["mirror.fence": "source:1"])
+    let decision = giveUp(cluster)
+    try decision.answer.get()
+    cluster.apply(decision.records)
+    let configs = cluster.image.configs(of: .topic("orders"))
+    #expect(configs["mirror.link"] == "eu" && configs["mirror.path"] == "source" && configs["mirror.fence"] == nil)
+    let kept = cluster.image.configs(of: mirror)
+    #expect(kept["generation"] == "4")
+    #expect(kept["shared.orders-1"] == "end=30,epoch=0" && kept["shared.orders-0"] == nil)
+    let headroom = MetadataImage.mirrorEpochHeadroom
+    let after = try #require(cluster.image.topics[id]).partitions
+    #expect(after.map(\.leaderEpoch.value) == [70_000 + headroom, 70_001 + headroom])
+    #expect(after.allSatisfy { $0.leader != .none })
+    // Once is enough.
+    #expect(throws: Refusal.self) { try giveUp(cluster).answer.get() }
+    cluster.apply(cluster.image.endFailBack("eu"))
+    #expect(cluster.image.configs(of: mirror)["shared.orders-1"] == nil)
+  }
+
+  @Test func anEpochHereThatIsLaterThanThoseThereRisesAllTheSame() throws {
+    var cluster = try oldOwner()
+    cluster.apply(cluster.image.raiseMirrored(id, above: [LeaderEpoch(200_000), LeaderEpoch(200_000)]))
+    let before = try #require(cluster.image.topics[id]).partitions
+    cluster.apply(giveUp(cluster).records)
+    let after = try #require(cluster.image.topics[id]).partitions
+    for (old, new) in zip(before, after) { #expect(new.leaderEpoch.value == old.leaderEpoch.value + 1) }
+  }
+
+  @Test func nothingIsGivenUpUnlessItWasAskedFor() throws {
+    var cluster = try oldOwner()
+    try ask("running", &cluster)
+    #expect(giveUp(cluster).records.isEmpty)
+    #expect(throws: Refusal.self) { try giveUp(cluster).answer.get() }
+  }
+
+  @Test func aMirrorThatTookOverIsAMirrorAgainAfterAFailBack() throws {
+    var cluster = try mirrored()
+    try ask("failover", &cluster)
+    #expect(throws: Refusal.self) { try ask("failback", &cluster) }
+    cluster.apply(cluster.image.note([("known.orders-0", "at=1"), ("aside.orders-0", "kept")], of: "eu"))
+    cluster.apply(
+      cluster.image.promote("eu", generation: 2, reports: [:], at: Timestamp(milliseconds: 5)).records)
+    let promoted = cluster.image.configs(of: mirror)
+    #expect(promoted["promoted"] != nil && promoted["known.orders-0"] == nil && promoted["aside.orders-0"] == "kept")
+    try ask("failback", &cluster)
+    #expect(cluster.image.configs(of: mirror)["promoted"] == nil)
+    #expect(throws: Refusal.self) { try ask("switchover", &cluster) }
+    cluster.apply(cluster.image.endFailBack("eu"))
+    #expect(cluster.image.configs(of: mirror)["state"] == "running")
+    #expect(cluster.image.endFailBack("eu").isEmpty)
+  }
+
+  @Test func afterACutThePartitionGetsOneNewEpoch() throws {
+    var cluster = try mirrored()
+    let place = TopicPartition(name, PartitionIndex(1))
+    let epoch = try #require(cluster.image.topics[id]).partitions[1].leaderEpoch
+    let records = cluster.image.renewMirrored(place, after: epoch, by: "eu")
+    cluster.apply(records)
+    #expect(cluster.image.topics[id]?.partitions[1].leaderEpoch.value == epoch.value + 1)
+    #expect(cluster.image.renewMirrored(place, after: epoch, by: "eu").isEmpty)
+    #expect(cluster.image.renewMirrored(place, after: LeaderEpoch(epoch.value + 1), by: "other").isEmpty)
+  }
+
+  @Test func whatIsFoundOutAboutPartitionsIsNobodysToSet() throws {
+    var cluster = try mirrored()
+    let first = cluster.image.note([("known.orders-0", "at=1"), ("aside.orders-0", "x")], of: "eu")
+    cluster.apply(first)
+    #expect(cluster.image.note([("known.orders-0", "at=1")], of: "eu").isEmpty)
+    #expect(cluster.image.note([("known.orders-0", "at=1")], of: "nobody").isEmpty)
+    for key in ["known.orders-0", "aside.orders-0"] {
+      let decision = cluster.image.alter(mirror, [(key, .set("1"))], inherited: nothingSet)
+      #expect(throws: Refusal.self) { try decision.answer.get() }
+    }
+    let shown = MirrorConfigs.resolve(cluster.image.configs(of: mirror))
+    #expect(shown.contains { $0.definition.name == "aside.orders-0" && $0.isReadOnly })
+  }
 }

@@ -5,126 +5,15 @@ import threading
 import time
 
 import pytest
-from broker import run, until
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
+from broker import until
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import ConfigResource, NewPartitions, ResourceType
+from mirrors import (  # noqa: F401
+    admin, alter_mirror, await_copy, clients_end_with_their_test, commit, committed, ends, kept, make_topic,
+    mirror, pair, partition_status, read, segments, status, tool, write,
+)
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-
-
-_admins, _consumers = {}, {}
-
-
-def admin(broker):
-    """Kept, since what it was asked for ends with it."""
-    if broker.bootstrap not in _admins:
-        _admins[broker.bootstrap] = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
-    return _admins[broker.bootstrap]
-
-
-def consumer(broker):
-    """Without a group of its own: it is told what to read."""
-    if broker.bootstrap not in _consumers:
-        _consumers[broker.bootstrap] = Consumer(
-            {"bootstrap.servers": broker.bootstrap, "group.id": "none", "enable.partition.eof": True, "log_level": 0,
-             "enable.auto.commit": False, "reconnect.backoff.max.ms": 500}
-        )
-    return _consumers[broker.bootstrap]
-
-
-@pytest.fixture(autouse=True)
-def clients_end_with_their_test():
-    yield
-    _admins.clear()
-    for one in _consumers.values():
-        one.close()
-    _consumers.clear()
-
-
-def make_topic(broker, name, partitions=1, **config):
-    topic = NewTopic(name, partitions, config={key.replace("_", "."): str(value) for key, value in config.items()})
-    admin(broker).create_topics([topic])[name].result(20)
-
-
-def write(broker, topic, values, partition=0, **config):
-    errors = []
-    producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, **config})
-    for value in values:
-        producer.produce(
-            topic, value, key=f"k{len(value) % 7}", partition=partition, on_delivery=lambda e, _: e and errors.append(e)
-        )
-        producer.poll(0)
-    assert producer.flush(30) == 0
-    assert not errors, errors
-
-
-def read(broker, topic, partition=0, within=30):
-    """(offset, key, value, timestamp) of every record up to the end."""
-    reader = consumer(broker)
-    reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
-    found = []
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        message = reader.poll(0.5)
-        if message is None:
-            continue
-        if message.error():
-            if message.error().code() == KafkaError._PARTITION_EOF:
-                break
-            continue
-        found.append((message.offset(), message.key(), message.value(), message.timestamp()))
-    reader.unassign()
-    return found
-
-
-def ends(broker, topic, partition=0):
-    """(low, high), or None while nobody can say."""
-    try:
-        return consumer(broker).get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
-    except KafkaException:
-        # What it knows of the cluster may be old.
-        try:
-            consumer(broker).list_topics(topic, timeout=5)
-        except KafkaException:
-            pass
-        return None
-
-
-def segments(broker, topic, partition=0):
-    """The bytes of every segment, one after the other."""
-    folder = broker.data / f"{topic}-{partition}"
-    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.log")))
-
-
-def tool(*arguments, fails=False, within=90):
-    done = run(*arguments, within=within)
-    assert (done.returncode != 0) == fails, (done.stdout, done.stderr)
-    return done.stderr if fails else done.stdout
-
-
-def mirror(source, target, *options, name="eu"):
-    tool("mirrors", "create", name, "--source", source.bootstrap, *options, "--bootstrap-server", target.bootstrap)
-
-
-def status(target, name="eu"):
-    return json.loads(tool("mirrors", "status", name, "-o", "json", "--bootstrap-server", target.bootstrap))[0]
-
-
-def partition_status(target, partition, name="eu"):
-    return next((p for p in status(target, name)["partitions"] if p["partition"] == partition), None)
-
-
-def await_copy(source, target, topic, partition=0, within=30):
-    def same():
-        there, here = ends(source, topic, partition), ends(target, topic, partition)
-        return there is not None and there == here
-
-    until(same, f"{topic}-{partition} is copied; {ends(source, topic, partition)}, {target.tail()}", within, every=0.1)
-
-
-@pytest.fixture
-def pair(private):
-    return private(), private()
 
 
 def test_topics_of_every_codec_have_the_same_bytes_at_the_same_offsets(pair):
@@ -263,10 +152,16 @@ def test_a_gap_halts_with_its_offsets_and_goes_on_when_it_is_accepted(pair):
     await_copy(source, target, "gappy")
     assert partition_status(target, "gappy-0")["gaps"] == [{"from": 50, "to": 80}]
     assert [r[0] for r in read(target, "gappy")] == list(range(80, 100))
-
-
-def alter_mirror(target, name, key, value):
-    tool("configs", "set", "mirror", name, f"{key}={value}", "--bootstrap-server", target.bootstrap)
+    # What is known stands in the metadata: it survives the leader, which is the controller as well.
+    until(lambda: "gaps=50-79" in kept(target, "known.gappy-0"), "it is kept", every=0.2)
+    source.kill()
+    target.crash()
+    known = until(lambda: partition_status(target, "gappy-0"), "it is led", every=0.1)
+    assert known["gaps"] == [{"from": 50, "to": 80}] and known["sourceEnd"] == 100
+    assert known["readMillisecondsAgo"] is not None
+    report = json.loads(tool("mirrors", "failover", "eu", "-o", "json", "--bootstrap-server", target.bootstrap))
+    entry = report["partitions"][0]
+    assert (entry["end"], entry["sourceEnd"], entry["knownLoss"]) == (100, 100, 0) and entry["knownMillisecondsBefore"] >= 0
 
 
 def test_a_topic_that_was_made_again_is_never_appended_to(pair):
@@ -381,7 +276,11 @@ def test_a_switchover_under_load_loses_and_doubles_nothing(pair, round):
     writer = threading.Thread(target=load)
     writer.start()
     until(lambda: len(acknowledged) > 100 * (round + 1), "it is under load")
+    commit(source, "readers", TopicPartition("moving", 0, 7 + round), TopicPartition("moving", 1, 9))
     report = json.loads(tool("mirrors", "switchover", "eu", "-o", "json", "--bootstrap-server", target.bootstrap))
+    # Not what they were a second before.
+    places = TopicPartition("moving", 0), TopicPartition("moving", 1)
+    until(lambda: committed(target, "readers", *places) == [7 + round, 9], "the group is there", within=5, every=0.2)
     stop.set()
     writer.join()
     assert report["generation"] == 2 and all(entry["knownLoss"] == 0 for entry in report["partitions"])
@@ -452,22 +351,6 @@ def test_producers_of_both_clusters_are_never_taken_for_one_another(pair):
     ]
 
 
-def committed(broker, group, *partitions):
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "log_level": 0})
-    try:
-        return [p.offset for p in reader.committed(list(partitions), timeout=10)]
-    except KafkaException:
-        return None
-    finally:
-        reader.close()
-
-
-def commit(broker, group, *partitions):
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "enable.auto.commit": False})
-    reader.commit(offsets=list(partitions), asynchronous=False)
-    reader.close()
-
-
 def test_offsets_of_groups_are_carried_back_and_forth_but_never_beyond_what_was_copied(pair):
     source, target = pair
     make_topic(source, "read", 2)
@@ -501,7 +384,7 @@ def test_offsets_of_groups_are_carried_back_and_forth_but_never_beyond_what_was_
 
 def test_what_is_not_there_is_refused_plainly(pair):
     source, target = pair
-    assert "not there yet" in tool("mirrors", "failback", "eu", "--bootstrap-server", target.bootstrap, fails=True)
+    assert "needs --source" in tool("mirrors", "failback", "eu", "--bootstrap-server", target.bootstrap, fails=True)
     assert "no mirror" in tool("mirrors", "pause", "nobody", "--bootstrap-server", target.bootstrap, fails=True)
 
 

@@ -32,16 +32,20 @@ struct CopySimulation {
   private var copyEnd: Int64 = 0
   private var ownEpoch: Int32 = 50
   private let policy: GapPolicy
+  private let setsAside: Bool
   private var mirroredTopic: UInt64 = 1
 
   private(set) var complaints: [String] = []
   private(set) var halts: Set<String> = []
   private(set) var copied = 0
+  /// What was cut off, and kept.
+  private(set) var setAside: [(from: Int64, records: [Record])] = []
   var accepted: [Range<Int64>] { copy.accepted }
 
-  init(seed: UInt64, policy: GapPolicy, planted: PlantedBug? = nil) {
+  init(seed: UInt64, policy: GapPolicy, setsAside: Bool = false, planted: PlantedBug? = nil) {
     random = Chance(seed)
     self.policy = policy
+    self.setsAside = setsAside
     copy.planted = planted
   }
 
@@ -50,6 +54,7 @@ struct CopySimulation {
       now = now + .milliseconds(Int64(random.below(400)))
       disturb()
       fetch()
+      if setsAside { part() }
     }
   }
 
@@ -141,6 +146,65 @@ struct CopySimulation {
     }
   }
 
+  // MARK: What the source does not have
+
+  /// One step of it at a time: the source may change between any two.
+  private mutating func part() {
+    switch copy.parting {
+    case .none:
+      guard copy.beginParting(at: now), topic == mirroredTopic else {
+        return copy.partingFailed(.notNow("the source is not there"), at: now)
+      }
+      guard
+        var search = DivergenceSearch(
+          runs(held.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }), from: Offset(copyStart),
+          upTo: Offset(copyEnd),
+          emptyAt: copy.sourceEnd)
+      else { return copy.partingWasNeedless(at: now) }
+      var asked = search.asked
+      while true {
+        let found = lastOffset(ofEpochUpTo: asked.value)
+        switch search.answered(LeaderEpoch(found?.epoch ?? -1), upTo: Offset(found?.end ?? -1)) {
+        case .ask(let next): asked = next
+        case .same: return copy.partingWasNeedless(at: now)
+        case .unclear: return copy.partingFailed(.notNow("unclear"), at: now)
+        case .parts(let point):
+          let what = SetAside(
+            point.value..<copyEnd, records: copyEnd - point.value, bytes: 1, epoch: position.lastEpoch,
+            broker: NodeID(1), path: "/kept")
+          check(cut: point.value)
+          return copy.saved(what, cutTo: point)
+        }
+      }
+    case .searching: copy.partingFailed(.notNow("it never ended"), at: now)
+    case .saved(let what, _):
+      let recorded = random.below(3) > 0 ? [what] : []
+      guard copy.mayCut(recorded) != nil else { return }
+      if recorded.isEmpty { complaints.append("\(what.text) was cut off before anybody could know of it") }
+      setAside.append((what.range.lowerBound, what.range.compactMap { held[$0] }))
+      for offset in what.range { held[offset] = nil }
+      copyEnd = what.range.lowerBound
+      copy.cutOff(true, in: LeaderEpoch(ownEpoch))
+    case .cut:
+      ownEpoch += 1
+      copy.epochBegan(LeaderEpoch(ownEpoch))
+    }
+  }
+
+  /// Nothing is cut off that the source has in the same place.
+  private mutating func check(cut point: Int64) {
+    guard point >= start, point < end, let mine = held[point] else { return }
+    if records[Int(point - start)] == mine { complaints.append("offset \(point) is the source's, and was cut off") }
+  }
+
+  private func runs(_ records: [(Int64, Record)]) -> [EpochRun] {
+    var runs: [EpochRun] = []
+    for (offset, record) in records where runs.last?.epoch.value != record.epoch {
+      runs.append(EpochRun(LeaderEpoch(record.epoch), at: Offset(offset)))
+    }
+    return runs
+  }
+
   private mutating func forget(before offset: Int64) {
     while copyStart < offset {
       held[copyStart] = nil
@@ -205,6 +269,8 @@ extension Halt {
     case .shorter: "shorter"
     case .gone: "gone"
     case .epochTooHigh: "epoch"
+    case .differs: "differs"
+    case .tooMuch: "too much"
     }
   }
 }

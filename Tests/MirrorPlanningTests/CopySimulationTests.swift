@@ -25,9 +25,25 @@ import Vocabulary
     #expect((accepted > 0) == (policy == .accept))
   }
 
+  /// Once what diverged is set aside, a copy goes on behind every unclean election, and cuts off nothing that both have.
+  @Test func whatDivergedIsSetAsideAndNothingElse() {
+    var halts: Set<String> = []
+    var setAside = 0
+    for seed in Self.seeds {
+      var world = CopySimulation(seed: seed, policy: .accept, setsAside: true)
+      world.run(steps: Self.steps)
+      #expect(world.complaints == [], "seed \(seed)")
+      halts.formUnion(world.halts)
+      setAside += world.setAside.count
+    }
+    #expect(setAside > 300)
+    #expect(halts.contains("diverged"))
+  }
+
   @Test(arguments: PlantedBug.allCases) func aPlantedMistakeIsFound(mistake: PlantedBug) {
     let isFound = Self.seeds.contains { seed in
-      var world = CopySimulation(seed: seed, policy: .accept, planted: mistake)
+      var world = CopySimulation(
+        seed: seed, policy: .accept, setsAside: mistake == .cutsBeforeItIsWrittenDown, planted: mistake)
       world.run(steps: Self.steps)
       return !world.complaints.isEmpty
     }

@@ -45,7 +45,7 @@ import Vocabulary
 
   @Test func aTopicThatIsMissingIsMadeWithThePathItCameBy() {
     #expect(
-      plan(source(path: ["Z"], ["retention.ms": "5"]), nil)
+      plan(source(path: ["Z"], ["retention.ms": "5", "mirror.link": "z"]), nil)
         == [.create(path: MirrorPath(["Z", "A"]), configs: ["retention.ms": "5"])])
   }
 
@@ -74,7 +74,13 @@ import Vocabulary
   }
 
   @Test func aTopicThatCameFromHereIsNotCopiedBack() {
-    #expect(plan(source(path: ["B"]), nil) == [.leave(.circle(MirrorPath(["B"])))])
+    let copy = source(path: ["B"], ["mirror.link": "b"])
+    #expect(plan(copy, nil) == [.leave(.circle(MirrorPath(["B"])))])
+  }
+
+  /// It copies nothing any more, so that there is no circle, wherever it came from once.
+  @Test func aTopicThatWasTakenOverBeginsWhereItWasTakenOver() {
+    #expect(plan(source(path: ["B"]), nil) == [.create(path: MirrorPath(["A"]), configs: [:])])
   }
 
   private func source(_ partitions: Int, _ configs: [String: String]) -> SourceTopic {

@@ -60,4 +60,40 @@ import Vocabulary
     stage.feed(.mirrored(epochs: [EpochStart(LeaderEpoch(4), at: Offset(10))], upTo: Offset(20)))
     #expect(stage.replica.log.end == Offset(10))
   }
+
+  @Test func whatTheSourceDoesNotHaveIsCutOffOnEveryCopy() {
+    var stage = leader()
+    stage.fetch(1, at: 10, last: 4)
+    stage.fetch(2, at: 10, last: 4)
+    #expect(stage.mark == 10)
+    let effects = stage.feed(.mirrorTruncated(to: Offset(8)))
+    #expect(effects.contains(.truncate(to: Offset(8))) && effects.contains(.keepHighWatermark(Offset(8))))
+    #expect(stage.replica.log.end == Offset(8) && stage.mark == 8)
+    // Others still have it, and find out.
+    #expect(stage.fetch(1, at: 10, last: 4).answers == [.diverging(EpochEnd(LeaderEpoch(4), upTo: Offset(8)))])
+  }
+
+  /// They said that they had offset 9, which was another record.
+  @Test func whatOthersSaidOfWhatWasCutOffDoesNotCommitWhatComesInItsPlace() {
+    var stage = leader()
+    stage.fetch(1, at: 10, last: 4)
+    stage.fetch(2, at: 10, last: 4)
+    stage.feed(.mirrorTruncated(to: Offset(8)))
+    stage.feed(.mirrored(epochs: [EpochStart(LeaderEpoch(6), at: Offset(8))], upTo: Offset(10)))
+    #expect(stage.mark == 8)
+    stage.fetch(1, at: 10, last: 4)
+    stage.fetch(2, at: 10, last: 4)
+    #expect(stage.mark == 8)
+    stage.fetch(1, at: 10, last: 6)
+    stage.fetch(2, at: 10, last: 6)
+    #expect(stage.mark == 10)
+  }
+
+  @Test func whereNothingIsSharedTheCopyBeginsAnew() {
+    var stage = leader()
+    #expect(stage.feed(.mirrorTruncated(to: .zero)).contains(.restart(at: .zero)))
+    #expect(stage.replica.log.end == .zero)
+    stage.feed(.mirrored(epochs: [EpochStart(LeaderEpoch(2), at: .zero)], upTo: Offset(3)))
+    #expect(stage.fetch(1, at: 10, last: 4).answers == [.diverging(EpochEnd(LeaderEpoch(2), upTo: Offset(3)))])
+  }
 }

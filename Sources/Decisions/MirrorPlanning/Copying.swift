@@ -65,6 +65,10 @@ public enum Halt: Hashable, Sendable {
   case gone(now: UniqueID?)
   /// The source is in an epoch that is above ours: ours is raised before copying goes on.
   case epochTooHigh(LeaderEpoch)
+  /// Both logs say that they are the same up to where they part, and their batches at this offset are not.
+  case differs(at: Offset)
+  /// More diverged than may be set aside.
+  case tooMuch(limit: Int64)
 
   /// In words, for people and for the status.
   public var description: String {
@@ -76,6 +80,10 @@ public enum Halt: Hashable, Sendable {
     case .gone(nil): "the topic was deleted at the source"
     case .gone(let id?): "the topic was deleted at the source and made again, with the id \(id)"
     case .epochTooHigh(let epoch): "the source writes in epoch \(epoch.value), above that of the copy"
+    case .differs(let offset):
+      "the batch at offset \(offset.value) is not the source's, though it has the same epoch; nothing was cut off"
+    case .tooMuch(let limit):
+      "more diverged than the \(limit) bytes that set.aside.bytes.max lets be set aside; nothing was cut off"
     }
   }
 }
@@ -120,6 +128,11 @@ public struct PartitionCopy: Sendable {
   public private(set) var reading: SourceReading?
   /// What was given up, since the policy allowed it.
   public private(set) var accepted: [Range<Int64>] = []
+  /// What is being done about that which the source does not have.
+  public internal(set) var parting = Parting.none
+  /// Why it was not set aside yet.
+  var partingTrouble: String?
+  var partingNotBefore = Instant(nanoseconds: .min)
   private var failures = 0
 
   /// The pause after an answer that nothing could be done with; it doubles up to the longest.
@@ -132,6 +145,12 @@ public struct PartitionCopy: Sendable {
 
   public init() {}
 
+  /// Goes on with what the leader before knew, as the metadata has kept it.
+  public init(reading: SourceReading?, accepted: [Range<Int64>]) {
+    self.reading = reading
+    self.accepted = accepted.suffix(Self.acceptedMax)
+  }
+
   /// Whether the source is to be asked for records now.
   public func wants(at now: Instant) -> Bool {
     switch phase {
@@ -141,18 +160,32 @@ public struct PartitionCopy: Sendable {
     }
   }
 
-  public mutating func stop() { phase = .stopped }
+  public mutating func stop() {
+    phase = .stopped
+    // What has been cut off stays so, and readers have not heard of it yet.
+    if case .cut = parting { return }
+    parting = .none
+  }
 
-  /// Goes on after a pause, or after what halted it was mended.
+  /// Goes on after a pause, or after what halted it was mended. What is being set aside is set aside first.
   public mutating func resume() {
+    guard case .none = parting else { return }
+    resumeCopying()
+  }
+
+  mutating func resumeCopying() {
     phase = .copying
     failures = 0
   }
+
+  mutating func halt(_ halt: Halt) { phase = .halted(halt) }
 
   public mutating func answered(
     _ answer: SourceAnswer, at position: CopyPosition, policy: GapPolicy, now: Instant
   ) -> CopyStep {
     if case .stopped = phase { return .rest }
+    // An answer that was under way when it began.
+    guard case .none = parting else { return .rest }
     let step = step(for: answer, at: position, policy)
     switch step {
     case .append, .keep:
@@ -237,4 +270,5 @@ package enum PlantedBug: CaseIterable, Sendable {
   case skipsDivergence
   case copiesBeyondTheMark
   case followsTheName
+  case cutsBeforeItIsWrittenDown
 }

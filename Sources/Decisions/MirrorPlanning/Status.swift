@@ -21,6 +21,12 @@ public struct PartitionStatus: Hashable, Sendable {
   public var age: TimeSpan?
   /// What was given up because the policy allowed it.
   public var accepted: [Range<Int64>] = []
+  /// Bytes that were copied since this broker leads the partition.
+  public var copied: Int64?
+  /// What waits for the metadata to say that it was set aside.
+  public var saved: SetAside?
+  /// The epoch of ours in which something was cut off: copying goes on in the next.
+  public var cut: LeaderEpoch?
   public var reason: String?
 
   public init(state: State, start: Offset, end: Offset, mark: Offset) {
@@ -40,8 +46,14 @@ public struct PartitionStatus: Hashable, Sendable {
       reason = "the source did not answer with records"
     case .halted(let halt):
       state = .halted
-      reason = halt.description
+      reason = halt.description + (copy.partingTrouble.map { "; it could not be set aside yet: \($0)" } ?? "")
     case .stopped: state = .stopped
+    }
+    switch copy.parting {
+    case .none: break
+    case .searching: (state, reason) = (.waiting, "what the source does not have is being set aside")
+    case .saved(let what, _): (state, reason, saved) = (.waiting, "what was set aside is being written down", what)
+    case .cut(let epoch): (state, reason, cut) = (.waiting, "a new leader epoch is to begin", epoch)
     }
     sourceEnd = copy.reading?.highWatermark
     sourceStart = copy.reading?.logStart
@@ -60,6 +72,9 @@ public struct PartitionStatus: Hashable, Sendable {
     if !accepted.isEmpty {
       words.append("gaps=" + accepted.map { "\($0.lowerBound)-\($0.upperBound - 1)" }.joined(separator: ","))
     }
+    if let copied { words.append("copied=\(copied)") }
+    if let saved { words.append("saved=\(saved.text)") }
+    if let cut { words.append("cut=\(cut.value)") }
     if let reason { words.append("reason=\(reason)") }
     return words.joined(separator: " ")
   }
@@ -84,6 +99,9 @@ public struct PartitionStatus: Hashable, Sendable {
     sourceEnd = number("source.end").map { Offset($0) }
     sourceStart = number("source.start").map { Offset($0) }
     age = number("age.ms").map { .milliseconds($0) }
+    copied = number("copied")
+    saved = values["saved"].flatMap { SetAside(text: String($0)) }
+    cut = values["cut"].flatMap { Int32($0) }.map { LeaderEpoch($0) }
     reason = values["reason"].map(String.init)
     accepted = (values["gaps"] ?? "").split(separator: ",").compactMap { part in
       let ends = part.split(separator: "-").compactMap { Int64($0) }

@@ -51,7 +51,7 @@ public struct Leadership: Sendable {
   public let id: NodeID
   public let epoch: LeaderEpoch
   /// Where this epoch begins: whoever is not there yet may still have another leader's records.
-  public let startOffset: Offset
+  public private(set) var startOffset: Offset
   public internal(set) var partitionEpoch: PartitionEpoch
   /// What the controller has confirmed.
   public internal(set) var committed: NodeSet
@@ -99,6 +99,17 @@ public struct Leadership: Sendable {
       nodes = nodes.union(NodeSet(members.lazy.filter { $0.kind == .observer }.map(\.node)))
     }
     return minimum.isMet(by: nodes, of: members)
+  }
+
+  /// The log was cut below what the others may have: as at the beginning of a term, nobody's position is known, and who
+  /// is in sync gets the time to come to it again.
+  mutating func beginsAgain(at end: Offset, _ scene: inout LeaderScene) {
+    startOffset = end
+    for write in writes { scene.effects.append(.answerWrite(write.id, .refused(.notLeaderOrFollower))) }
+    writes = []
+    for member in members where member.node != id {
+      progress[member.node] = Progress(position: nil, caughtUpAt: committed.contains(member.node) ? scene.now : nil)
+    }
   }
 
   mutating func adopt(_ state: PartitionState, _ scene: inout LeaderScene) {

@@ -122,6 +122,9 @@ public enum Input: Sendable {
   /// The leader of a mirrored partition has begun anew at an offset that is beyond its end: what lies between is not to
   /// be had any more.
   case mirrorRestarted(at: Offset)
+  /// The leader of a mirrored partition has something that its source does not have, from this offset on, and that is kept
+  /// elsewhere by now.
+  case mirrorTruncated(to: Offset)
   /// A follower's fetch has come.
   case fetchRequested(FetchRequest)
   /// An answer to our own fetch has come.

@@ -26,4 +26,22 @@ extension Replica {
       lead.reconsider(&scene)
     }
   }
+
+  /// Cuts off what the source does not have, also what was committed here: every other copy is to do the same, and finds
+  /// out when it fetches next. Until it has, nothing counts that it has said about itself.
+  mutating func mirrorTruncated(to end: Offset, at now: Instant, into effects: inout [Effect]) {
+    whileLeading(at: now, into: &effects) { lead, scene in
+      guard end < scene.log.end else { return }
+      if end > scene.log.start {
+        scene.log.truncate(to: end)
+        scene.effects.append(.truncate(to: end))
+      } else {
+        scene.log.restart(at: max(end, Offset.zero))
+        scene.effects.append(.restart(at: scene.log.end))
+      }
+      lead.beginsAgain(at: scene.log.end, &scene)
+      scene.effects.append(.keepHighWatermark(scene.log.highWatermark))
+      lead.reconsider(&scene)
+    }
+  }
 }

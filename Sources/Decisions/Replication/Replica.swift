@@ -47,6 +47,7 @@ public struct Replica: Sendable {
     case .appended(let write): appended(write, at: now, into: &effects)
     case .mirrored(let epochs, let end): mirrored(epochs, upTo: end, at: now, into: &effects)
     case .mirrorRestarted(let start): mirrorRestarted(at: start, at: now, into: &effects)
+    case .mirrorTruncated(let end): mirrorTruncated(to: end, at: now, into: &effects)
     case .fetchRequested(let request): fetchRequested(request, at: now, into: &effects)
     case .fetchAnswered(let id, let outcome): fetchAnswered(id, outcome, at: now, into: &effects)
     case .proposalAnswered(let id, let answer): proposalAnswered(id, answer, at: now, into: &effects)

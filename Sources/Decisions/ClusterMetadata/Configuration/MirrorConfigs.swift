@@ -8,12 +8,19 @@ public enum MirrorConfigs {
     key("topics", .freeList, "*", "Topics to mirror: names, or beginnings of names with a * after them."),
     key("groups", .freeList, "*", "Groups whose offsets are carried, in the same words; none when empty."),
     key(
-      "state", .choice(["running", "paused", "switchover", "failover"]), "running",
+      "state", .choice(["running", "paused", "switchover", "failover", "failback"]), "running",
       "switchover and failover make the topics writable here, the first only once it has every record of the source; "
-        + "there is no way back from what is done."),
+        + "failback makes topics that the source has taken over copies of it."),
     key(
       "gap.policy", .choice(["halt", "accept"]), "halt",
       "What to do about records that the source removed before they were copied."),
+    key(
+      "divergence.policy", .choice(["halt", "set-aside"]), "halt",
+      "What to do about copied records that the source does not have any more, after an unclean election there: they are "
+        + "written to a file and replaced, or the partition halts."),
+    key(
+      "set.aside.bytes.max", .long(0...Int64.max), "1073741824",
+      "How much of a partition may be set aside at once; where it is more, the partition halts."),
     key("source.cluster.id", .string, nil, "The cluster that was found, and the only one that is copied from."),
     key(
       "producer.ids.from", .long(0...Int64.max), nil,
@@ -26,19 +33,37 @@ public enum MirrorConfigs {
 
   /// The key of a topic that a switchover of another cluster sets, over the network as any tool could.
   public static let fence = "mirror.fence"
+  /// Begins the keys of what was known of the source of a partition, such as `known.orders-0`.
+  public static let known = "known."
+  /// Begins the keys of what was set aside of a partition.
+  public static let aside = "aside."
+  /// Begins the keys of where the log of a partition parts from that of who has taken over, while a fail-back lasts.
+  public static let shared = "shared."
   private static let own: Set<String> = ["source.cluster.id", "producer.ids.from", "attempt", "generation", "promoted"]
 
   /// Whether a key belongs to the machinery: people read it and cannot change it.
   public static func isOwn(_ key: String, of resource: ConfigResource) -> Bool {
     switch resource {
     case .topic: key.hasPrefix("mirror.") && key != fence
-    case .mirror: own.contains(key)
+    case .mirror: own.contains(key) || isOfPartition(key)
     case .broker, .allBrokers: false
     }
   }
 
-  /// Every key, as it comes to where `own` was set.
+  private static func isOfPartition(_ key: String) -> Bool {
+    key.hasPrefix(known) || key.hasPrefix(aside) || key.hasPrefix(shared)
+  }
+
+  /// Every key, as it comes to where `own` was set, and what is kept about partitions.
   public static func resolve(_ own: [String: String]) -> [ResolvedConfig] {
+    let kept = own.keys.filter(isOfPartition).sorted().map { key in
+      resolved(
+        self.key(key, .string, nil, "What was found out about a partition."), own[key], .dynamicTopic, isReadOnly: true)
+    }
+    return resolveFixed(own) + kept
+  }
+
+  private static func resolveFixed(_ own: [String: String]) -> [ResolvedConfig] {
     all.map { known in
       resolved(
         known, own[known.name] ?? known.defaultValue, own[known.name] == nil ? .defaultValue : .dynamicTopic,

@@ -54,8 +54,13 @@ extension MetadataImage {
     }
   }
 
-  /// Each switchover that is asked for has a number, so that what belongs to an earlier one cannot undo it.
+  /// Each switchover that is asked for has a number, so that what belongs to an earlier one cannot undo it. A fail-back
+  /// takes back that the mirror has been promoted.
   func countAttempt(_ mirror: ConfigResource, _ changes: [MetadataRecord]) -> [MetadataRecord] {
+    if changes.contains(.configChanged(mirror, key: "state", value: "failback")) {
+      // What is this cluster's own by now is so no more, for topics that are given up.
+      return configs(of: mirror)["promoted"] == nil ? [] : [.configChanged(mirror, key: "promoted", value: nil)]
+    }
     guard changes.contains(.configChanged(mirror, key: "state", value: "switchover")) else { return [] }
     let attempt = configs(of: mirror)["attempt"].flatMap { Int32($0) } ?? 0
     return [.configChanged(mirror, key: "attempt", value: String(attempt == .max ? attempt : attempt + 1))]
@@ -64,8 +69,20 @@ extension MetadataImage {
   /// A failover has no way back; a mirror does not move to another source.
   func checkTransition(_ mirror: ConfigResource, _ key: String, _ value: String?) throws(Refusal) {
     let now = configs(of: mirror)
+    if key == "state", value == "failback" {
+      guard now["promoted"] != nil || now["state"] != "failover" && now["state"] != "switchover" else {
+        throw Refusal(
+          .invalidRequest, "The mirror is about to take its topics over: there is nothing to go back to yet.")
+      }
+      return
+    }
     if key == "state", now["state"] != value, now["state"] == "failover" || now["promoted"] != nil {
-      throw Refusal(.invalidRequest, "The mirror has failed over: its topics are this cluster's own by now.")
+      throw Refusal(
+        .invalidRequest,
+        "The mirror has failed over: its topics are this cluster's own by now; mirrors failback is the way back.")
+    }
+    if key == "state", value == "switchover", now["state"] == "failback" {
+      throw Refusal(.invalidRequest, "The fail-back is not done: what is not copied yet cannot be taken over.")
     }
     if key == "state", value == "failover" || value == "switchover", now["source.cluster.id"] == nil {
       throw Refusal(.invalidRequest, "The mirror has never reached its source: there is nothing to take over.")
@@ -141,7 +158,7 @@ extension MetadataImage {
     return .partitionCreated(topic: id, index, state)
   }
 
-  private static func above(_ epoch: LeaderEpoch) -> LeaderEpoch {
+  static func above(_ epoch: LeaderEpoch) -> LeaderEpoch {
     LeaderEpoch(Int32(clamping: Int64(max(0, epoch.value)) + Int64(mirrorEpochHeadroom)))
   }
 
@@ -176,6 +193,10 @@ extension MetadataImage {
       .configChanged(.mirror(link), key: "generation", value: String(generation)),
       .configChanged(.mirror(link), key: "promoted", value: String(time.milliseconds)),
     ]
+    // What is known of the source is in the reports, and gets no older with them.
+    for key in mirror.keys.sorted() where key.hasPrefix(MirrorConfigs.known) || key.hasPrefix(MirrorConfigs.shared) {
+      records.append(.configChanged(.mirror(link), key: key, value: nil))
+    }
     for topic in topics(mirroredBy: link) {
       let resource = ConfigResource.topic(topic.name.text)
       records.append(.configChanged(resource, key: "mirror.link", value: nil))

@@ -27,9 +27,12 @@ final class MirrorConductor: Sendable {
     var problems: [String: String] = [:]
     /// When this controller first saw that a failover was asked for.
     var failoverSeen: Instant?
-    /// Since when the source is known to be closed, and for which attempt.
-    var closed: (attempt: Int32, since: Instant)?
+    /// When the brokers were last asked what they know, for the metadata.
+    var lastKeeping = Instant(nanoseconds: 0)
+    /// Since when there is nothing more to give up in a fail-back.
+    var givenUpSince: Instant?
   }
+  private let moments = SwitchoverMoments()
 
   init(_ name: String, _ broker: Broker) {
     self.name = name
@@ -45,7 +48,9 @@ final class MirrorConductor: Sendable {
     guard broker.controller?.isActive == true, !order.isPromoted else { return }
     let now = monotonicNow()
     let mayWork = state.withLock { state in
-      let pause = order.state == .switchover ? Self.hurry : Self.interval
+      let pause = order.state == .switchover || order.state == .failback ? Self.hurry : Self.interval
+      if order.state != .failover { state.failoverSeen = nil }
+      if order.state != .failback { state.givenUpSince = nil }
       guard !state.isBusy, now - state.last >= pause else { return false }
       state.isBusy = true
       state.last = now
@@ -60,30 +65,34 @@ final class MirrorConductor: Sendable {
         note(["": "the source does not answer: a switchover needs it"])
         return rest()
       }
-      MirrorSwitchover(broker, order, link, view).proceed(closed: { self.closed($0, at: $1, in: order.attempt) }) {
-        outcome in
+      MirrorSwitchover(broker, order, link, view).proceed(moments) { outcome in
         switch outcome {
         case .waits(let reason): self.note(["": reason])
         case .promoted: self.note([:])
         }
         self.rest()
       }
-    case .running:
-      guard let view = link.freshView else { return rest() }
-      follow(order, link, view, image)
+    case .running, .failback:
+      guard let view = link.freshView else {
+        if order.state == .failback { note(["": "the source does not answer: a fail-back needs it"]) }
+        return rest()
+      }
+      keepIfDue(order, now) { self.follow(order, link, view, image, $0) }
     }
   }
 
-  private func closed(_ isClosed: Bool, at moment: Instant, in attempt: Int32) -> TimeSpan? {
-    let now = monotonicNow()
-    return state.withLock { state in
-      guard isClosed else {
-        state.closed = nil
-        return nil
-      }
-      if state.closed?.attempt != attempt { state.closed = (attempt, now) }
-      return state.closed.map { moment - $0.since }
+  /// What the brokers know is written into the metadata now and then. Passes on what they said, if they were asked.
+  private func keepIfDue(
+    _ order: MirrorOrder, _ now: Instant, then: @escaping @Sendable (MirrorSurvey?) -> Void
+  ) {
+    let pause = order.state == .failback ? .zero : order.setsAside ? Self.interval : keepingInterval
+    let isDue = state.withLock { state in
+      guard now - state.lastKeeping >= pause else { return false }
+      state.lastKeeping = now
+      return true
     }
+    guard isDue, !broker.image.topics(mirroredBy: name).isEmpty else { return then(nil) }
+    MirrorKeeping(broker, name).proceed(then: then)
   }
 
   private func rest() { state.withLock { $0.isBusy = false } }
@@ -101,7 +110,10 @@ final class MirrorConductor: Sendable {
 
   // MARK: Following the source
 
-  private func follow(_ order: MirrorOrder, _ link: MirrorLink, _ view: SourceCluster.View, _ image: MetadataImage) {
+  private func follow(
+    _ order: MirrorOrder, _ link: MirrorLink, _ view: SourceCluster.View, _ image: MetadataImage,
+    _ survey: MirrorSurvey?
+  ) {
     if view.clusterID == broker.clusterID {
       note(["": "the source is this very cluster"])
       return rest()
@@ -116,14 +128,14 @@ final class MirrorConductor: Sendable {
     }
     guard !topics.isEmpty, let node = view.brokers.keys.min(), let peer = link.source.peer(of: node, for: .questions)
     else {
-      note([:])
+      note(order.state == .failback ? ["": "the source has none of the topics"] : [:])
       return rest()
     }
     askConfigs(of: topics.keys.sorted(), peer) { configs in
       self.broker.pool.run {
         // What a switchover has closed that was given up.
         MirrorSwitchover(self.broker, order, link, view).release(configs)
-        self.perform(order, view, topics, configs)
+        self.perform(order, view, topics, configs, survey)
       }
     }
   }
@@ -167,25 +179,40 @@ final class MirrorConductor: Sendable {
     }
   }
 
+  /// What one look at the topics of the source came to.
+  private struct Followed: Sendable {
+    var problems: [String: String] = [:]
+    /// Topics that clients wrote here until now.
+    var givenUp = 0
+    /// Topics that nothing was done about, since the source did not say enough or there were too many.
+    var isPartial = false
+  }
+
   private func perform(
     _ order: MirrorOrder, _ view: SourceCluster.View, _ topics: [TopicName: SourceCluster.Topic],
-    _ configs: [TopicName: [String: String]]
+    _ configs: [TopicName: [String: String]], _ survey: MirrorSurvey?
   ) {
     let (name, broker, own) = (name, broker, broker.clusterID)
     broker.change { draft in
-      var problems: [String: String] = [:]
+      var followed = Followed()
       var changed = 0
+      let failsBack = draft.image.configs(of: .mirror(name))["state"] == MirrorOrder.State.failback.rawValue
       for (topicName, topic) in topics.sorted(by: { $0.key < $1.key }) {
-        guard let values = configs[topicName], changed < Self.topicsPerChangeMax else { continue }
+        guard let values = configs[topicName], changed < Self.topicsPerChangeMax else {
+          followed.isPartial = true
+          continue
+        }
         let before = draft.records.count
         let source = SourceTopic(
           name: topicName, id: topic.id, partitions: topic.partitions.count,
           path: MirrorPath(text: values["mirror.path"]), configs: values)
         let steps = planTopic(
-          source, own: OwnTopic(topicName, in: draft.image), link: name, from: view.clusterID, into: own)
+          source, own: OwnTopic(topicName, in: draft.image), link: name, from: view.clusterID, into: own,
+          failsBack: failsBack)
         for step in steps {
+          if case .giveUp = step { followed.givenUp += 1 }
           if let problem = Self.perform(step, topicName, topic, name, broker, &draft) {
-            problems[topicName.text] = problem
+            followed.problems[topicName.text] = problem
           }
         }
         if draft.image.configs(of: .topic(topicName.text))["mirror.link"] == name {
@@ -193,10 +220,57 @@ final class MirrorConductor: Sendable {
         }
         if draft.records.count > before { changed += 1 }
       }
-      return problems
+      return followed
     } then: { result in
-      if case .success(let problems) = result { self.note(problems) }
-      self.rest()
+      switch result {
+      case .success(let followed) where order.state == .failback: self.goBack(followed, survey)
+      case .success(let followed):
+        self.note(followed.problems)
+        self.rest()
+      case .failure: self.rest()
+      }
+    }
+  }
+
+  // MARK: Failing back
+
+  /// - Parameter survey: what the brokers said before the topics were looked at.
+  private func goBack(_ followed: Followed, _ survey: MirrorSurvey?) {
+    let now = monotonicNow()
+    let since = state.withLock { state -> Instant? in
+      if followed.givenUp > 0 || followed.isPartial {
+        state.givenUpSince = nil
+      } else if state.givenUpSince == nil {
+        state.givenUpSince = now
+      }
+      return state.givenUpSince
+    }
+    let topics = Dictionary(
+      broker.image.topics(mirroredBy: name).map { ($0.name, $0.partitions.count) }
+    ) { first, _ in first }
+    // The brokers were asked at the beginning of this look.
+    let asked = state.withLock { $0.last }
+    let step = planFailBack(topics: topics, statuses: survey?.statuses ?? [:], givenUpFor: since.map { asked - $0 })
+    var problems = followed.problems
+    switch step {
+    case .done:
+      note(problems)
+      let name = name
+      broker.change {
+        $0.add($0.image.endFailBack(name))
+      } then: { _ in
+        self.rest()
+      }
+      broker.log.info("a mirror failed back", ["mirror": name, "topics": "\(topics.count)"])
+    case .nothingToDo where since != nil:
+      problems[""] = "the source has no topic that has taken over from one of this cluster"
+      note(problems)
+      rest()
+    case .nothingToDo: rest()
+    case .waitFor(let places, let reason):
+      problems[""] = "\(places.count) partitions are not copied yet, \(reason)"
+      note(problems)
+      rest()
     }
   }
 
@@ -217,6 +291,12 @@ final class MirrorConductor: Sendable {
       let answer = draft.add(
         draft.image.createMirrored(
           mirrored(known), by: link, path: path.clusters, defaults: broker.settings.topicDefaults))
+      if case .failure(let refusal) = answer { return refusal.message }
+    case .giveUp(let path, let generation, let shared):
+      let answer = draft.add(
+        draft.image.giveUp(
+          name, to: link, path: path.clusters, generation: generation, above: topic.partitions.map(\.epoch),
+          shared: shared))
       if case .failure(let refusal) = answer { return refusal.message }
     case .grow:
       if case .failure(let refusal) = draft.add(draft.image.growMirrored(mirrored([:]))) { return refusal.message }
@@ -241,8 +321,8 @@ final class MirrorConductor: Sendable {
       state.failoverSeen = seen
       return seen
     }
-    MirrorFindings(broker, name).gather { findings in
-      self.broker.pool.run { self.promote(order, findings, asked) }
+    MirrorFindings(broker, name).survey { survey in
+      self.broker.pool.run { self.promote(order, survey.findings(isFinal: true), asked) }
     }
   }
 

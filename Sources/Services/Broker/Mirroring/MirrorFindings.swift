@@ -16,28 +16,22 @@ struct MirrorFindings: Sendable {
     self.name = name
   }
 
-  /// Those that have stopped copying, and whose copies are committed as far as they go. A broker that does not answer
-  /// says nothing.
-  ///
-  /// - Parameter isFinal: whether only those count that have stopped. Otherwise what is committed counts, of
-  ///   those that go on.
-  func gather(isFinal: Bool = true, then: @escaping @Sendable ([TopicPartition: PartitionFinding]) -> Void) {
+  /// What the brokers say. One that does not answer says nothing.
+  func survey(then: @escaping @Sendable (MirrorSurvey) -> Void) {
     let brokers = broker.image.liveBrokers
-    let gathering = Gathering<[TopicPartition: PartitionFinding]>(count: brokers.count) { parts in
-      then(parts.reduce(into: [:]) { all, part in all.merge(part) { first, _ in first } })
+    let gathering = Gathering<MirrorSurvey>(count: brokers.count) { parts in
+      then(parts.reduce(into: MirrorSurvey()) { $0.add($1) })
     }
-    for (index, one) in brokers.enumerated() { ask(one, isFinal) { gathering.put($0, at: index) } }
+    for (index, one) in brokers.enumerated() { ask(one) { gathering.put($0, at: index) } }
   }
 
-  private func ask(
-    _ one: BrokerRegistration, _ isFinal: Bool, then: @escaping @Sendable ([TopicPartition: PartitionFinding]) -> Void
-  ) {
+  private func ask(_ one: BrokerRegistration, then: @escaping @Sendable (MirrorSurvey) -> Void) {
     if one.id == broker.settings.nodeID {
-      return then(Self.findings(broker.mirrors.status(of: name).map { ($0.key, $0.value) }, isFinal))
+      return then(MirrorSurvey(broker.mirrors.status(of: name).map { ($0.key, $0.value) }, of: one.id))
     }
     let listener = broker.settings.interBrokerListener
     guard let endpoint = one.endpoints.first(where: { $0.name == listener }) ?? one.endpoints.first else {
-      return then([:])
+      return then(MirrorSurvey(silent: one.id))
     }
     let peer = Peer(
       BrokerAddress(host: endpoint.host, port: endpoint.port), clientID: "mirror-\(name)", loop: broker.loops[0],
@@ -51,22 +45,53 @@ struct MirrorFindings: Sendable {
     peer.ask(request, within: Self.span) { result in
       defer { peer.close() }
       guard case .success(let answer) = result, let found = answer.response.results.first, found.errorCode == .none
-      else { return then([:]) }
-      then(Self.findings(found.configs.map { ($0.name, $0.value ?? "") }, isFinal))
+      else { return then(MirrorSurvey(silent: one.id)) }
+      then(MirrorSurvey(found.configs.map { ($0.name, $0.value ?? "") }, of: one.id))
+    }
+  }
+}
+
+/// What brokers of this cluster say about a mirror.
+struct MirrorSurvey: Sendable {
+  /// Of the partitions that they lead.
+  private(set) var statuses: [TopicPartition: PartitionStatus] = [:]
+  /// How long ago each broker that was asked began the last whole pass over the groups; nil where it does not say.
+  private(set) var groups: [NodeID: TimeSpan?] = [:]
+
+  init() {}
+  init(silent broker: NodeID) { groups.updateValue(nil, forKey: broker) }
+
+  init(_ lines: [(String, String)], of broker: NodeID) {
+    groups.updateValue(nil, forKey: broker)
+    for (key, value) in lines {
+      if key == Self.groupsKey, let age = Int64(value) {
+        groups.updateValue(.milliseconds(age), forKey: broker)
+      } else if let partition = TopicPartition(statusKey: key), let status = PartitionStatus(text: value) {
+        statuses[partition] = status
+      }
     }
   }
 
-  private static func findings(_ lines: [(String, String)], _ isFinal: Bool) -> [TopicPartition: PartitionFinding] {
-    var found: [TopicPartition: PartitionFinding] = [:]
-    for (key, value) in lines {
-      guard let partition = TopicPartition(statusKey: key), let status = PartitionStatus(text: value),
+  static let groupsKey = "status.groups.age.ms"
+
+  mutating func add(_ other: MirrorSurvey) {
+    statuses.merge(other.statuses) { first, _ in first }
+    groups.merge(other.groups) { first, _ in first }
+  }
+
+  /// Those that have stopped copying, and whose copies are committed as far as they go.
+  ///
+  /// - Parameter isFinal: whether only those count that have stopped. Otherwise what is committed counts, of
+  ///   those that go on.
+  func findings(isFinal: Bool) -> [TopicPartition: PartitionFinding] {
+    statuses.compactMapValues { status in
+      guard
         isFinal
           ? status.state == .stopped && status.mark == status.end
-          : status.state == .copying || status.state == .waiting
-      else { continue }
-      found[partition] = PartitionFinding(end: status.mark, sourceEnd: status.sourceEnd, age: status.age)
+          : status.state == .copying || status.state == .waiting && status.cut == nil && status.saved == nil
+      else { return nil }
+      return PartitionFinding(end: status.mark, sourceEnd: status.sourceEnd, age: status.age)
     }
-    return found
   }
 }
 

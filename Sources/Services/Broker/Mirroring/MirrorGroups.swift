@@ -21,7 +21,13 @@ final class MirrorGroups: Sendable {
     var last = Instant(nanoseconds: 0)
     /// Questions that are under way.
     var open = 0
+    /// Of the pass that is under way: whether all of it has come about so far.
+    var isWhole = true
+    /// When the last pass began that carried everything there was to carry.
+    var lastWhole: Instant?
   }
+  /// While nobody can write, and groups are waited for.
+  private static let hurry = TimeSpan.milliseconds(200)
 
   /// What the groups may be carried for: the high watermark of every mirrored partition that has a copy here.
   private typealias Ends = [TopicPartition: Offset]
@@ -35,8 +41,10 @@ final class MirrorGroups: Sendable {
     guard order.runs, let view = link.freshView, view.clusterID == order.sourceID else { return }
     let now = monotonicNow()
     let mayWork = state.withLock { state in
-      guard state.open == 0, now - state.last >= Self.interval else { return false }
+      let pause = order.state == .switchover ? Self.hurry : Self.interval
+      guard state.open == 0, now - state.last >= pause else { return false }
       state.last = now
+      state.isWhole = true
       return true
     }
     guard mayWork else { return }
@@ -46,21 +54,38 @@ final class MirrorGroups: Sendable {
         ends[partition.name] = partition.highWatermark
       }
     }
+    begin()
+    defer { end() }
     guard !ends.isEmpty else { return }
     for node in view.brokers.keys.sorted() {
-      guard let peer = link.source.peer(of: node, for: .questions) else { continue }
+      guard let peer = link.source.peer(of: node, for: .questions) else {
+        missed()
+        continue
+      }
       list(peer, order.groups, ends)
     }
   }
 
+  /// How long ago the last pass began that carried everything; nil before there was one.
+  var age: TimeSpan? {
+    let now = monotonicNow()
+    return state.withLock { $0.lastWhole.map { now - $0 } }
+  }
+
   private func begin() { state.withLock { $0.open += 1 } }
-  private func end() { state.withLock { $0.open -= 1 } }
+  private func missed() { state.withLock { $0.isWhole = false } }
+  private func end() {
+    state.withLock { state in
+      state.open -= 1
+      if state.open == 0, state.isWhole { state.lastWhole = state.last }
+    }
+  }
 
   private func list(_ peer: Peer, _ selection: NameSelection, _ ends: Ends) {
     begin()
     peer.ask(ListGroupsRequest(), within: SourceCluster.span) { result in
       defer { self.end() }
-      guard case .success(let answer) = result, answer.response.errorCode == .none else { return }
+      guard case .success(let answer) = result, answer.response.errorCode == .none else { return self.missed() }
       let selected = answer.response.groups.map(\.groupID).filter { !$0.isEmpty && selection.contains($0) }
       guard !selected.isEmpty else { return }
       guard !self.broker.groups.isEmpty else { return self.makeRoom() }
@@ -72,6 +97,7 @@ final class MirrorGroups: Sendable {
   private func makeRoom() {
     var request = FindCoordinatorRequest()
     request.key = "mirror-\(name)"
+    missed()
     begin()
     ask(request, version: 3, Broker.findCoordinator) { _ in self.end() }
   }
@@ -81,11 +107,12 @@ final class MirrorGroups: Sendable {
     // v10 names topics by id; before v8 a request is about one group.
     peer.ask(Self.question(group), lowest: 2, highest: 9, within: SourceCluster.span) { result in
       guard case .success(let answer) = result, let there = Self.offsets(answer.response, group) else {
+        self.missed()
         return self.end()
       }
       self.ask(Self.question(group), version: 9, Broker.offsetFetch) { response in
         defer { self.end() }
-        guard let response, let here = Self.offsets(response, group) else { return }
+        guard let response, let here = Self.offsets(response, group) else { return self.missed() }
         self.perform(planGroup(source: there, own: here, ends: ends), group)
       }
     }
@@ -150,7 +177,11 @@ final class MirrorGroups: Sendable {
           return topic
         }
       begin()
-      ask(request, version: 9, Broker.offsetCommit) { _ in self.end() }
+      ask(request, version: 9, Broker.offsetCommit) { response in
+        let codes = response?.topics.flatMap(\.partitions).map(\.errorCode)
+        if codes?.allSatisfy(Self.isDecided) != true { self.missed() }
+        self.end()
+      }
     }
     guard !steps.remove.isEmpty else { return }
     var request = OffsetDeleteRequest()
@@ -167,7 +198,20 @@ final class MirrorGroups: Sendable {
       return topic
     }
     begin()
-    ask(request, version: 0, Broker.offsetDelete) { _ in self.end() }
+    ask(request, version: 0, Broker.offsetDelete) { response in
+      if !(response.map { Self.isDecided($0.errorCode) } ?? false) { self.missed() }
+      self.end()
+    }
+  }
+
+  /// Whether nothing more can come of it: it is done, or the group has members here and decides by itself.
+  private static func isDecided(_ code: ErrorCode) -> Bool {
+    switch code {
+    case .none, .unknownMemberId, .illegalGeneration, .staleMemberEpoch, .nonEmptyGroup, .groupSubscribedToTopic,
+      .groupIdNotFound:
+      true
+    default: false
+    }
   }
 
   /// A request to this very broker; nil when it is not answered.

@@ -20,27 +20,41 @@ final class MirrorLane: Sendable {
     /// The epoch of ours in which the copying was last looked at.
     var ownEpoch = LeaderEpoch.none
     var policy = GapPolicy.halt
+    /// Bytes that were copied since this broker leads.
+    var copied: Int64 = 0
+    /// Where the log stood when it was looked for what the source does not have.
+    var parted: CopyPosition?
+    /// What is known to be shared with the source, while a fail-back lasts.
+    var shared: SharedEnd?
   }
 
-  init(_ partition: Partition, link: String, log: Log) {
+  /// - Parameter known: what the metadata has kept of what the leader before knew.
+  init(_ partition: Partition, link: String, known: KnownSource?, log: Log) {
     self.partition = partition
     self.link = link
     self.log = log
+    guard let known else { return }
+    let reading = known.reading(at: monotonicNow(), wallClockNow())
+    state.withLock { $0.copy = PartitionCopy(reading: reading, accepted: known.gaps) }
   }
 
   /// Where to go on, if there is anything to ask for.
   func wish(at now: Instant) -> CopyPosition? {
     state.withLock { state in
       guard state.copy.wants(at: now), let position = partition.mirrorPosition(of: link) else { return nil }
-      if position.ownEpoch != state.ownEpoch { state.ownEpoch = position.ownEpoch }
       return position
     }
   }
 
   /// What the metadata says now: a higher epoch of ours, or another policy, may mend what halted the copying.
-  func follow(runs: Bool, policy: GapPolicy, epoch: LeaderEpoch, source: Presence) {
+  func follow(_ order: MirrorOrder, epoch: LeaderEpoch, source: Presence, shared: SharedEnd?) {
+    let policy = order.policy
     let isNews = state.withLock { state -> Bool in
-      guard runs else {
+      if epoch != state.ownEpoch {
+        state.ownEpoch = epoch
+        state.copy.epochBegan(epoch)
+      }
+      guard order.runs else {
         state.copy.stop()
         return false
       }
@@ -50,10 +64,15 @@ final class MirrorLane: Sendable {
       case .halted(.gap): isMended = policy != state.policy
       case .halted(.epochTooHigh(let needed)): isMended = epoch >= needed
       case .halted(.gone): isMended = source == .there
-      case .halted, .copying, .resting: isMended = false
+      case .halted(.tooMuch(let limit)): isMended = order.setAsideMax != limit
+      case .halted(.diverged), .halted(.shorter), .halted(.differs), .copying, .resting: isMended = false
       }
       state.policy = policy
       if isMended { state.copy.resume() }
+      state.shared = shared
+      if let shared, let position = partition.mirrorPosition(of: link), shared.isExceeded(by: position) {
+        state.copy.holds(beyond: shared)
+      }
       guard case .gone(let now) = source, let position = partition.mirrorPosition(of: link) else { return false }
       let before = state.copy.phase
       _ = state.copy.answered(.gone(now: now), at: position, policy: policy, now: monotonicNow())
@@ -79,7 +98,7 @@ final class MirrorLane: Sendable {
     let (step, isNews) = state.withLock { state -> (CopyStep, Bool) in
       let before = state.copy.phase
       let step = state.copy.answered(answer, at: position, policy: state.policy, now: now)
-      perform(step, answer, position, records)
+      perform(step, answer, position, records, &state)
       return (step, state.copy.phase != before)
     }
     report(step, isNews)
@@ -87,13 +106,16 @@ final class MirrorLane: Sendable {
   }
 
   private func perform(
-    _ step: CopyStep, _ answer: SourceAnswer, _ position: CopyPosition, _ records: UnsafeMutableRawBufferPointer?
+    _ step: CopyStep, _ answer: SourceAnswer, _ position: CopyPosition, _ records: UnsafeMutableRawBufferPointer?,
+    _ state: inout State
   ) {
     switch step {
     case .append(let start):
       guard case .records(_, let end, let runs, _, _) = answer, let records else { return }
       partition.removeMirrored(before: start, at: position, of: link)
-      _ = partition.appendMirrored(records, runs, upTo: end, at: position, of: link)
+      if partition.appendMirrored(records, runs, upTo: end, at: position, of: link) {
+        state.copied += Int64(records.count)
+      }
     case .keep(let start): partition.removeMirrored(before: start, at: position, of: link)
     case .restart(let start, _): _ = partition.restartMirrored(at: start, at: position, of: link)
     case .askBounds, .askWhoLeads, .rest, .halt: break
@@ -120,8 +142,69 @@ final class MirrorLane: Sendable {
   func status(at now: Instant) -> PartitionStatus {
     let mark = partition.highWatermark
     return state.withLock { state in
-      PartitionStatus(
+      var status = PartitionStatus(
         state.copy, start: partition.log.startOffset, end: partition.log.endOffset, mark: mark, now: now)
+      status.copied = state.copied
+      return status
     }
   }
+
+  // MARK: What the source does not have
+
+  /// Whether it is to be looked for now, and in which log; nil where there is nothing to do.
+  func beginParting() -> PartingOrder? {
+    state.withLock { state in
+      guard let position = partition.mirrorPosition(of: link), state.copy.beginParting(at: monotonicNow()) else {
+        return nil
+      }
+      state.parted = position
+      let limit = state.shared.flatMap { $0.isExceeded(by: position) ? $0.end : nil }
+      let search = DivergenceSearch(
+        partition.epochRuns, from: position.start, upTo: position.end, emptyAt: state.copy.sourceEnd, limit: limit)
+      return PartingOrder(position: position, search: search, sharedEnd: limit)
+    }
+  }
+
+  func partingWasNeedless() {
+    let now = monotonicNow()
+    state.withLock { $0.copy.partingWasNeedless(at: now) }
+  }
+
+  func partingFailed(_ problem: PartingProblem) {
+    let now = monotonicNow()
+    let isNews = state.withLock { state in
+      let before = state.copy.phase
+      state.copy.partingFailed(problem, at: now)
+      return state.copy.phase != before
+    }
+    if isNews, case .halted(let halt) = state.withLock({ $0.copy.phase }) { report(.halt(halt), true) }
+  }
+
+  func saved(_ what: SetAside, cutTo offset: Offset) { state.withLock { $0.copy.saved(what, cutTo: offset) } }
+
+  /// Cuts off what the metadata says is kept elsewhere.
+  func cut(recorded: [SetAside]) {
+    let what = state.withLock { state -> SetAside? in
+      guard let (what, offset) = state.copy.mayCut(recorded), let position = state.parted else { return nil }
+      let isDone = partition.truncateMirrored(to: offset, at: position, of: link)
+      state.copy.cutOff(isDone, in: position.ownEpoch)
+      return isDone ? what : nil
+    }
+    guard let what else { return }
+    log.warning(
+      "what the source does not have was set aside",
+      [
+        "partition": "\(partition.name)", "mirror": link, "from": "\(what.range.lowerBound)",
+        "to": "\(what.range.upperBound - 1)", "records": "\(what.records)", "file": what.path,
+      ])
+  }
+}
+
+/// What is to be looked for.
+struct PartingOrder: Sendable {
+  let position: CopyPosition
+  /// Nil where the log has no records.
+  let search: DivergenceSearch?
+  /// Up to where the logs are known to be the same.
+  let sharedEnd: Offset?
 }

@@ -9,7 +9,7 @@ import Vocabulary
 
 /// What a mirror was asked for, as the metadata has it.
 struct MirrorOrder: Equatable, Sendable {
-  enum State: String { case running, paused, switchover, failover }
+  enum State: String { case running, paused, switchover, failover, failback }
   let name: String
   let bootstrap: [BrokerAddress]
   let topics: NameSelection
@@ -22,6 +22,9 @@ struct MirrorOrder: Equatable, Sendable {
   /// The number of the last switchover that was asked for.
   let attempt: Int32
   let isPromoted: Bool
+  /// Whether what the source does not have is set aside and replaced, and how much of it may be.
+  let setsAside: Bool
+  let setAsideMax: Int64
 
   /// Nil for one that says too little, which the controller does not let in.
   init?(_ name: String, in image: MetadataImage) {
@@ -40,9 +43,16 @@ struct MirrorOrder: Equatable, Sendable {
     generation = value("generation").flatMap { Int32($0) } ?? 1
     attempt = value("attempt").flatMap { Int32($0) } ?? 0
     isPromoted = value("promoted") != nil
+    setsAside = state == .failback || value("divergence.policy") == "set-aside"
+    setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
   }
 
-  var runs: Bool { (state == .running || state == .switchover) && !isPromoted }
+  var runs: Bool {
+    switch state {
+    case .running, .switchover, .failback: !isPromoted
+    case .paused, .failover: false
+    }
+  }
 }
 
 /// One mirror on one broker: the partitions of it that are led here, and who of the source they are copied from.
@@ -53,6 +63,8 @@ final class MirrorLink: Sendable {
   let name: String
   let source: SourceCluster
   private let world: World
+  /// This very broker.
+  private let broker: NodeID
   private let state = Mutex(State())
 
   struct World: Sendable {
@@ -70,10 +82,15 @@ final class MirrorLink: Sendable {
     var lastLook = Instant(nanoseconds: 0)
     /// Whether the last look brought an answer.
     var isReached = false
+    /// How many partitions are looked through for what the source does not have.
+    var partings = 0
   }
+  /// Each of them may read and write a lot.
+  private static let partingsMax = 16
 
   init(_ order: MirrorOrder, node: NodeID, _ world: World) {
     name = order.name
+    broker = node
     source = SourceCluster(
       order.bootstrap, clientID: "mirror-\(order.name)-\(node.value)", loop: world.loop, pool: world.pool)
     self.world = world
@@ -87,14 +104,42 @@ final class MirrorLink: Sendable {
     let lanes = lanes(order, image)
     let view = freshView
     let isRight = view != nil && view?.clusterID == order.sourceID
+    let kept = image.configs(of: .mirror(order.name))
     for (name, lane) in lanes {
       lane.follow(
-        runs: order.runs, policy: order.policy, epoch: lane.partition.leaderEpoch,
-        source: isRight ? presence(of: name, lane, view) : .unknown)
+        order, epoch: lane.partition.leaderEpoch,
+        source: isRight ? presence(of: name, lane, view) : .unknown,
+        shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) })
     }
     guard order.runs else { return }
     lookIfDue()
-    if let view, isRight { copy(lanes, view) }
+    guard let view, isRight else { return }
+    let targets = copy(lanes, view)
+    guard order.setsAside else { return }
+    for (place, lane) in lanes {
+      lane.cut(recorded: SetAside.parse(list: kept[MirrorConfigs.aside + "\(place)"]))
+    }
+    for (node, targets) in targets { setAside(targets, node, order) }
+  }
+
+  private func setAside(_ targets: [MirrorFetcher.Target], _ node: NodeID, _ order: MirrorOrder) {
+    for target in targets {
+      let mayBegin = state.withLock { state in
+        guard state.partings < Self.partingsMax else { return false }
+        state.partings += 1
+        return true
+      }
+      guard mayBegin else { return }
+      let end: @Sendable () -> Void = { self.state.withLock { $0.partings -= 1 } }
+      guard let peer = source.peer(of: node, for: .questions), let parting = target.lane.beginParting() else {
+        end()
+        continue
+      }
+      MirrorParting(
+        target: target, peer: peer, order: parting, bytesMax: order.setAsideMax, broker: broker, pool: world.pool,
+        whenDone: end
+      ).begin()
+    }
   }
 
   private func lookIfDue() {
@@ -121,7 +166,9 @@ final class MirrorLink: Sendable {
         if let known = state.lanes[partition.name], known.partition === partition {
           lanes[partition.name] = known
         } else {
-          lanes[partition.name] = MirrorLane(partition, link: name, log: world.log)
+          let known = image.configs(of: .mirror(name))[MirrorConfigs.known + "\(partition.name)"]
+          lanes[partition.name] = MirrorLane(
+            partition, link: name, known: known.flatMap { KnownSource(text: $0) }, log: world.log)
         }
       }
       // What was found when the copying stopped is asked for until the mirror is gone.
@@ -138,7 +185,10 @@ final class MirrorLink: Sendable {
     return topic.id == lane.partition.topicID ? .there : .gone(now: topic.id)
   }
 
-  private func copy(_ lanes: [TopicPartition: MirrorLane], _ view: SourceCluster.View) {
+  /// Whom everything is copied from.
+  private func copy(
+    _ lanes: [TopicPartition: MirrorLane], _ view: SourceCluster.View
+  ) -> [NodeID: [MirrorFetcher.Target]] {
     var targets: [NodeID: [MirrorFetcher.Target]] = [:]
     for (name, lane) in lanes {
       let index = Int(name.partition.value)
@@ -161,6 +211,7 @@ final class MirrorLink: Sendable {
       return state.fetchers
     }
     for (node, fetcher) in fetchers { fetcher.copy(targets[node] ?? []) }
+    return targets
   }
 
   /// By the names of partitions, in order.

@@ -36,11 +36,7 @@ struct MirrorSwitchover: Sendable {
   /// What closes a topic for this attempt. Another attempt, or what is left of one, has another word.
   private func word(_ attempt: Int32) -> String { "\(broker.clusterID):\(attempt)" }
 
-  /// - Parameter closed: is told whether the source is closed, with all of its ends known, and answers for how long it was
-  ///   when the copies were asked.
-  func proceed(
-    closed: @escaping @Sendable (Bool, Instant) -> TimeSpan?, then: @escaping @Sendable (Outcome) -> Void
-  ) {
+  func proceed(_ moments: SwitchoverMoments, then: @escaping @Sendable (Outcome) -> Void) {
     var topics: [TopicName: Int] = [:]
     var led: [NodeID: [TopicPartition]] = [:]
     for topic in broker.image.topics(mirroredBy: order.name) {
@@ -59,9 +55,11 @@ struct MirrorSwitchover: Sendable {
     let (known, leaders) = (topics, led)
     let gathering = Gathering<Said>(count: nodes.count) { said in
       let asked = monotonicNow()
-      MirrorFindings(broker, order.name).gather(isFinal: false) { copies in
+      MirrorFindings(broker, order.name).survey { survey in
         broker.pool.run {
-          take(known, leaders, Dictionary(zip(nodes, said)) { first, _ in first }, copies, { closed($0, asked) }, then)
+          take(
+            known, leaders, Dictionary(zip(nodes, said)) { first, _ in first }, survey,
+            { moments.note($0, $1, at: asked, in: order.attempt) }, then)
         }
       }
     }
@@ -70,7 +68,7 @@ struct MirrorSwitchover: Sendable {
 
   private func take(
     _ topics: [TopicName: Int], _ led: [NodeID: [TopicPartition]], _ said: [NodeID: Said],
-    _ copies: [TopicPartition: PartitionFinding], _ closed: @Sendable (Bool) -> TimeSpan?,
+    _ survey: MirrorSurvey, _ note: @Sendable (SwitchoverMoments.Stage, Bool) -> TimeSpan?,
     _ then: @escaping @Sendable (Outcome) -> Void
   ) {
     if let name = said.values.flatMap(\.mirrored).min() {
@@ -90,7 +88,8 @@ struct MirrorSwitchover: Sendable {
     let isClosed = source.values.allSatisfy { $0.isFenced && $0.end != nil }
     let step = planSwitchover(
       generation: order.generation, topics: topics, fenced: fenced, source: source,
-      copies: copies, closedFor: closed(isClosed))
+      copies: survey.findings(isFinal: false), closedFor: note(.closed, isClosed))
+    if case .promote = step {} else { _ = note(.copied, false) }
     switch step {
     case .fence(let names):
       alter(names.map { ($0, .append(word(order.attempt))) }) { refusal in
@@ -98,7 +97,14 @@ struct MirrorSwitchover: Sendable {
       }
     case .waitForSource(let places): then(.waits("the source has not said yet where \(places.count) partitions end"))
     case .waitForCopies(let places): then(.waits("\(places.count) partitions are not copied yet"))
-    case .promote(let generation, let reports): promote(generation, reports, then)
+    case .promote(let generation, let reports):
+      let copiedFor = note(.copied, true)
+      let late = planGroupsPass(survey.groups, copiedFor: copiedFor)
+      guard late.isEmpty else { return then(.waits("the offsets of groups are carried a last time")) }
+      if let copiedFor, copiedFor >= groupsPatience {
+        broker.log.warning("a mirror takes over without the last offsets of groups", ["mirror": order.name])
+      }
+      promote(generation, reports, then)
     }
   }
 
@@ -232,6 +238,36 @@ struct MirrorSwitchover: Sendable {
         let refused = answer.response.responses.first { $0.errorCode != .none }
         then(refused.map { "the source does not let itself be closed: \($0.errorMessage ?? "\($0.errorCode)")" })
       }
+    }
+  }
+}
+
+/// Since when the steps of a switchover are known to be done, in the memory of one controller.
+final class SwitchoverMoments: Sendable {
+  enum Stage: Hashable, Sendable {
+    /// The source is closed, and all of its ends are known.
+    case closed
+    /// Every record is here.
+    case copied
+  }
+  private struct State {
+    var attempt: Int32?
+    var since: [Stage: Instant] = [:]
+  }
+  private let state = Mutex(State())
+
+  /// For how long it was so at `moment`; nil where it is not.
+  func note(_ stage: Stage, _ isSo: Bool, at moment: Instant, in attempt: Int32) -> TimeSpan? {
+    let now = monotonicNow()
+    return state.withLock { state in
+      if state.attempt != attempt { state = State(attempt: attempt) }
+      guard isSo else {
+        state.since[stage] = nil
+        return nil
+      }
+      let since = state.since[stage] ?? now
+      state.since[stage] = since
+      return moment - since
     }
   }
 }

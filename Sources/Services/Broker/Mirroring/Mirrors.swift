@@ -86,6 +86,7 @@ final class Mirrors: Sendable {
     if let view = entry.link.source.view {
       lines.append(("status.source.age.ms", "\((monotonicNow() - view.at).milliseconds)"))
     }
+    if let age = entry.groups.age { lines.append((MirrorSurvey.groupsKey, "\(age.milliseconds)")) }
     for (topic, problem) in entry.conductor.problems { lines.append(("status.problem.\(topic)", problem)) }
     return lines
   }

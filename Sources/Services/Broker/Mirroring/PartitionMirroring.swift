@@ -67,6 +67,23 @@ extension Partition {
     }
   }
 
+  /// Cuts off what the source does not have, as a follower's log is cut where its leader's parts from it. False when the
+  /// log is not the one any more that was looked at.
+  func truncateMirrored(to end: Offset, at position: CopyPosition, of link: String) -> Bool {
+    mirroring(link, position) { state, after, now throws(StorageError) in
+      take(.mirrorTruncated(to: end), now, &state, &after)
+      // Whoever reads or copies beyond it is told so.
+      after.wake(&state.consumers)
+      after.wake(&state.followers)
+      return !state.mustBeginAnew && log.endOffset <= end
+    }
+  }
+
+  /// The epochs of the log, for the question where it parts from another.
+  var epochRuns: [EpochRun] {
+    log.leaderEpochs.entries.map { EpochRun($0.epoch, at: $0.start) }
+  }
+
   /// Removes what the source has removed, as far as it is committed here.
   func removeMirrored(before start: Offset, at position: CopyPosition, of link: String) {
     guard start > position.start else { return }

@@ -177,8 +177,11 @@ final class Partition: Sendable {
         state.throttled = ThrottleListing(name, on: world.node, settings)
         // By the epoch that the metadata has told: a follower that is ahead may have spoken of the next one already.
         state.gate.turn(to: settings, in: state.assigned?.state.leaderEpoch ?? state.replica.leaderEpoch)
-        // Whoever takes the topic over asks where its log ends: what was let in before counts.
-        if case .fenced = state.gate { settleBeforeChange(now, &state, &after) }
+        // Whoever takes the topic over asks where its log ends, and a mirror goes on there: what was let in before counts.
+        switch state.gate {
+        case .fenced, .mirror: settleBeforeChange(now, &state, &after)
+        case .clients, .opensAbove: break
+        }
         noteThrottle(state, &after)
         takeMinimum(now, &state, &after)
         return after

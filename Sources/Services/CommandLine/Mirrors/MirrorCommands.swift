@@ -9,6 +9,8 @@ let mirrorCommands: [Command] = [
       .value("topics", "LIST", "names of topics, or beginnings of names with a * after them (*)"),
       .value("groups", "LIST", "groups whose offsets are carried, in the same words (*)"),
       .value("gap-policy", "halt|accept", "what to do about records that the source removed too early (halt)"),
+      .value(
+        "divergence-policy", "halt|set-aside", "what to do about copied records that the source has no more (halt)"),
       .bootstrap,
     ], perform: createMirror),
   Command(
@@ -22,7 +24,7 @@ let mirrorCommands: [Command] = [
     options: [.bootstrap], perform: { try await setState($0, $1, "running") }),
   Command(
     "mirrors", "failover",
-    "Makes the mirrored topics this cluster's own, without asking the source; there is no way back.",
+    "Makes the mirrored topics this cluster's own, without asking the source.",
     operands: "NAME", count: 1...1, options: [.output, .bootstrap],
     perform: { try await takeOver($0, $1, "failover") }),
   Command(
@@ -31,12 +33,54 @@ let mirrorCommands: [Command] = [
     operands: "NAME", count: 1...1, options: [.output, .bootstrap],
     perform: { try await takeOver($0, $1, "switchover") }),
   Command(
-    "mirrors", "failback", "Not there yet.", operands: "NAME", count: 1...1, options: [.bootstrap],
-    perform: { _, _ in throw missing("failback") }),
+    "mirrors", "failback",
+    "At the old owner: makes its topics copies of those of the cluster that has taken over, and copies what it lacks.",
+    operands: "NAME", count: 1...1,
+    options: [
+      .value("source", "HOST:PORT[,…]", "the cluster that has taken over, for a mirror that is not there yet"),
+      .value("topics", "LIST", "names of topics, or beginnings of names with a * after them (*)"),
+      .value("groups", "LIST", "groups whose offsets are carried, in the same words (*)"),
+      .output, .bootstrap,
+    ], perform: failBack),
 ]
 
-private func missing(_ verb: String) -> Failure {
-  Failure("mirrors \(verb) is not there yet; docs/mirroring.md says what can be done instead")
+/// Asks for it, and waits until every topic goes on as a copy.
+private func failBack(_ arguments: Arguments, _ console: Console) async throws {
+  let format = try Format(arguments)
+  let name = arguments.positionals[0]
+  var changes: [ConfigChange] = []
+  if let source = arguments.text("source") {
+    guard BrokerAddress.list(source) != nil else {
+      throw UsageError("--source \(source): HOST:PORT is needed, with commas between several")
+    }
+    changes.append(.set("bootstrap.servers", to: source))
+  }
+  for key in ["topics", "groups"] {
+    if let value = arguments.text(key) { changes.append(.set(key, to: value)) }
+  }
+  changes.append(.set("state", to: "failback"))
+  try await Session.run(arguments) { client in
+    if try await !client.mirrors().contains(name), arguments.text("source") == nil {
+      throw UsageError("there is no mirror \(name) yet: mirrors failback needs --source HOST:PORT[,…]")
+    }
+    try await client.alterConfigs(of: .mirror(name), changes)
+    var view = try await MirrorView(name, of: client)
+    let deadline = ContinuousClock.now + .seconds(60)
+    while view.settings["state"] == "failback" {
+      guard ContinuousClock.now < deadline else {
+        let reason = view.problems.first { $0.topic.isEmpty }?.problem ?? "see mirrors status \(name)"
+        throw Failure("the failback of \(name) was asked for and is not done yet, and goes on: \(reason)")
+      }
+      try await Task.sleep(for: .milliseconds(100))
+      view = try await MirrorView(name, of: client)
+    }
+    try console.show(format, table: failBackText(view), json: view.json)
+  }
+}
+
+private func failBackText(_ view: MirrorView) -> String {
+  let nothing = "Nothing had to be set aside: all that was here is there.\n"
+  return view.text + (view.setAside.isEmpty ? nothing : "What was set aside is not in the topic any more.\n")
 }
 
 private func createMirror(_ arguments: Arguments, _ console: Console) async throws {
@@ -46,7 +90,10 @@ private func createMirror(_ arguments: Arguments, _ console: Console) async thro
     throw UsageError("--source \(source): HOST:PORT is needed, with commas between several")
   }
   var changes: [ConfigChange] = [.set("bootstrap.servers", to: source), .set("state", to: "running")]
-  for (option, key) in [("topics", "topics"), ("groups", "groups"), ("gap-policy", "gap.policy")] {
+  for (option, key) in [
+    ("topics", "topics"), ("groups", "groups"), ("gap-policy", "gap.policy"),
+    ("divergence-policy", "divergence.policy"),
+  ] {
     if let value = arguments.text(option) { changes.append(.set(key, to: value)) }
   }
   try await Session.run(arguments) { client in

@@ -13,6 +13,13 @@ struct MirrorView: Sendable {
   /// Brokers that could not be asked: what they lead is missing above.
   let silent: [NodeID]
 
+  /// What was cut off from copies, by partition, and where it is kept.
+  var setAside: [(partition: String, what: SetAside)] {
+    settings.filter { $0.key.hasPrefix("aside.") }.sorted { $0.key < $1.key }.flatMap { key, list in
+      SetAside.parse(list: list).map { (String(key.dropFirst("aside.".count)), $0) }
+    }
+  }
+
   var promoted: Int64? { settings["promoted"].flatMap { Int64($0) } }
   var topics: [String] {
     Set(partitions.map { String($0.name.prefix(upTo: $0.name.lastIndex(of: "-") ?? $0.name.endIndex)) }).sorted()
@@ -45,6 +52,8 @@ struct MirrorView: Sendable {
         } else if config.name.hasPrefix("status.problem.") {
           problems.append((String(config.name.dropFirst("status.problem.".count)), value))
         } else if let value = config.value, !config.name.hasPrefix("status.") {
+          // A broker that has not read yet that it is done may still be at it.
+          if config.name == "state", settings["state"] == "failback" { continue }
           settings[config.name] = value
         }
       }
@@ -70,9 +79,31 @@ struct MirrorView: Sendable {
         status.age.map { String($0.milliseconds) } ?? "unknown", Self.reason(status))
     }
     if !partitions.isEmpty { text += table.text }
+    if !setAside.isEmpty { text += "\n" + setAsideText }
     for (topic, problem) in problems { text += "left out: \(topic.isEmpty ? "everything" : topic): \(problem)\n" }
     for node in silent { text += "broker \(node.value) did not answer: what it leads is missing here\n" }
     return text
+  }
+
+  var setAsideText: String {
+    var table = Table("SET-ASIDE", "FROM", "TO", "RECORDS", "BYTES", "BROKER", "FILE")
+    for (partition, what) in setAside {
+      table.add(
+        partition, String(what.range.lowerBound), String(what.range.upperBound - 1), String(what.records),
+        String(what.bytes), String(what.broker.value), what.path)
+    }
+    return table.text
+  }
+
+  var setAsideJSON: JSON {
+    .array(
+      setAside.map { partition, what in
+        .object([
+          "partition": .string(partition), "from": .number(what.range.lowerBound), "to": .number(what.range.upperBound),
+          "records": .number(what.records), "bytes": .number(what.bytes), "broker": .number(what.broker.value),
+          "file": .string(what.path),
+        ])
+      })
   }
 
   private static func reason(_ status: PartitionStatus) -> String {
@@ -99,9 +130,10 @@ struct MirrorView: Sendable {
             "gaps": .array(
               status.accepted.map {
                 .object(["from": .number($0.lowerBound), "to": .number($0.upperBound)])
-              }), "reason": .string(status.reason),
+              }), "copiedBytes": number(status.copied), "reason": .string(status.reason),
           ])
         }),
+      "setAside": setAsideJSON,
       "problems": .array(
         problems.map { .object(["topic": .string($0.topic), "problem": .string($0.problem)]) }),
       "silentBrokers": .array(silent.map { .number($0.value) }),
