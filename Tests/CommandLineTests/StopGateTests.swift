@@ -46,6 +46,15 @@ import Vocabulary
     #expect(gate(inSync: [2]).obstacle == nil)
   }
 
+  @Test func whereTheWholeClusterGoesNobodyIsWaitedFor() {
+    var last = gate(inSync: [1], caughtUp: [1], leader: nil)
+    #expect(last.obstacle != nil)
+    last.handsOver = false
+    #expect(last.obstacle == nil)
+    last.quorum = nil
+    #expect(last.obstacle == nil)
+  }
+
   @Test func aVoterWaitsForAMajorityOfOthers() {
     #expect(gate(inSync: [1, 2, 3], caughtUp: [1, 2, 3]).obstacle == nil)
     #expect(gate(inSync: [1, 2, 3], caughtUp: [1, 2]).obstacle?.contains("1 voters") == true)

@@ -77,6 +77,35 @@ private final class Listening: FrameClientReceiver {
     #expect(words.contains("no-such-host.invalid"))
   }
 
+  @Test func aNameServerThatIsSilentIsGivenUpAtTheDeadlineAndHoldsUpNobodyElse() throws {
+    let running = try Running(Scripted.echo())
+    let (began, ends) = (try Semaphore(), try Semaphore())
+    let asked = Mutex(0)
+    let pool = try BlockingPool(threads: 2, name: "names") { _, _ throws(SystemError) in
+      asked.withLock { $0 += 1 }
+      began.signal()
+      ends.wait()
+      return []
+    }
+    defer { pool.stop() }
+    func connect(_ host: String, _ port: UInt16, within span: TimeSpan) -> Listening {
+      let listening = Listening()
+      _ = FrameClient(
+        host: host, port: port, loop: running.loops[0], pool: pool, deadline: span, receiver: listening)
+      return listening
+    }
+    let words = "silent.invalid:1: the name was not resolved in time"
+    let first = connect("silent.invalid", 1, within: .milliseconds(50))
+    began.wait()
+    #expect(try first.events.next() == .closed(.notConnected(words)))
+    let second = connect("silent.invalid", 1, within: .milliseconds(50))
+    #expect(try second.events.next() == .closed(.notConnected(words)))
+    #expect(asked.withLock { $0 } == 1, "one thread waits for one name")
+    let other = connect("127.0.0.1", running.port, within: .seconds(30))
+    #expect(try other.events.next() == .connected)
+    ends.signal()
+  }
+
   @Test func aServerThatDoesNotAcceptIsGivenUpAtTheDeadline() throws {
     // A socket that listens with room for nobody: once its queue is full, the system answers no one.
     let running = try Running(Scripted.echo())

@@ -20,7 +20,7 @@ import clusters as kubernetes  # noqa: E402
 
 REGIONS = ["west", "central", "north"]
 NAMESPACE = "kafka"
-OPERATOR = "swiftwater-operator"
+RELEASE, OPERATOR, PEER = "swiftwater", "swiftwater-operator", "swiftwater-peer"
 IMAGE, NEXT_IMAGE = "localhost/swiftwater:test", "localhost/swiftwater:next"
 GROUP = "/apis/kafka.swiftwater.dev/v1alpha1"
 NEEDED = "kubectl etcd containerd runc iptables ip nsenter unshare openssl curl".split()
@@ -116,19 +116,23 @@ class Member:
 
     def metrics(self):
         """What the operator here tells of itself; nothing where it does not answer."""
-        for pod in self.objects("pods", app=OPERATOR):
+        for pod in self.operators():
             with contextlib.suppress(OSError):
                 address = f"http://{pod['status'].get('podIP')}:9404/metrics"
                 return urllib.request.urlopen(address, timeout=2).read().decode()
         return ""
 
     def token(self):
-        account = self.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{OPERATOR}")
-        name = account["secrets"][0]["name"]
-        return base64.b64decode(self.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}")["data"]["token"]).decode()
+        """Of the account that the chart makes for the operators of other clusters."""
+        found = self.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{PEER}").get("data", {}).get("token", "")
+        return base64.b64decode(found).decode()
+
+    def operators(self):
+        """The pods of the chart's Deployment."""
+        return self.objects("pods", **{"app.kubernetes.io%2Fname": OPERATOR})
 
     def kubeconfig(self):
-        """How the operators of the others come here: with the rights of the one that runs here."""
+        """How the operators of the others come here."""
         authority = base64.b64encode(self.cluster.authority.certificate.read_bytes()).decode()
         return {
             "apiVersion": "v1",
@@ -136,8 +140,8 @@ class Member:
             "clusters": [
                 {"name": "it", "cluster": {"server": self.cluster.server, "certificate-authority-data": authority}}
             ],
-            "users": [{"name": OPERATOR, "user": {"token": self.token()}}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": OPERATOR, "namespace": NAMESPACE}}],
+            "users": [{"name": PEER, "user": {"token": self.token()}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": PEER, "namespace": NAMESPACE}}],
             "current-context": "it",
         }
 
@@ -147,77 +151,22 @@ class Member:
         return "\n".join(line for path in found for line in path.read_text(errors="replace").splitlines()[-lines:])
 
 
-def operator_manifests():
-    """What an operator needs in its cluster: as little as there is."""
-    group, every = "kafka.swiftwater.dev", ["list", "watch", "create", "patch", "delete"]
-    kinds = ["regions", "kafkaclusters", "kafkatopics"]
-
-    def rule(group, resources, verbs, *names):
-        named = {"resourceNames": list(names)} if names else {}
-        return {"apiGroups": [group], "resources": resources, "verbs": verbs, **named}
-
-    rules = [
-        rule(group, kinds, every),
-        rule(group, [f"{kind}/status" for kind in kinds], ["update"]),
-        rule("", ["services", "configmaps", "serviceaccounts", "persistentvolumeclaims"], every),
-        rule("apps", ["statefulsets"], every),
-        rule("networking.k8s.io", ["networkpolicies"], every),
-        rule("policy", ["poddisruptionbudgets"], every),
-        rule("", ["pods"], ["list", "watch", "patch", "delete"]),
-        rule("", ["events"], ["create", "patch"]),
-        rule("", ["configmaps"], ["get"], "swiftwater-member"),
-        rule("coordination.k8s.io", ["leases"], ["create"]),
-        rule("coordination.k8s.io", ["leases"], ["get", "update"], OPERATOR),
-        rule("", ["secrets"], ["list", "watch"], *[f"{region}-kubeconfig" for region in REGIONS]),
-    ]
-    meta = {"name": OPERATOR, "namespace": NAMESPACE}
-    labels = {"app": OPERATOR}
-    container = {
-        "name": "operator",
-        "image": IMAGE,
-        "imagePullPolicy": "Never",
-        "args": ["operator", "--metrics-listener", "0.0.0.0:9404", "--log-level", "debug"],
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 9404}, "periodSeconds": 1},
-        "livenessProbe": {"httpGet": {"path": "/livez", "port": 9404}, "periodSeconds": 10},
-        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+def operator_manifests(member):
+    """The chart as somebody who has no helm installs it: an operator, its rights, and an account for those elsewhere."""
+    repository, tag = IMAGE.split(":")
+    values = {
+        "member": member,
+        "image.repository": repository,
+        "image.tag": tag,
+        "image.pullPolicy": "Never",
+        "kubeconfigSecrets": json.dumps([f"{region}-kubeconfig" for region in REGIONS]),
+        "peer.create": "true",
+        "logLevel": "debug",
+        "resources": json.dumps({"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}),
     }
-    user = 65532
-    pod = {
-        "serviceAccountName": OPERATOR,
-        "securityContext": {
-            **{"runAsNonRoot": True, "runAsUser": user, "runAsGroup": user, "fsGroup": user},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-    }
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": OPERATOR}
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules},
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "roleRef": role,
-            "subjects": [{"kind": "ServiceAccount", **meta}],
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": meta,
-            "spec": {
-                "replicas": 1,
-                "strategy": {"type": "Recreate"},
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        },
-    ]
+    words = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    chart = CHECKOUT / "hack" / "render-chart"
+    return kubernetes.run(chart, "--name", RELEASE, "--namespace", NAMESPACE, "--include-crds", *words).stdout
 
 
 class Stretched:
@@ -261,12 +210,11 @@ class Stretched:
         return self
 
     def install(self, member):
-        # Kubernetes 1.20 knows no rules in schemas; kubectl of today would check against what the server tells.
-        member.cluster.kubectl("apply", "--validate=false", "-f", CHECKOUT / "crds")
         member.cluster.kubectl("create", "namespace", NAMESPACE)
+        # Kubernetes 1.20 knows no rules in schemas; kubectl of today would check against what the server tells.
+        member.cluster.kubectl("apply", "--validate=false", "-f", "-", input=operator_manifests(member.name))
         member.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
-        member.apply(*operator_manifests())
-        until(lambda: member.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{OPERATOR}").get("secrets"), "a token")
+        until(member.token, "a token")
 
     def down(self):
         in_parallel(lambda member: member.cluster.down(), self)
@@ -279,7 +227,7 @@ class Stretched:
         """The member whose operator holds most of the Leases."""
         holders = [member.leader for member in self]
         for member in self:
-            names = [pod["metadata"]["name"] for pod in member.objects("pods", app=OPERATOR)]
+            names = [pod["metadata"]["name"] for pod in member.operators()]
             held = [holder for holder in holders if holder and any(holder.startswith(name) for name in names)]
             if len(held) > len(self.members) / 2:
                 return member

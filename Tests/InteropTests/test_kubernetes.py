@@ -13,7 +13,7 @@ import stretched
 from broker import until
 from confluent_kafka.admin import AdminClient, ConfigResource
 from history import Writer, check, read_back
-from stretched import IMAGE, NAMESPACE, NEXT_IMAGE, OPERATOR, REGIONS, Stretched, kafka_cluster, kafka_topic, region
+from stretched import IMAGE, NAMESPACE, NEXT_IMAGE, REGIONS, Stretched, kafka_cluster, kafka_topic, region
 
 pytestmark = [
     pytest.mark.skipif(bool(stretched.obstacle()), reason=stretched.obstacle() or ""),
@@ -272,7 +272,7 @@ def test_a_cluster_that_was_cut_off_changes_nothing_and_takes_part_again(orders)
 
 def operator_process(member):
     """The operator of a member as this machine sees it."""
-    names = [pod["metadata"]["name"] for pod in member.objects("pods", app=OPERATOR)]
+    names = [pod["metadata"]["name"] for pod in member.operators()]
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")

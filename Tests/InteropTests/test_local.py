@@ -131,6 +131,30 @@ def test_a_pod_stops_once_every_partition_keeps_its_minimum_without_it(local):
     assert not [event["message"] for event in events if event["reason"] == "FailedPreStopHook"]
 
 
+@pytest.mark.timeout(400)
+def test_brokers_of_a_cluster_that_is_deleted_do_not_wait_for_each_other(local):
+    local.up(*[word for file in EXAMPLES for word in ("--apply", str(file))])
+    until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.2)
+    until(lambda: local.is_ready("eu-west", "kafkatopics", "payments"), "the topic is Ready", 60, every=0.2)
+    regions = local.status()
+
+    def pods():
+        """What is left of the nodes, in all Regions."""
+        left = []
+        for _, server in regions.values():
+            answer = json.load(urllib.request.urlopen(f"{server}/api/v1/namespaces/kafka/pods", timeout=5))
+            left += [pod["metadata"]["name"] for pod in answer["items"]]
+        return left
+
+    assert len(pods()) == 3
+    server = regions["eu-west"][1]
+    cluster = f"{server}/apis/kafka.swiftwater.dev/v1alpha1/namespaces/kafka/kafkaclusters/orders"
+    urllib.request.urlopen(urllib.request.Request(cluster, method="DELETE"), timeout=5)
+    # One that waited would wait for a minute.
+    until(lambda: not pods(), "no pod is left", 30, every=0.2)
+    assert len(list(local.folder.glob("*/volumes/*"))) == 3
+
+
 @pytest.mark.parametrize(
     "arguments, complaint",
     [

@@ -113,6 +113,21 @@ import Vocabulary
     client.close()
   }
 
+  @Test func whenTheTimeIsOverTheNextServersAreAskedTheNextTime() async throws {
+    let cluster = try FakeCluster()
+    _ = try cluster.add()
+    let good = cluster.address()
+    let client = cluster.client {
+      $0.bootstrap = [BrokerAddress(host: "127.0.0.1", port: 1), good]
+      $0.bootstrapSpan = .zero
+    }
+    let error = await #expect(throws: ClientError.self) { try await client.refreshMetadata(nil) }
+    #expect(error?.description == "cannot connect to 127.0.0.1:1: Connection refused")
+    try await client.refreshMetadata(nil)
+    #expect(client.view.clusterID == "fake")
+    client.close()
+  }
+
   @Test(arguments: [[], [0, 0], [0, 0, 0, 99, 1, 2], Array(repeating: 255, count: 300)] as [[UInt8]])
   func bytesThatAreNoAnswerEndTheConnection(bytes: [UInt8]) async throws {
     // A frame of no bytes is refused below this module already.

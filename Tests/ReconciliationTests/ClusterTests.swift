@@ -171,6 +171,54 @@ import Vocabulary
     #expect(world.broken == [])
   }
 
+  @Test func brokersHearThatTheirClusterGoesBeforeAnythingOfItDoes() throws {
+    var world = World.three
+    world.converge()
+    world.cluster.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"
+    let steps = world.plan.steps
+    let first = try #require(steps.first)
+    #expect(first == .ask(.setHandingOver(false)))
+    #expect(BrokerRequest.setHandingOver(false).comesFirst)
+    #expect(steps.dropFirst().allSatisfy { if case .delete = $0 { true } else { false } })
+    #expect(steps.count > 1, "nothing waits for an answer that may never come")
+    world.perform(first)
+    #expect(!world.plan.steps.contains(first), "once is enough")
+  }
+
+  @Test func brokersHearThatTheirClusterGoesAlsoWhenTheyAnswerLate() {
+    var world = World.three
+    world.converge()
+    world.cluster.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"
+    world.brokersAnswer = false
+    #expect(!world.plan.steps.isEmpty)
+    #expect(!world.plan.steps.contains(.ask(.setHandingOver(false))))
+    for member in world.members.keys { world.members[member]?.objects = [:] }
+    world.brokersAnswer = true
+    #expect(world.plan.steps == [.ask(.setHandingOver(false))], "their pods are still stopping")
+    for member in world.members.keys { world.members[member]?.pods = [:] }
+    #expect(world.plan.steps == [])
+  }
+
+  @Test func aClusterOnTheVolumesOfADeletedOneWaitsBeforeItStopsAgain() {
+    var world = World.three
+    world.converge()
+    world.facts.handOver = false
+    #expect(world.plan.steps.first == .ask(.setHandingOver(true)))
+    world.converge()
+    #expect(world.facts.handOver)
+    #expect(world.plan.steps == [])
+  }
+
+  @Test func nothingButADeletionStopsBrokersFromWaiting() {
+    var world = World.three
+    world.converge()
+    world.cluster.spec.image = "swiftwater:next"
+    world.converge()
+    world.members["north"]?.isReachable = false
+    world.converge()
+    #expect(!world.steps.contains(.ask(.setHandingOver(false))))
+  }
+
   func restarts(_ world: World) -> [String] { restartOrder(world).sorted() }
   func restartOrder(_ world: World) -> [String] {
     world.steps.compactMap { if case .restart(let pod, _, _, _) = $0 { pod.name } else { nil } }

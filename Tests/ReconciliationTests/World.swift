@@ -213,6 +213,7 @@ extension World {
       let caughtUp = facts.voters.count { $0.isCaughtUp }
       if caughtUp < facts.voters.count / 2 + 1 { broken.append("no majority of voters after node \(id) left") }
     case .unregister(let id): facts.brokers.removeAll { $0.id == id }
+    case .setHandingOver(let isOn): facts.handOver = isOn
     case .reassign(let moves):
       for move in moves {
         guard let topic = facts.topics.firstIndex(where: { $0.name == move.topic }) else { continue }

@@ -58,6 +58,8 @@ public struct BrokerFacts: Hashable, Sendable {
   public var brokers: [Broker] = []
   /// All topics, internal ones too, in any order.
   public var topics: [TopicFacts] = []
+  /// `controlled.shutdown.enable` as it was set for all brokers while they run; true where it was not.
+  public var handOver = true
   public init() {}
 }
 

@@ -49,10 +49,14 @@ extension Step {
 }
 
 extension BrokerRequest {
+  /// Whether the steps after it mean something else where the brokers have not heard of it: it is asked before anything
+  /// is written anywhere. What is asked for in vain holds up nobody.
+  public var comesFirst: Bool { if case .setHandingOver(false) = self { true } else { false } }
+
   /// The names of the topics that it is about.
   public var topics: [String] {
     switch self {
-    case .addVoter, .removeVoter, .unregister: []
+    case .addVoter, .removeVoter, .unregister, .setHandingOver: []
     case .reassign(let moves): moves.map(\.topic)
     case .createTopics(let topics): topics.map(\.name)
     case .addPartitions(let topics): topics.map(\.topic)
@@ -70,6 +74,9 @@ public enum BrokerRequest: Hashable, Sendable {
   case removeVoter(NodeID)
   /// UnregisterBroker: it holds nothing any more.
   case unregister(NodeID)
+  /// IncrementalAlterConfigs of all brokers: whether they hand over their leaders before they stop, and wait for one
+  /// another until they may (`controlled.shutdown.enable`). True takes the setting away.
+  case setHandingOver(Bool)
   /// AlterPartitionReassignments.
   case reassign([Reassignment])
   /// CreateTopics.

@@ -16,15 +16,25 @@ public final class BlockingPool: Sendable {
   private let available: Semaphore
   private let threadsMax: Int
   private let name: String
+  let resolver: NameResolver
+  let questions = NameQuestions()
   /// Who has the jobs run in the place of threads.
   private let conductor = Conducting.conductor
 
   /// Fails only when the process has no descriptor left.
-  public init(threads: Int, name: String = "blocking") throws(SystemError) {
+  public convenience init(threads: Int, name: String = "blocking") throws(SystemError) {
+    try self.init(threads: threads, name: name) { host, port throws(SystemError) in
+      try ResolvedAddress.resolve(host: host, port: port, for: .connecting)
+    }
+  }
+
+  /// With another resolver than the system's.
+  package init(threads: Int, name: String, resolver: @escaping NameResolver) throws(SystemError) {
     precondition(threads > 0, "a pool without threads runs nothing")
     available = try Semaphore()
     threadsMax = threads
     self.name = name
+    self.resolver = resolver
     conductor?.joined(self)
   }
 

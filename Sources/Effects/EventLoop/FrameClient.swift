@@ -26,8 +26,9 @@ public final class FrameClient: Sendable {
   private let receiver: any FrameClientReceiver
   private let state = Mutex(State())
 
-  /// Resolves the name on the pool and connects on the loop; when neither an address answers nor the deadline
-  /// allows more, the receiver's `closed` says so. Of the limits, those of frames and of idleness apply.
+  /// Resolves a name on the pool and connects on the loop; when neither an address answers nor the deadline
+  /// allows more, the receiver's `closed` says so. A resolver that is silent is not waited for beyond the deadline either,
+  /// and an address that is written in numbers waits for no resolver. Of the limits, those of frames and of idleness apply.
   public init(
     host: String, port: UInt16, loop: EventLoop, pool: BlockingPool, limits: ConnectionLimits = ConnectionLimits(),
     deadline: TimeSpan = .seconds(30), receiver: any FrameClientReceiver
@@ -41,19 +42,31 @@ public final class FrameClient: Sendable {
       connect(host, port, until: end, by: conductor)
       return
     }
-    pool.run { [self] in
-      let isSent: Bool
-      do throws(SystemError) {
-        let addresses = try ResolvedAddress.resolve(host: host, port: port, for: .connecting)
-        isSent = loop.send(
-          .inside { [self] core in
-            Connector(self, target: "\(host):\(port)", addresses: addresses, deadline: end).tryNext(on: core)
-          })
-      } catch {
-        isSent = loop.send(.inside { [self] _ in finish(because: .notConnected(error.description)) })
-      }
-      if !isSent { finish(because: .shutdown) }
+    if let addresses = ResolvedAddress.numeric(host: host, port: port) {
+      connect(to: addresses, "\(host):\(port)", until: end)
+      return
     }
+    let late = loop.schedule(at: end) { [self] in
+      finish(because: .notConnected("\(host):\(port): the name was not resolved in time"))
+    }
+    pool.resolve(host: host, port: port) { [self] result in
+      guard late.cancel() else { return }
+      switch result {
+      case .success(let addresses): connect(to: addresses, "\(host):\(port)", until: end)
+      case .failure(let error): onLoop { [self] _ in finish(because: .notConnected(error.description)) }
+      }
+    }
+  }
+
+  private func connect(to addresses: [ResolvedAddress], _ target: String, until deadline: Instant) {
+    onLoop { [self] core in
+      Connector(self, target: target, addresses: addresses, deadline: deadline).tryNext(on: core)
+    }
+  }
+
+  /// Where the loop has stopped, the end is told by another thread: whoever makes a client may hold what hearing of it takes.
+  private func onLoop(_ job: @escaping @Sendable (LoopCore) -> Void) {
+    if !loop.send(.inside(job)) { pool.run { [self] in finish(because: .shutdown) } }
   }
 
   private func connect(_ host: String, _ port: UInt16, until deadline: Instant, by conductor: any Conductor) {

@@ -39,17 +39,22 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// One address that a name stands for, ready for `bind` or `connect`.
-struct ResolvedAddress: Sendable {
+package struct ResolvedAddress: Sendable {
   let family: Int32
   let bytes: [UInt8]
 
+  /// What is written in numbers, without asking anybody; nil for a name.
+  static func numeric(host: String, port: UInt16) -> [ResolvedAddress]? {
+    host.isEmpty ? nil : try? resolve(host: host, port: port, for: .connecting, flags: AI_NUMERICHOST)
+  }
+
   /// Asks the system's resolver, which may block.
   static func resolve(
-    host: String, port: UInt16, for purpose: Purpose
+    host: String, port: UInt16, for purpose: Purpose, flags: Int32 = 0
   ) throws(SystemError) -> [ResolvedAddress] {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = AI_NUMERICSERV
+    hints.ai_flags = AI_NUMERICSERV | flags
     if case .listening = purpose { hints.ai_flags |= AI_PASSIVE }
     var found: UnsafeMutablePointer<addrinfo>?
     let status = getaddrinfo(host.isEmpty ? nil : host, String(port), &hints, &found)

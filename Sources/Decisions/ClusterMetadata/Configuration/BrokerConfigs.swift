@@ -76,7 +76,10 @@ public enum BrokerConfigs {
     key(
       "broker.heartbeat.interval.ms", .int(positive), "400",
       "How often a broker tells the controller that it lives. Kafka's is 2000."),
-    key("controlled.shutdown.enable", .boolean, "true", "Whether leaders are moved away before a broker stops."),
+    key(
+      "controlled.shutdown.enable", .boolean, "true",
+      "Whether leaders are moved away before a broker stops. The operator turns it off in a cluster that is being deleted.",
+      .dynamic),
     key(
       "auto.leader.rebalance.enable", .boolean, "true",
       "Whether leadership goes back to the preferred leaders by itself."),

@@ -56,19 +56,4 @@ extension ClusterDesign {
   func deletesVolumes(in region: String) -> Bool {
     PlantedMistake.planted == .deletesVolumes || share(region)?.storage.deletionPolicy == .delete
   }
-
-  /// The cluster's object is being deleted: what it consists of goes, wherever it can be seen.
-  func takeDown(into plan: inout Plan) {
-    for member in memberNames {
-      guard let objects = situation.members[member]?.content else {
-        plan.waits.append("\(member) cannot be seen; what it has of the cluster is deleted when it answers again.")
-        continue
-      }
-      for id in objects.objects.keys.sorted() {
-        guard let object = objects.objects[id], goesWithTheCluster(object) else { continue }
-        let meta = ObjectMeta(object)
-        if !meta.isBeingDeleted { plan.steps.append(.delete(id, uid: meta.uid, member: member)) }
-      }
-    }
-  }
 }

@@ -23,6 +23,7 @@ public enum ClusterReconciliation {
       design.report([], into: &plan)
       return plan
     }
+    design.takeUp(into: &plan)
     design.renderAll()
     design.applyObjects(into: &plan)
     if design.isPaused {

@@ -14,6 +14,8 @@ public struct ClientSettings: Sendable {
   public var retrySpan = TimeSpan.seconds(60)
   /// How often all bootstrap servers are tried before the client says that none answers.
   public var bootstrapRoundsMax = 3
+  /// How long they are tried before the client says so, though some were not reached: the next time begins with those.
+  public var bootstrapSpan = TimeSpan.seconds(60)
   /// The pause after a first failure; it doubles with each further one.
   public var pauseFirst = TimeSpan.milliseconds(100)
   public var pauseMax = TimeSpan.seconds(2)

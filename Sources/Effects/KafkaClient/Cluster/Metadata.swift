@@ -44,6 +44,7 @@ extension ClusterClient {
       }
     }
     var last: ClientError?
+    let deadline = monotonicNow() + settings.bootstrapSpan
     var backoff = Backoff(first: settings.pauseFirst, most: settings.pauseMax)
     for round in 0..<max(1, settings.bootstrapRoundsMax) {
       if round > 0 { await pause(nextPause(&backoff)) }
@@ -57,6 +58,10 @@ extension ClusterClient {
         } catch {
           guard error.isOfTheNetwork else { throw error }
           last = error
+          guard monotonicNow() < deadline else {
+            state.withLock { $0.bootstrapStart = index + 1 }
+            throw error
+          }
         }
       }
     }

@@ -276,8 +276,13 @@ extension Partition {
           fail(failure, &state, &after)
           return after
         }
-        guard state.isBusy(at: now) || now - state.lastTick >= calm else { return after }
+        let isCutOff = isCutOff(state, at: now)
+        guard isCutOff || state.isBusy(at: now) || now - state.lastTick >= calm else { return after }
         state.lastTick = now
+        if isCutOff {
+          take(.controllerSilent, now, &state, &after)
+          after.wake(&state.consumers)
+        }
         if state.mustBeginAnew, let assigned = state.assigned {
           state.mustBeginAnew = false
           take(.brokersChanged(assigned.brokers), now, &state, &after)

@@ -27,6 +27,7 @@ public final class Broker: Sendable {
   let channel: ControllerChannel
   /// For heartbeats, which must not wait behind anything else.
   let lifeline: ControllerChannel
+  let contact: ControllerContact
   let forwarding: Forwarding
   let proposals: InSyncProposals
   let assignments = Mutex(AssignmentTurn.idle)
@@ -111,6 +112,7 @@ public final class Broker: Sendable {
     self.ended = ended
     identity = parts.directory.identity
     clusterID = identity.clusterID
+    contact = ControllerContact(settings)
     loops = parts.loops
     pool = parts.pool
     storage = parts.storage
@@ -153,8 +155,7 @@ public final class Broker: Sendable {
     fetchSessions = FetchSessions(limit: settings.reader.int("max.incremental.fetch.session.cache.slots"))
     fetchBytesMax = settings.reader.int("fetch.max.bytes")
     let service = RequestService(itself, settings)
-    server = try FrameServer(
-      loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
+    server = try FrameServer(loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
     follower.attach(groups: groups, catalogue: catalogue) { itself.broker?.assignReplicas(in: $0) }
     itself.set(self)
     metrics.addGauges(of: self)

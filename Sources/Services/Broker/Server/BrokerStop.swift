@@ -42,13 +42,20 @@ extension Broker {
 
   /// Others lead before this one is gone, so that no client notices (KIP-631's controlled shutdown).
   private func leaveOrderly() {
-    guard let lifecycle = lifecycle.withLock({ $0 }), settings.reader.flag("controlled.shutdown.enable"),
-      image.liveBrokers.count > 1, let done = try? Semaphore()
+    guard let lifecycle = lifecycle.withLock({ $0 }), leavesOrderly, image.liveBrokers.count > 1,
+      let done = try? Semaphore()
     else { return }
     let once = Once { done.signal() }
     let timer = loops[0].schedule(after: Self.leavingSpan) { once.run() }
     lifecycle.leaveOrderly { once.run() }
     done.wait()
     timer.cancel()
+  }
+
+  /// As it is set now: where the whole cluster goes, nobody is left to lead.
+  private var leavesOrderly: Bool {
+    BrokerConfigs.byName["controlled.shutdown.enable"].map {
+      inherited(image).resolve(brokerKey: $0).effective.value != "false"
+    } ?? true
   }
 }

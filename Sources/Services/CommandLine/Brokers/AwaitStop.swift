@@ -55,6 +55,9 @@ extension ClusterClient {
     guard brokers.contains(where: { $0.brokerID == node.value }) else {
       throw UnknownBroker(node: node, known: brokers.map(\.brokerID))
     }
+    guard try await handsOver() else {
+      return StopGate(node: node, partitions: [], quorum: nil, regions: [:], handsOver: false)
+    }
     let regions = Dictionary(
       brokers.map { (NodeID($0.brokerID), $0.rack?.split(separator: "/").first.map(String.init) ?? "") }
     ) { first, _ in first }
@@ -80,6 +83,22 @@ extension ClusterClient {
       }
     }
     return StopGate(node: node, partitions: partitions, quorum: quorum, regions: regions)
+  }
+
+  /// What was set for all brokers while they run; any of them knows it, also one that nobody else can be reached from.
+  private func handsOver() async throws -> Bool {
+    let key = "controlled.shutdown.enable"
+    let request = DescribeConfigsRequest { request in
+      request.resources = [
+        .init {
+          $0.resourceType = 4
+          $0.resourceName = ""
+          $0.configurationKeys = [key]
+        }
+      ]
+    }
+    let configs = try await sendToAny(request).response.results.first?.configs ?? []
+    return configs.first { $0.name == key }?.value != "false"
   }
 
   private func stopQuorum() async throws -> StopGate.Quorum {

@@ -3,7 +3,7 @@ import Vocabulary
 /// Whether a broker may stop without taking acks=all from anybody, and without taking the quorum its majority.
 ///
 /// A partition that this broker is not in sync for loses nothing by its stopping, and one whose replicas are no more than
-/// its minimum cannot be helped by waiting.
+/// its minimum cannot be helped by waiting. Where the whole cluster is taken down, nobody is left who could come instead.
 struct StopGate: Sendable {
   struct Partition: Sendable {
     var name: String
@@ -26,9 +26,11 @@ struct StopGate: Sendable {
   var quorum: Quorum?
   /// Where each broker is.
   var regions: [NodeID: String]
+  /// `controlled.shutdown.enable`, as it is set for all brokers while they run. It is false where all of them go for good.
+  var handsOver = true
 
   /// Why it should not stop yet, in one sentence; nil where it may.
-  var obstacle: String? { quorumObstacle ?? partitions.lazy.compactMap(obstacle).first }
+  var obstacle: String? { handsOver ? quorumObstacle ?? partitions.lazy.compactMap(obstacle).first : nil }
 
   private var quorumObstacle: String? {
     guard let quorum else { return "the metadata quorum does not answer" }

@@ -23,6 +23,7 @@ extension Conversation {
     case .unregister(let node):
       let answer = try await client.sendToAny(UnregisterBrokerRequest { $0.brokerID = node.value }).response
       refusals.add("broker \(node)", answer.errorCode, answer.errorMessage, passing: [.brokerIdNotRegistered])
+    case .setHandingOver(let isOn): try await setHandingOver(isOn, client, &refusals)
     case .reassign(let moves): try await reassign(moves, client, &refusals)
     case .createTopics(let topics): try await create(topics, client, &refusals)
     case .addPartitions(let topics): try await grow(topics, client, &refusals)
@@ -53,6 +54,27 @@ extension Conversation {
     var refusals = Refusals()
     refusals.add("node \(node)", answer.errorCode, answer.errorMessage, passing: [.duplicateVoter])
     if let first = refusals.first { throw first }
+  }
+
+  private func setHandingOver(_ isOn: Bool, _ client: ClusterClient, _ refusals: inout Refusals) async throws {
+    let request = IncrementalAlterConfigsRequest {
+      $0.resources = [
+        .init {
+          $0.resourceType = 4
+          $0.resourceName = ""
+          $0.configs = [
+            .init {
+              $0.name = Self.handOverKey
+              $0.value = isOn ? nil : "false"
+              $0.configOperation = isOn ? 1 : 0
+            }
+          ]
+        }
+      ]
+    }
+    for resource in try await client.sendToAny(request).response.responses {
+      refusals.add(Self.handOverKey, resource.errorCode, resource.errorMessage)
+    }
   }
 
   private func reassign(_ moves: [Reassignment], _ client: ClusterClient, _ refusals: inout Refusals) async throws {

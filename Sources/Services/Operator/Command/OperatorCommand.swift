@@ -188,22 +188,3 @@ public enum OperatorCommand {
     return found
   }
 }
-
-/// SIGTERM and SIGINT, taken by one thread that waits for them; every other thread is made with them blocked.
-private struct EndingSignals {
-  private var set = sigset_t()
-
-  init() {
-    sigemptyset(&set)
-    sigaddset(&set, SIGTERM)
-    sigaddset(&set, SIGINT)
-    pthread_sigmask(SIG_BLOCK, &set, nil)
-  }
-
-  func wait() -> String {
-    var set = set
-    var signal: Int32 = 0
-    sigwait(&set, &signal)
-    return signal == SIGINT ? "SIGINT" : "SIGTERM"
-  }
-}

@@ -48,6 +48,8 @@ public final class OperatorService: Sendable {
   private let queue: WorkQueue<WorkKey>
   private let loop: EventLoop
   private let pool: BlockingPool
+  /// Names of brokers that are asked for at one time. A name whose servers are silent holds one of them for as long.
+  private static let namesAtOnce = 8
   private let tasks = Mutex<[Task<Void, Never>]>([])
   private let page = Mutex<HTTPServer?>(nil)
 
@@ -60,7 +62,7 @@ public final class OperatorService: Sendable {
     let queue = WorkQueue<WorkKey>()
     self.queue = queue
     loop = try EventLoop(name: "brokers")
-    pool = try BlockingPool(threads: 1, name: "names")
+    pool = try BlockingPool(threads: Self.namesAtOnce, name: "names")
     let router = Router(queue: queue, debounce: settings.debounce)
     let leading = metrics.gauge("operator_leads", help: "1 while this operator leads.")
     leadership = Leadership(

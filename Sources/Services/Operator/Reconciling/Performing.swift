@@ -72,18 +72,20 @@ final class Performer: Sendable {
     _ steps: [Step], for key: WorkKey, _ sights: Sights, ask: @escaping @Sendable (BrokerRequest) async throws -> Void
   ) async -> Bool {
     var lanes: [String: [Step]] = [:]
-    var asked: [BrokerRequest] = []
+    var (first, asked): ([BrokerRequest], [BrokerRequest]) = ([], [])
     var events: [Step] = []
     for step in steps {
       switch step {
       case .apply(_, let member), .delete(_, _, let member), .restart(_, _, _, let member),
         .tell(_, _, _, let member), .writeStatus(_, _, let member), .setFinalizers(_, _, let member):
         lanes[member, default: []].append(step)
+      case .ask(let request) where request.comesFirst: first.append(request)
       case .ask(let request): asked.append(request)
       case .event: events.append(step)
       }
     }
-    var isDone = await withTaskGroup(of: Bool.self) { group in
+    var isDone = await walk(first, ask)
+    isDone = await withTaskGroup(of: Bool.self) { group in
       for (member, steps) in lanes {
         group.addTask { await self.walk(steps, member, key, sights) }
       }
@@ -91,9 +93,9 @@ final class Performer: Sendable {
       if !requests.isEmpty {
         group.addTask { await self.walk(requests, ask) }
       }
-      return await group.reduce(true) { $0 && $1 }
+      return await group.reduce(isDone) { $0 && $1 }
     }
-    if !asked.isEmpty { state.withLock { $0.hearsay[key] = monotonicNow() + Self.hearsayMax } }
+    if !asked.isEmpty || !first.isEmpty { state.withLock { $0.hearsay[key] = monotonicNow() + Self.hearsayMax } }
     for case .event(let id, let severity, let reason, let message) in events {
       isDone = await tell(id, severity, reason, message, sights) && isDone
     }
@@ -123,6 +125,7 @@ final class Performer: Sendable {
     case .addVoter(let node): "voter \(node) to join"
     case .removeVoter(let node): "voter \(node) to leave"
     case .unregister(let node): "broker \(node) to be forgotten"
+    case .setHandingOver(let isOn): isOn ? "handing over before a stop" : "stopping without handing over"
     case .reassign(let moves): "\(moves.count) partitions to move"
     case .createTopics(let topics): "\(topics.count) new topics"
     case .addPartitions(let topics): "more partitions of \(topics.count) topics"

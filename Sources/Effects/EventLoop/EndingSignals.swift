@@ -1,18 +1,20 @@
 import Glibc
-import Vocabulary
+public import Vocabulary
 
-/// SIGTERM and SIGINT, taken by one thread that waits for them; every other thread is made with them blocked.
-struct EndingSignals {
+/// SIGTERM and SIGINT, taken by one thread that waits for them. To be made before every other thread, which then has them
+/// blocked.
+public struct EndingSignals {
   private var set = sigset_t()
 
-  init() {
+  public init() {
     sigemptyset(&set)
     sigaddset(&set, SIGTERM)
     sigaddset(&set, SIGINT)
     pthread_sigmask(SIG_BLOCK, &set, nil)
   }
 
-  func wait() -> String {
+  /// The name of the signal that came.
+  public func wait() -> String {
     var set = set
     var signal: Int32 = 0
     sigwait(&set, &signal)
@@ -20,7 +22,7 @@ struct EndingSignals {
   }
 
   /// Nil when none came in that time.
-  func wait(atMost span: TimeSpan) -> String? {
+  public func wait(atMost span: TimeSpan) -> String? {
     var set = set
     let milliseconds = span.milliseconds
     var limit = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
