@@ -15,8 +15,10 @@ final class BrokerMachine: Sendable {
     let disk: BrokerDisk
     var broker: Broker?
   }
+  private struct Trace: Sendable { weak let broker: Broker? }
   private struct State {
     var life: Life?
+    var brokers: [Trace] = []
     var wallAhead: Int64 = 0
     var isFormatted = false
     var seen = BrokerSeen()
@@ -58,6 +60,8 @@ final class BrokerMachine: Sendable {
   /// Whether a process is there, ready or not.
   var isUp: Bool { life.map { !$0.process.isDead } ?? false }
 
+  /// How many of its brokers are still in memory.
+  var remaining: Int { state.withLock { $0.brokers.count { $0.broker != nil } } }
   var isActiveController: Bool { isUp && life?.broker?.isActiveController == true }
 
   /// Whether the value is on its disk, in the partition.
@@ -108,7 +112,14 @@ final class BrokerMachine: Sendable {
       let broker = try Broker(
         settings: settings, disk: disk, planted: planted, log: Log(host.name, to: output)
       ) { [weak self] reason in self?.ended(process, reason) }
-      state.withLock { if $0.life?.process === process { $0.life?.broker = broker } }
+      state.withLock { state in
+        if state.life?.process === process { state.life?.broker = broker }
+        state.brokers.append(Trace(broker: broker))
+      }
+      process.whenOver { [weak self] in
+        self?.state.withLock { if $0.life?.process === process { $0.life = nil } }
+        broker.dismantle()
+      }
       try broker.start { [weak self] in self?.stage.note("\(self?.host.name ?? "") is ready") }
     } catch {
       if !process.isDead { stage.fail("\(host.name) does not start: \(error)") }

@@ -20,6 +20,8 @@ final class BrokerProcess: Conductor {
     var isDead = false
     var listeners: [UInt16: Accept] = [:]
     var lines: [BrokerLine] = []
+    /// Done with what is left of the process when nothing of it is performed any more.
+    var whenOver: (@Sendable () -> Void)?
     /// Deaths that are cleared away when nothing of the process is under way.
     var depth = 0
     /// What the node's clock of the day is ahead, in milliseconds.
@@ -127,16 +129,21 @@ final class BrokerProcess: Conductor {
   }
 
   private func clear() {
-    let seats = state.withLock { state in
+    let (seats, whenOver) = state.withLock { state in
       defer {
         state.seats = []
         state.listeners = [:]
         state.lines = []
+        state.whenOver = nil
       }
-      return state.seats
+      return (state.seats, state.whenOver)
     }
     for seat in seats { seat.performer.abandon() }
+    whenOver?()
   }
+
+  /// Calls it once, when the process has died.
+  func whenOver(_ job: @escaping @Sendable () -> Void) { state.withLock { $0.whenOver = job } }
 
   // MARK: Connections
 

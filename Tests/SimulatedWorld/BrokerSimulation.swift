@@ -52,6 +52,8 @@ package final class BrokerSimulation: Sendable {
     package var steps: Int
     package var trace: [String]
     package var seen: BrokerSeen
+    /// Brokers that are dead and in memory all the same.
+    package var remaining = 0
   }
 
   /// Who of the clients is what.
@@ -182,7 +184,8 @@ package final class BrokerSimulation: Sendable {
     let seen = machines.reduce(into: model.withLock { $0.seen }) { $0 += $1.seen }
     for machine in machines { machine.die(.killed) }
     return Outcome(
-      failure: stage.failure, hash: stage.hash, steps: stage.steps, trace: stage.trace, seen: seen)
+      failure: stage.failure, hash: stage.hash, steps: stage.steps, trace: stage.trace, seen: seen,
+      remaining: machines.reduce(0) { $0 + $1.remaining })
   }
 
   private var isDone: Bool { model.withLock { if case .done = $0.phase { true } else { false } } }

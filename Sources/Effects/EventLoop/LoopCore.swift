@@ -177,6 +177,15 @@ final class LoopCore {
     return true
   }
 
+  /// Of a process that has died: lets go of everything that was still to be done.
+  func abandon() {
+    while let message = backlog.popFirst() {
+      if case .timer(let node) = message { _ = node.take() }
+    }
+    timers.abandon()
+    places = []
+  }
+
   /// When there is something to be done besides what is in the inbox.
   var nextDuty: Instant { backlog.isEmpty ? min(timers.next ?? .never, nextSweep) : now }
 

@@ -80,6 +80,11 @@ struct TimerHeap {
     return nil
   }
 
+  mutating func abandon() {
+    for entry in entries { _ = entry.node.take() }
+    entries = []
+  }
+
   private mutating func clearOut() {
     let before = entries.count
     entries.removeAll { $0.node.isSpent }

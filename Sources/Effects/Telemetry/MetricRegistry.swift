@@ -107,6 +107,14 @@ public final class MetricRegistry: Sendable {
     }
   }
 
+  /// Lets go of all of them, and of what their values are asked from.
+  public func removeAll() {
+    _ = families.withLock { families in
+      defer { families = [:] }
+      return families
+    }
+  }
+
   /// All metrics in Prometheus' text format, version 0.0.4.
   public func exposition() -> [UInt8] {
     let snapshot = families.withLock { $0 }

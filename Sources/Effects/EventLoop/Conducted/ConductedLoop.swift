@@ -32,7 +32,7 @@ extension EventLoop: ConductedPart {
   package func perform() {
     conducted.withLock { core in
       threadID.store(UInt(pthread_self()), ordering: .relaxed)
-      if core?.performOne() == false { core = nil }
+      if core?.performOne() == false { core.take()?.abandon() }
       threadID.store(0, ordering: .relaxed)
     }
   }
@@ -43,7 +43,9 @@ extension EventLoop: ConductedPart {
       defer { inbox.messages = [] }
       return inbox.messages
     }
+    // Whoever set a timer may hold it, and its job may hold whoever set it.
+    for case .timer(let node) in messages { _ = node.take() }
     _ = consume messages
-    if !isCurrent { conducted.withLock { $0 = nil } }
+    if !isCurrent { conducted.withLock { $0.take() }?.abandon() }
   }
 }

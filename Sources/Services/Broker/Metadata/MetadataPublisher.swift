@@ -84,4 +84,12 @@ final class MetadataPublisher: Sendable {
   }
 
   func stop() { thread.stop() }
+
+  /// Of a process that has died: nobody waits any more.
+  func abandon() {
+    _ = state.withLock { state in
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+  }
 }

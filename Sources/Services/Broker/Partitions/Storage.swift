@@ -261,6 +261,15 @@ final class Storage: Sendable {
     for folder in folders { folder.checkpoints.save { self.partitions(in: folder) } }
   }
 
+  /// What was open is let go as it is.
+  func forget() {
+    phase.withLock { $0 = .closed }
+    for topic in table.all {
+      _ = table.remove(topic.id)
+      for partition in topic.partitions { partition.retire() }
+    }
+  }
+
   /// Whether every log that lies here was left in order, or has been opened since.
   private func knowsEveryLog(in directory: LogDirectory) -> Bool {
     directory.wasStoppedCleanly || (hasTriedAll.load(ordering: .acquiring) && !lacksPartitions)

@@ -227,6 +227,12 @@ final class MetadataQuorum: Sendable {
     end(.failed(reason))
   }
 
+  /// Of a process that has died: whoever waits is let go, and nobody hears of it.
+  func abandon() {
+    _ = observer.withLock { $0.take() }
+    end(.stopped)
+  }
+
   private func end(_ phase: QuorumState.Phase) {
     let left = state.withLock { state in state.end(phase) }
     let known = published.withLock { published in

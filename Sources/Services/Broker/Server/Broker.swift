@@ -162,6 +162,23 @@ public final class Broker: Sendable {
     metrics.addMirrors(of: self)
   }
 
+  /// For a simulation, in which a process dies and its memory does not go with it: the parts let go of each other. Nothing
+  /// of the node is performed any more.
+  package func dismantle() {
+    _ = lifecycle.withLock { $0.take() }
+    replication.withLock { $0.take() }?.stop()
+    for channel in [channel, lifeline] { channel.close() }
+    forwarding.close()
+    proposals.close()
+    _ = mirroring.withLock { $0.take() }
+    groups.forget()
+    storage.forget()
+    controller?.end()
+    quorum.abandon()
+    publisher.abandon()
+    metrics.registry.removeAll()
+  }
+
   private static func limits(_ settings: BrokerSettings) -> ConnectionLimits {
     var limits = ConnectionLimits()
     limits.frameBytesMax = ByteCount(settings.requestBytesMax)
