@@ -130,7 +130,8 @@ final class RigNode {
     }
     replication = BrokerReplication(
       node: self.id, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool, listener: nil,
-      metrics: BrokerMetrics(), image: { controller.image }, propose: { controller.propose($0, $1) },
+      metrics: BrokerMetrics(), contact: ControllerContact(session: .seconds(2)), image: { controller.image },
+      propose: { controller.propose($0, $1) },
       storageFailed: { _, _ in })
     try storage.open({ controller.image }, as: replication.world) { follower.settings(of: $0, in: $1) }
     follower.adoptRates(controller.image)
@@ -138,7 +139,7 @@ final class RigNode {
     service.server.withLock {
       [pool] in
       $0 = FetchServer(
-        table: storage.table, sessions: FetchSessions(limit: 10), pool: pool, bytesMax: 1 << 20,
+        node: self.id, table: storage.table, sessions: FetchSessions(limit: 10), pool: pool, bytesMax: 1 << 20,
         waitMax: .seconds(10), selectsReplicas: true, throttle: throttle, metrics: BrokerMetrics(),
         image: { controller.image })
     }

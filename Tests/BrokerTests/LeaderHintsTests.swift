@@ -36,20 +36,30 @@ import Vocabulary
 
   @Test func everyLeaderIsNamedOnceAtTheListenerOfTheClient() {
     let image = image
-    var hints = LeaderHints(image: { image }, listener: "OUT")
-    #expect(hints.leader(of: 0, of: .name("t")).map { $0.id } == NodeID(1))
-    #expect(hints.leader(of: 1, of: .id(id)).map { $0.id } == NodeID(2))
-    #expect(hints.leader(of: 3, of: .id(id)).map { $0.epoch } == LeaderEpoch(7))
+    var hints = LeaderHints(on: NodeID(3), image: { image }, listener: "OUT")
+    #expect(hints.leader(of: 0, of: .name("t"), refusedWith: .notLeaderOrFollower).map { $0.id } == NodeID(1))
+    #expect(hints.leader(of: 1, of: .id(id), refusedWith: .notLeaderOrFollower).map { $0.id } == NodeID(2))
+    #expect(hints.leader(of: 3, of: .id(id), refusedWith: .notLeaderOrFollower).map { $0.epoch } == LeaderEpoch(7))
     #expect(hints.nodes.map(\.host) == ["out-1", "out-2"])
     #expect(hints.nodes.map(\.rack) == ["r1", "r2"])
   }
 
   @Test func whereNobodyLeadsNobodyIsNamed() {
     let image = image
-    var hints = LeaderHints(image: { image }, listener: "OUT")
-    #expect(hints.leader(of: 2, of: .name("t")).map { $0.id } == NodeID.none)
-    #expect(hints.leader(of: 9, of: .name("t")) == nil)
-    #expect(hints.leader(of: 0, of: .name("other")) == nil)
+    var hints = LeaderHints(on: NodeID(3), image: { image }, listener: "OUT")
+    #expect(hints.leader(of: 2, of: .name("t"), refusedWith: .notLeaderOrFollower).map { $0.id } == NodeID.none)
+    #expect(hints.leader(of: 9, of: .name("t"), refusedWith: .notLeaderOrFollower) == nil)
+    #expect(hints.leader(of: 0, of: .name("other"), refusedWith: .notLeaderOrFollower) == nil)
     #expect(hints.nodes.isEmpty)
+  }
+
+  /// It would ask here again, and be told the same.
+  @Test func whoeverSaysThatItDoesNotLeadDoesNotNameItself() {
+    let image = image
+    var hints = LeaderHints(on: NodeID(1), image: { image }, listener: "OUT")
+    #expect(hints.leader(of: 0, of: .name("t"), refusedWith: .notLeaderOrFollower) == nil)
+    #expect(hints.nodes.isEmpty)
+    #expect(hints.leader(of: 0, of: .name("t"), refusedWith: .fencedLeaderEpoch).map { $0.id } == NodeID(1))
+    #expect(hints.leader(of: 1, of: .name("t"), refusedWith: .notEnoughReplicas) == nil)
   }
 }

@@ -75,9 +75,8 @@ class Spread(Cluster):
 
     def writer(self, topic, partitions=1, **settings):
         # librdkafka waits for socket.timeout.ms, a minute, before it gives up what it has sent over a silent link, and
-        # an idempotent producer sends nothing to another leader before. And a leader that is cut off from everybody but
-        # its clients goes on saying that it leads: they find out when they ask another broker.
-        settings = {"socket_timeout_ms": 2000, "topic_metadata_refresh_interval_ms": 500, **settings}
+        # an idempotent producer sends nothing to another leader before.
+        settings = {"socket_timeout_ms": 2000, **settings}
         with self.network.inside():
             return Writer(self.bootstrap, topic, partitions, **settings)
 

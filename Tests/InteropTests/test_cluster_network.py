@@ -9,6 +9,7 @@ import time
 
 import pytest
 from broker import until
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import NewTopic
 from history import check
 from network import CLIENTS, Network, NotAllowed
@@ -205,6 +206,36 @@ def test_a_leader_without_controllers_acknowledges_nothing_that_is_lost(spread, 
         six.network.cut(leader.region, node.region)
     until_each_is_written(writer, 100)
     heal_and_check(six, name, writer, 1)
+
+
+def until_read(reader, writer, within=20):
+    """The reader is where the writer is now."""
+    want = max(writer.acknowledged[0].values())
+    deadline, at = time.monotonic() + within, -1
+    while at < want:
+        assert time.monotonic() < deadline, f"read up to {at} within {within} s, wanted: {want}"
+        at = max([at, *(message.offset() for message in reader.consume(1000, timeout=0.2) if not message.error())])
+
+
+def test_a_leader_that_is_cut_off_from_all_but_its_clients_sends_them_away(spread, name):
+    """They would otherwise wait for as long as a request may take: much longer here than the test."""
+    three = spread()
+    three.create(name, min_insync_replicas=2)
+    three.until_in_sync(name, three.partitions(name)[0].replicas)
+    writer = three.writer(name, request_timeout_ms=60_000, message_timeout_ms=120_000).start()
+    writer.await_more(100)
+    with three.network.inside():
+        reader = Consumer({"bootstrap.servers": three.bootstrap, "group.id": name, "log_level": 0})
+    reader.assign([TopicPartition(name, 0, 0)])
+    until_read(reader, writer)
+    leads = region_of(three, name)
+    for node in three.nodes:
+        if node.region != leads:
+            three.network.cut(leads, node.region)
+    until_each_is_written(writer, 50, within=20)
+    until_read(reader, writer)
+    reader.close()
+    heal_and_check(three, name, writer, 1)
 
 
 def test_what_a_stopped_controller_does_not_answer_is_asked_of_the_next(spread, name):

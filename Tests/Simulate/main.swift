@@ -19,6 +19,7 @@ var seed: UInt64?
 var count: UInt64?
 var first: UInt64 = 0
 var planted: String?
+var plot: BrokerPlot?
 var isShort = false
 var logs: ClusterLogs?
 var chosen = WorldName.allCases
@@ -53,6 +54,12 @@ while !arguments.isEmpty {
     }
     logs = known
   case "--plant": planted = value()
+  case "--plot":
+    let name = value()
+    guard let known = BrokerPlot(rawValue: name) else {
+      fail("there is no plot \(name); there are \(BrokerPlot.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    plot = known
   default:
     guard let number = UInt64(word) else { fail("\(word) is not a seed") }
     seed = number
@@ -99,7 +106,7 @@ struct Story {
     return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
   case .brokers:
     let bug = mistake(BrokerMistake.allCases, \.rawValue, in: world)
-    var options = BrokerSimulation.Options(seed: seed, planted: bug)
+    var options = BrokerSimulation.Options(seed: seed, planted: bug, plot: plot)
     if isShort { options.troubledFor = BrokerSimulation.Options.shortTrouble }
     options.traces = traces
     let outcome = BrokerSimulation.run(options)
@@ -112,15 +119,18 @@ if planted != nil, chosen.count > 1 { fail("--plant needs --world: each has its 
 if let count {
   for world in chosen {
     var steps = 0
+    /// Of all histories together: another process that runs them has the same.
+    var hash: UInt64 = 0
     for seed in first..<(first + count) {
       let story = tell(world, seed, traces: false)
       steps += story.steps
+      hash = (hash &* 0x100_0000_01b3) ^ story.hash
       if let failure = story.failure {
-        print("\(world): seed \(seed) after \(story.steps) steps: \(failure)")
+        print("\(world): seed \(seed) after \(story.steps) steps, hash \(story.hash): \(failure)")
         exit(1)
       }
     }
-    print("\(world): \(count) seeds from \(first), \(steps) steps, every promise kept")
+    print("\(world): \(count) seeds from \(first), \(steps) steps, hash \(hash): every promise kept")
     switch world {
     case .quorum: print(seenInQuorums)
     case .replication: break

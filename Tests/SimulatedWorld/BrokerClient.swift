@@ -74,6 +74,17 @@ struct BrokerLeader: Sendable {
   var node: Int32
   var epoch: Int32
   var inSync: [Int32]
+  var replicas: [Int32]
+  /// Everybody who has a copy is in sync.
+  var isWhole: Bool { Set(inSync) == Set(replicas) }
+}
+
+/// A record as it was read.
+struct BrokerRecord: Sendable {
+  let offset: Int64
+  let value: UInt64
+  /// Of the leader that took it.
+  let epoch: Int32
 }
 
 /// What one node has of a partition.
@@ -117,7 +128,8 @@ struct BrokerClientState: Sendable {
         present.insert(key)
         guard partition.leaderEpoch >= leaders[key]?.epoch ?? -1 else { continue }
         leaders[key] = BrokerLeader(
-          node: partition.leaderID, epoch: partition.leaderEpoch, inSync: partition.isrNodes)
+          node: partition.leaderID, epoch: partition.leaderEpoch, inSync: partition.isrNodes,
+          replicas: partition.replicaNodes)
       }
     }
     leaders = leaders.filter { present.contains($0.key) }
@@ -131,6 +143,7 @@ struct BrokerPromises: Sendable {
   private(set) var repeated: [BrokerKey: Set<UInt64>] = [:]
   private var seen: [BrokerKey: [Int64: UInt64]] = [:]
   private var places: [BrokerKey: [UInt64: Int64]] = [:]
+  private var epochs: [BrokerKey: [Int64: Int32]] = [:]
   /// By the group's partition: what was asked to be kept, and what was acknowledged.
   var asked: [BrokerKey: Set<Int64>] = [:]
   var kept: [BrokerKey: Int64] = [:]
@@ -151,7 +164,15 @@ struct BrokerPromises: Sendable {
     return nil
   }
 
-  mutating func see(_ key: BrokerKey, _ offset: Int64, _ value: UInt64) -> String? {
+  /// - Parameter epoch: nil where nothing says in which one it was taken.
+  mutating func see(
+    _ key: BrokerKey, _ offset: Int64, _ value: UInt64, writtenIn epoch: Int32? = nil
+  ) -> String? {
+    // A repeated batch is the same in another epoch, and still another history.
+    if let epoch, let other = epochs[key]?[offset], other != epoch {
+      return "\(key): offset \(offset) was written in epoch \(other) and in epoch \(epoch)"
+    }
+    if let epoch { epochs[key, default: [:]][offset] = epoch }
     if let other = seen[key]?[offset], other != value {
       return "\(key): offset \(offset) was \(other) and is \(value)"
     }

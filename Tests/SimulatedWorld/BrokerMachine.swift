@@ -1,5 +1,6 @@
 import Broker
 import EventLoop
+import KafkaProtocol
 import Synchronization
 import Telemetry
 import Vocabulary
@@ -17,9 +18,15 @@ final class BrokerMachine: Sendable {
   private struct State {
     var life: Life?
     var wallAhead: Int64 = 0
+    var isFormatted = false
     var seen = BrokerSeen()
   }
   let id: Int32
+  /// Empty where nobody says.
+  let region: String
+  let isBroker: Bool
+  let isController: Bool
+  private let formatting: [String]
   let host: BrokerHost
   private let stage: BrokerStage
   private let settings: [String: String]
@@ -29,10 +36,15 @@ final class BrokerMachine: Sendable {
   private let state = Mutex(State())
 
   init(
-    _ id: Int32, _ host: BrokerHost, settings: [String: String], planted: BrokerMistake?, diskSeed: UInt64,
+    _ place: BrokerLayout.Place, _ host: BrokerHost, settings: [String: String], planted: BrokerMistake?,
+    diskSeed: UInt64,
     lives: BrokerLives
   ) {
-    self.id = id
+    id = place.id
+    region = place.region ?? ""
+    isBroker = place.isBroker
+    isController = place.isController
+    formatting = place.formatting
     self.host = host
     self.settings = settings
     self.planted = planted
@@ -45,6 +57,27 @@ final class BrokerMachine: Sendable {
   private var life: Life? { state.withLock { $0.life } }
   /// Whether a process is there, ready or not.
   var isUp: Bool { life.map { !$0.process.isDead } ?? false }
+
+  var isActiveController: Bool { isUp && life?.broker?.isActiveController == true }
+
+  /// Whether the value is on its disk, in the partition.
+  func holds(_ value: UInt64, of partition: String) -> Bool {
+    let folder = "\(host.name)/\(partition)"
+    let segments = disk.peekNames(in: folder).filter { $0.hasSuffix(".log") }.sorted()
+    let wanted = Array("\(value)".utf8)
+    return segments.reversed().contains { name in
+      disk.peek("\(folder)/\(name)")?.withUnsafeBytes { raw in
+        var batches = RecordBatchCursor(raw)
+        while let batch = try? batches.next() {
+          var records = RecordCursor(body: batch.body, header: batch.header)
+          while let record = try? records.next() {
+            if let bytes = record.value, bytes.elementsEqual(wanted) { return true }
+          }
+        }
+        return false
+      } ?? false
+    }
+  }
 
   // MARK: Lives
 
@@ -67,8 +100,13 @@ final class BrokerMachine: Sendable {
     do {
       let output = LogOutput(descriptor: stage.traces ? 1 : -1, format: .text)
       if !stage.traces { output.level = .error }
+      let settings = try BrokerSettings(settings)
+      if !formatting.isEmpty, !state.withLock({ $0.isFormatted }) {
+        try StorageCommand.format(settings, ["-t", BrokerLayout.clusterID, "-g"] + formatting, disk: disk)
+        state.withLock { $0.isFormatted = true }
+      }
       let broker = try Broker(
-        settings: try BrokerSettings(settings), disk: disk, planted: planted, log: Log(host.name, to: output)
+        settings: settings, disk: disk, planted: planted, log: Log(host.name, to: output)
       ) { [weak self] reason in self?.ended(process, reason) }
       state.withLock { if $0.life?.process === process { $0.life?.broker = broker } }
       try broker.start { [weak self] in self?.stage.note("\(self?.host.name ?? "") is ready") }
@@ -120,8 +158,10 @@ final class BrokerMachine: Sendable {
   }
 
   func freeze(for span: Int64) {
-    stage.note("\(host.name) stands still for \(span / 1000) ms")
-    state.withLock { $0.seen.freezes += 1 }
+    if span > 0 {
+      stage.note("\(host.name) stands still for \(span / 1000) ms")
+      state.withLock { $0.seen.freezes += 1 }
+    }
     life?.process.freeze(until: stage.now + span)
   }
 
@@ -153,6 +193,8 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
   package var resignations = 0
   package var freezes = 0
   package var cuts = 0
+  package var regionLosses = 0
+  package var voterChanges = 0
   package var acknowledged = 0
   package var read = 0
   package var committed = 0
@@ -168,14 +210,16 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
   }
   private static var counters: [WritableKeyPath<Self, Int>] {
     [
-      \.lives, \.kills, \.powerLosses, \.stops, \.resignations, \.freezes, \.cuts, \.acknowledged, \.read, \.committed,
+      \.lives, \.kills, \.powerLosses, \.stops, \.resignations, \.freezes, \.cuts, \.regionLosses, \.voterChanges,
+      \.acknowledged,
+      \.read, \.committed,
       \.topicsCreated, \.topicsDeleted, \.reassigned, \.elected, \.retries,
     ]
   }
 
   package var description: String {
     "lives \(lives), kills \(kills), power losses \(powerLosses), stops \(stops), resignations \(resignations), "
-      + "freezes \(freezes), cuts \(cuts), acknowledged \(acknowledged), read \(read), committed \(committed), "
+      + "freezes \(freezes), cuts \(cuts), Regions lost \(regionLosses), voters changed \(voterChanges), acknowledged \(acknowledged), read \(read), committed \(committed), "
       + "topics +\(topicsCreated) −\(topicsDeleted), reassigned \(reassigned), elections \(elected), retries \(retries)"
   }
 }

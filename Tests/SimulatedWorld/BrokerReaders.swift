@@ -5,6 +5,8 @@ import Vocabulary
 /// Clients that read: records, the ends of partitions, and what a group has committed.
 extension BrokerSimulation {
   private static let patience = TimeSpan.seconds(3)
+  /// After it every node has heard of all that went on without it.
+  private static let settling = 3 * BrokerStage.Spans.second
   private static let passing: Set<ErrorCode> = [
     .none, .notLeaderOrFollower, .unknownTopicOrPartition, .unknownTopicId, .inconsistentTopicId, .leaderNotAvailable,
     .kafkaStorageError, .fencedLeaderEpoch, .unknownLeaderEpoch, .offsetNotAvailable, .replicaNotAvailable,
@@ -79,8 +81,10 @@ extension BrokerSimulation {
     guard partition.errorCode == .none else { return refresh(number) }
     let (records, end) = read(partition, answer, from: from)
     model.seen.read += records.count
-    for (offset, value) in records {
-      if let broken = model.promises.see(key, offset, value) { stage.fail(broken) }
+    for record in records {
+      if let broken = model.promises.see(key, record.offset, record.value, writtenIn: record.epoch) {
+        stage.fail(broken)
+      }
     }
     // A leader that does not know yet how far its predecessor had come says −1 (KIP-207).
     if partition.highWatermark >= 0, end > max(from, partition.highWatermark) {
@@ -90,7 +94,7 @@ extension BrokerSimulation {
       model.clients[number].positions[key] = end
       return again(number)
     }
-    for (offset, value) in records { model.found[copy, default: [:]][offset] = value }
+    for record in records { model.found[copy, default: [:]][record.offset] = record.value }
     model.checkedPositions[copy] = end
     // A follower hears of the high watermark a little later.
     if records.isEmpty, partition.highWatermark >= 0, end >= max(partition.highWatermark, model.checkedEnds[key] ?? 0) {
@@ -104,9 +108,9 @@ extension BrokerSimulation {
   /// The records in an answer, and the offset behind them.
   private func read(
     _ partition: FetchResponse.Partition, _ answer: PeerAnswer<FetchResponse>, from: Int64
-  ) -> (records: [(Int64, UInt64)], end: Int64) {
+  ) -> (records: [BrokerRecord], end: Int64) {
     guard case .inFrame(let range) = partition.records else { return ([], from) }
-    var records: [(Int64, UInt64)] = []
+    var records: [BrokerRecord] = []
     var end = from
     answer.frame.withUnsafeBytes { raw in
       let body = UnsafeRawBufferPointer(rebasing: raw[answer.bodyStart...])
@@ -121,7 +125,9 @@ extension BrokerSimulation {
               stage.fail("a record at offset \(record.offset.value) was never sent")
               continue
             }
-            records.append((record.offset.value, number))
+            records.append(
+              BrokerRecord(
+                offset: record.offset.value, value: number, epoch: batch.header.partitionLeaderEpoch.value))
           }
           end = max(end, batch.header.nextOffset.value)
         }
@@ -170,7 +176,16 @@ extension BrokerSimulation {
 
   func commit(_ number: Int, _ model: inout Model) {
     guard let coordinator = model.clients[number].coordinator else { return findCoordinator(number, &model) }
-    if case .checking = model.phase { return fetchOffsets(number, coordinator, &model) }
+    switch model.phase {
+    case .troubled, .done: break
+    case .healing where model.hasReadOffsets: break
+    case .healing:
+      // What was kept last is looked at before anything is kept on top of it, once no coordinator can be left that does
+      // not know of its successor.
+      guard stage.now >= model.mendedAt + Self.settling else { return again(number) }
+      return fetchOffsets(number, coordinator, &model)
+    case .checking: return fetchOffsets(number, coordinator, &model)
+    }
     // Offsets of a topic go with it.
     let keys = model.clients[number].led.filter { model.created[$0.topic] != nil }
     guard !keys.isEmpty else { return refresh(number) }
@@ -200,6 +215,7 @@ extension BrokerSimulation {
           self.stage.note("client-\(number): offset \(offset) of \(key) is committed")
           model.promises.kept[key] = max(offset, model.promises.kept[key] ?? 0)
           model.seen.committed += 1
+          if case .healing = model.phase { model.keepsOffsetsAgain = true }
         } else {
           model.clients[number].coordinator = nil
         }
@@ -229,7 +245,7 @@ extension BrokerSimulation {
   private func fetchOffsets(_ number: Int, _ coordinator: Int32, _ model: inout Model) {
     let keys = model.promises.kept.keys.filter { model.created[$0.topic] != nil }.sorted()
     guard !keys.isEmpty else {
-      model.checkedOffsets = true
+      haveReadOffsets(&model)
       return again(number)
     }
     let group = model.clients[number].group
@@ -256,9 +272,14 @@ extension BrokerSimulation {
           return
         }
         for key in keys { self.check(key, group, &model) }
-        model.checkedOffsets = true
+        self.haveReadOffsets(&model)
       }
     }
+  }
+
+  private func haveReadOffsets(_ model: inout Model) {
+    model.hasReadOffsets = true
+    if case .checking = model.phase { model.checkedOffsets = true }
   }
 
   private func check(_ key: BrokerKey, _ group: OffsetFetchResponse.Group, _ model: inout Model) {

@@ -5,9 +5,8 @@ import Vocabulary
 /// What clients do: one thing at a time each, for as long as the history goes on.
 extension BrokerSimulation {
   private static let patience = TimeSpan.seconds(3)
-  private static let topicNames = ["apples", "pears"]
 
-  var anyNode: Int32 { Int32(1 + stage.draw(machines.count)) }
+  var anyNode: Int32 { brokers[stage.draw(brokers.count)].id }
 
   /// The client does the next thing after a pause.
   func again(_ number: Int, after pause: Int64? = nil) {
@@ -45,8 +44,8 @@ extension BrokerSimulation {
         guard case .success(let answer) = result, answer.response.errorCode == .none else { return }
         model.clients[number].learn(answer.response)
         self.stage.note("client-\(number) hears from node-\(node): \(Self.words(answer.response))")
-        if case .troubled = model.phase { return }
         model.alive[node] = Set(answer.response.brokers.map(\.nodeID))
+        if case .troubled = model.phase { return }
         model.present = Set(answer.response.topics.map(\.topicID))
       }
     }
@@ -124,7 +123,7 @@ extension BrokerSimulation {
       keys = rest
     }
     guard !keys.isEmpty else { return }
-    let key = keys[stage.draw(keys.count)]
+    let key = aim(keys, model)
     let values = (0..<(1 + stage.draw(3))).map { _ in
       model.lastValue += 1
       return model.lastValue
@@ -148,6 +147,7 @@ extension BrokerSimulation {
       let base = partition.errorCode == .none ? partition.baseOffset : -1
       stage.note("client-\(number): \(attempt.key) has \(attempt.values) at \(base)")
       if let broken = model.promises.acknowledge(attempt.key, at: base, attempt.values) { stage.fail(broken) }
+      checkCopies(of: attempt, model)
       model.seen.acknowledged += attempt.values.count
       model.clients[number].sequences[attempt.key] = attempt.sequence + Int32(attempt.values.count)
       model.clients[number].attempt = nil
@@ -178,119 +178,22 @@ extension BrokerSimulation {
     }
   }
 
-  // MARK: The administrator
-
-  private func administer(_ number: Int, _ model: inout Model) {
-    let pause = Int64(100 + stage.draw(700)) * BrokerStage.Spans.millisecond
-    guard case .troubled = model.phase else {
-      // Where nothing is there to be written to, something must be able to come to be.
-      if case .healing = model.phase, model.created.isEmpty { return create(number, pause, &model) }
-      return again(number, after: pause)
-    }
-    let keys = model.clients[number].led
-    if stage.happens(oneIn: keys.isEmpty ? 2 : 6) { return create(number, pause, &model) }
-    guard !keys.isEmpty else { return refresh(number) }
-    let key = keys[stage.draw(keys.count)]
-    switch stage.draw(8) {
-    case 0 where stage.happens(oneIn: 2): delete(key, number, pause, &model)
-    case 1, 2, 3: reassign(key, number, pause)
-    case 4, 5: elect(key, number, pause)
-    default: refresh(number)
-    }
+  /// What is written to next.
+  private func aim(_ keys: [BrokerKey], _ model: Model) -> BrokerKey {
+    if let target = model.target, keys.contains(target) { return target }
+    return keys[stage.draw(keys.count)]
   }
 
-  private func create(_ number: Int, _ pause: Int64, _ model: inout Model) {
-    let name = Self.topicNames[stage.draw(Self.topicNames.count)]
-    let partitions = Int32(1 + stage.draw(2))
-    let request = CreateTopicsRequest { request in
-      request.timeoutMs = 2000
-      request.topics = [
-        .init {
-          $0.name = name
-          $0.numPartitions = partitions
-          $0.replicationFactor = -1
-        }
-      ]
-    }
-    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
-      self.post { model in
-        defer { self.again(number, after: pause) }
-        guard case .success(let answer) = result, let topic = answer.response.topics.first, topic.errorCode == .none
-        else { return }
-        model.created[topic.topicID] = name
-        model.seen.topicsCreated += 1
-      }
-    }
-  }
-
-  private func delete(_ key: BrokerKey, _ number: Int, _ pause: Int64, _ model: inout Model) {
-    // It may be gone whatever the answer is.
-    model.created[key.topic] = nil
-    let request = DeleteTopicsRequest { request in
-      request.timeoutMs = 2000
-      request.topicNames = [key.name]
-      request.topics = [
-        .init { topic in
-          topic.name = nil
-          topic.topicID = key.topic
-        }
-      ]
-    }
-    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
-      self.post { model in
-        if case .success(let answer) = result, answer.response.responses.first?.errorCode == ErrorCode.none {
-          model.seen.topicsDeleted += 1
-        }
-        self.again(number, after: pause)
-      }
-    }
-  }
-
-  private func reassign(_ key: BrokerKey, _ number: Int, _ pause: Int64) {
-    var replicas = machines.map(\.id)
-    // Two are enough for the minimum; another order makes another leader the preferred one.
-    for place in replicas.indices { replicas.swapAt(place, stage.draw(replicas.count)) }
-    if replicas.count > 2, stage.happens(oneIn: 2) { replicas.removeLast() }
-    let chosen = replicas
-    let request = AlterPartitionReassignmentsRequest { request in
-      request.timeoutMs = 2000
-      request.topics = [
-        .init {
-          $0.name = key.name
-          $0.partitions = [
-            .init {
-              $0.partitionIndex = key.partition
-              $0.replicas = chosen
-            }
-          ]
-        }
-      ]
-    }
-    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
-      self.post { model in
-        if case .success(let answer) = result, answer.response.errorCode == ErrorCode.none {
-          model.seen.reassigned += 1
-        }
-        self.again(number, after: pause)
-      }
-    }
-  }
-
-  private func elect(_ key: BrokerKey, _ number: Int, _ pause: Int64) {
-    let request = ElectLeadersRequest { request in
-      request.timeoutMs = 2000
-      request.topicPartitions = [
-        .init {
-          $0.topic = key.name
-          $0.partitions = [key.partition]
-        }
-      ]
-    }
-    clients[number].ask(request, of: anyNode, within: Self.patience) { result in
-      self.post { model in
-        if case .success(let answer) = result, answer.response.errorCode == ErrorCode.none { model.seen.elected += 1 }
-        self.again(number, after: pause)
-      }
-    }
+  /// What is acknowledged lies on as many disks, in as many Regions, as was promised.
+  private func checkCopies(of attempt: BrokerClientState.Attempt, _ model: Model) {
+    // The files of a topic that somebody wants to be gone may be gone.
+    guard let value = attempt.values.last, model.created[attempt.key.topic] != nil else { return }
+    let promised = options.layout.copies(of: attempt.key.name)
+    let holders = machines.filter { $0.holds(value, of: "\(attempt.key.name)-\(attempt.key.partition)") }
+    let regions = Set(holders.map(\.region))
+    guard holders.count < promised.nodes || regions.count < promised.regions else { return }
+    stage.fail(
+      "\(attempt.key): \(value) was acknowledged, and only the nodes \(holders.map(\.id)) have it, where "
+        + "\(promised.nodes) in \(promised.regions) Regions were promised")
   }
 }

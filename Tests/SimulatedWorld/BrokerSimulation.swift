@@ -24,14 +24,24 @@ package final class BrokerSimulation: Sendable {
     package var troubledFor: Int64 = 12_000
     /// Within which virtual time after the last fault everything must work, in milliseconds.
     package var recoversWithin: Int64 = 60_000
-    /// One node that is its own cluster, or three.
-    package var nodes: Int
+    package var layout: BrokerLayout
+    /// What goes wrong last. Where a plot is asked for, nothing else goes wrong.
+    package var plot: BrokerPlot?
     /// As much trouble as a test that runs with every change can afford.
     package static let shortTrouble: Int64 = 5000
-    package init(seed: UInt64, planted: BrokerMistake? = nil) {
+    package init(seed: UInt64, planted: BrokerMistake? = nil, plot: BrokerPlot? = nil) {
       self.seed = seed
       self.planted = planted
-      nodes = planted == .fencesWhoIsAlone || seed % 4 == 0 ? 1 : 3
+      self.plot = plot
+      layout =
+        if planted == .fencesWhoIsAlone { .alone } else if let plot { plot.layout } else {
+          switch seed % 8 {
+          case 0, 4: .alone
+          case 3, 7: .regions
+          case 6: .voters
+          default: .three
+          }
+        }
     }
   }
 
@@ -43,6 +53,13 @@ package final class BrokerSimulation: Sendable {
     package var trace: [String]
     package var seen: BrokerSeen
   }
+
+  /// Who of the clients is what.
+  static let consumer = 2
+  static let committer = 3
+  static let administrator = 4
+  /// How often it is looked whether a plot can begin, in milliseconds.
+  private static let calmPause: Int64 = 100
 
   enum Phase: Sendable {
     case troubled
@@ -70,9 +87,21 @@ package final class BrokerSimulation: Sendable {
     var checkedEnds: [BrokerKey: Int64] = [:]
     var checked: Set<BrokerCopy> = []
     var checkedOffsets = false
+    /// What goes wrong now is aimed, and must not be disturbed.
+    var isPlotted = false
+    /// Where all producers write to, and nowhere else.
+    var target: BrokerKey?
+    var mendedAt: Int64 = 0
+    /// Since everything was mended: that offsets are there, and can be kept.
+    var hasReadOffsets = false
+    var keepsOffsetsAgain = false
     /// Topics that were created and that nobody has asked to delete.
     var created: [UniqueID: String] = [:]
     var present: Set<UniqueID> = []
+    /// By the controller: whether it was said to vote from now on; and those of which nobody can say.
+    var voters: [Int32: Bool] = [:]
+    var doubtfulVoters: Set<Int32> = []
+    var checkedVoters = false
     var seen = BrokerSeen()
   }
 
@@ -80,6 +109,8 @@ package final class BrokerSimulation: Sendable {
   let stage: BrokerStage
   let network: BrokerNetwork
   let machines: [BrokerMachine]
+  /// Those that serve clients.
+  let brokers: [BrokerMachine]
   let clients: [BrokerClient]
   let clientHosts: [BrokerHost]
   /// A write counts once it is synced: then no loss of power is too much.
@@ -99,14 +130,15 @@ package final class BrokerSimulation: Sendable {
     troublePause = [300, 800, 1500][stage.draw(3)]
     let lives = BrokerLives()
     var machines: [BrokerMachine] = []
-    for id in 1...options.nodes {
-      let host = BrokerHost(id, "node-\(id)", network)
+    for place in options.layout.places {
+      let host = BrokerHost(Int(place.id), "node-\(place.id)", network)
       machines.append(
         BrokerMachine(
-          Int32(id), host, settings: Self.settings(id, of: options.nodes, syncs: syncs), planted: options.planted,
+          place, host, settings: options.layout.settings(of: place, syncs: syncs), planted: options.planted,
           diskSeed: stage.chance(), lives: lives))
     }
     self.machines = machines
+    brokers = machines.filter(\.isBroker)
     var clients: [BrokerClient] = []
     var hosts: [BrokerHost] = []
     let roles: [BrokerClientState.Role] = [.producer, .producer, .consumer, .committer, .administrator]
@@ -119,23 +151,6 @@ package final class BrokerSimulation: Sendable {
     self.clients = clients
     clientHosts = hosts
     model.withLock { $0.clients = roles.map { BrokerClientState($0) } }
-  }
-
-  private static func settings(_ id: Int, of count: Int, syncs: Bool) -> [String: String] {
-    var settings = [
-      "node.id": "\(id)", "log.dirs": "node-\(id)", "cluster.id": "simulated", "num.network.threads": "2",
-      "background.threads": "3", "offsets.topic.num.partitions": "2", "replica.lag.time.max.ms": "3000",
-      "listeners": "PLAINTEXT://node-\(id):9092", "min.insync.replicas": "\(min(2, count))",
-      "offsets.topic.replication.factor": "\(count)", "default.replication.factor": "\(count)",
-      "auto.create.topics.enable": "false", "log.segment.bytes": "4096",
-    ]
-    if syncs { settings["log.flush.interval.messages"] = "1" }
-    guard count > 1 else { return settings }
-    settings["process.roles"] = "broker,controller"
-    settings["listeners"] = "PLAINTEXT://node-\(id):9092,CONTROLLER://node-\(id):9093"
-    settings["controller.listener.names"] = "CONTROLLER"
-    settings["controller.quorum.voters"] = (1...count).map { "\($0)@node-\($0):9093" }.joined(separator: ",")
-    return settings
   }
 
   // MARK: Running
@@ -154,8 +169,15 @@ package final class BrokerSimulation: Sendable {
       stage.schedule(after: Int64(stage.draw(200_000))) { machine.start() }
     }
     for number in clients.indices { again(number) }
-    later(Int64(troublePause) * BrokerStage.Spans.millisecond * 2) { self.trouble(&$0) }
-    stage.schedule(after: options.troubledFor * BrokerStage.Spans.millisecond) { self.heal() }
+    if let plot = options.plot {
+      beginWhenCalm(plot)
+    } else {
+      later(Int64(troublePause) * BrokerStage.Spans.millisecond * 2) { self.trouble(&$0) }
+      later(options.troubledFor * BrokerStage.Spans.millisecond) { model in
+        let plots = BrokerPlot.allCases.filter { $0.layout == self.options.layout || $0 != .regionLost }
+        self.end(with: self.stage.happens(oneIn: 2) ? plots[self.stage.draw(plots.count)] : nil, &model)
+      }
+    }
     while stage.failure == nil, !isDone, stage.step() { drain() }
     let seen = machines.reduce(into: model.withLock { $0.seen }) { $0 += $1.seen }
     for machine in machines { machine.die(.killed) }
@@ -183,12 +205,27 @@ package final class BrokerSimulation: Sendable {
 
   // MARK: The end
 
+  private func beginWhenCalm(_ plot: BrokerPlot) {
+    later(Self.calmPause * BrokerStage.Spans.millisecond) { model in
+      let isLate = self.stage.now > self.options.troubledFor * BrokerStage.Spans.millisecond
+      if isLate || self.isCalm(model) { self.end(with: plot, &model) } else { self.beginWhenCalm(plot) }
+    }
+  }
+
+  private func end(with plot: BrokerPlot?, _ model: inout Model) {
+    guard let plot, machines.count > 1 else { return stage.schedule(after: 0) { self.heal() } }
+    begin(plot, &model)
+    stage.schedule(after: plot.span * BrokerStage.Spans.millisecond) { self.heal() }
+  }
+
   private func heal() {
     stage.note("everything is mended")
     network.mendAll()
     for machine in machines { machine.freeze(for: 0) }
     post { model in
       model.phase = .healing
+      model.mendedAt = self.stage.now
+      model.target = nil
       model.served = []
       model.alive = [:]
     }
@@ -202,20 +239,35 @@ package final class BrokerSimulation: Sendable {
     post { model in
       guard self.stage.failure == nil else { return }
       var words: [String] = []
-      let all = Set(self.machines.map(\.id))
-      for machine in self.machines where model.alive[machine.id] != all {
+      let all = Set(self.brokers.map(\.id))
+      for machine in self.brokers where model.alive[machine.id] != all {
         let known = model.alive[machine.id].map { "\($0.sorted())" } ?? "nobody"
         words.append("node \(machine.id) takes \(known) for alive")
       }
-      let keys = model.clients[2].led.filter { !model.served.contains($0) }
-      words += model.clients[2].leaders.filter { $0.value.node < 0 }.keys.sorted().map { "\($0) has no leader" }
-      if case .healing = model.phase { words += keys.map { "\($0) took no write" } }
+      let reader = model.clients[Self.consumer]
+      let keys = reader.led.filter { !model.served.contains($0) }
+      words += reader.leaders.filter { $0.value.node < 0 }.keys.sorted().map { "\($0) has no leader" }
+      if case .healing = model.phase {
+        words += keys.map { "\($0) took no write" }
+        words += reader.leaders.filter { !$0.value.isWhole }.sorted { $0.key < $1.key }.map { key, leader in
+          "of \(key), only \(leader.inSync) of \(leader.replicas) are in sync"
+        }
+        if !model.hasReadOffsets { words.append("the group's offsets could not be read") }
+        if !self.keepsOffsets(model) { words.append("the group's offsets could not be committed") }
+      }
       if case .checking = model.phase {
-        if let copy = self.unchecked(2, model) { words.append("\(copy.key) could not be read on node \(copy.node)") }
+        if let copy = self.unchecked(Self.consumer, model) {
+          words.append("\(copy.key) could not be read on node \(copy.node)")
+        }
+        if self.options.layout == .voters, !model.checkedVoters { words.append("nobody says who votes") }
         if !model.checkedOffsets { words.append("the group's offsets could not be read") }
       }
       self.stage.fail("not as before after \(self.options.recoversWithin) ms: \(words.joined(separator: "; "))")
     }
+  }
+
+  private func keepsOffsets(_ model: Model) -> Bool {
+    model.keepsOffsetsAgain || !model.clients[Self.committer].led.contains { model.created[$0.topic] != nil }
   }
 
   /// Whether everything works again, or everything has been found.
@@ -223,15 +275,18 @@ package final class BrokerSimulation: Sendable {
     switch model.phase {
     case .troubled, .done: break
     case .healing:
-      let all = Set(machines.map(\.id))
-      let keys = Set(model.clients[2].led)
-      guard machines.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty, keys.isSubset(of: model.served),
-        model.clients[2].leaders.values.allSatisfy({ $0.node >= 0 })
+      let all = Set(brokers.map(\.id))
+      let reader = model.clients[Self.consumer]
+      let keys = Set(reader.led)
+      guard brokers.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty, keys.isSubset(of: model.served),
+        reader.leaders.values.allSatisfy({ $0.node >= 0 && $0.isWhole }), model.hasReadOffsets, keepsOffsets(model)
       else { return }
       stage.note("everything works again")
       model.phase = .checking
     case .checking:
-      guard model.checkedOffsets, unchecked(2, model) == nil else { return }
+      guard model.checkedOffsets, unchecked(Self.consumer, model) == nil,
+        options.layout != .voters || model.checkedVoters
+      else { return }
       if let lost = model.created.keys.sorted().first(where: { !model.present.contains($0) }) {
         return stage.fail("the topic \(model.created[lost] ?? "") (\(lost)) was created, and is not there")
       }

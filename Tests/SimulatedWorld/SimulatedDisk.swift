@@ -61,6 +61,11 @@ public final class SimulatedDisk: Disk {
   /// A file's bytes as a program sees them now.
   public func peek(_ path: String) -> [UInt8]? { world.withLock { $0.inode(path)?.bytes } }
 
+  /// The names of a folder's files as a program sees them now, in no order.
+  public func peekNames(in folder: String) -> [String] {
+    world.withLock { $0.folders[folder].map { Array($0.names.keys) } ?? [] }
+  }
+
   public func open(_ path: String) throws(StorageError) -> any DiskFile {
     try world.withLock { world throws(StorageError) in
       try world.checkPower(.open, path)

@@ -132,6 +132,8 @@ public enum Input: Sendable {
   /// Comes right before the `.assigned` of the same metadata, and decides nothing by itself: by a lower minimum too much
   /// would be committed before the replica hears that it does not lead any more, or who is eligible no more.
   case settingsChanged(ReplicationSettings)
+  /// No controller has answered for a session (`broker.session.timeout.ms`): it may have elected another leader. Comes again and again for as long as it lasts.
+  case controllerSilent
   /// Some time has passed; comes several times within the shortest of the settings' spans.
   case tick
 }

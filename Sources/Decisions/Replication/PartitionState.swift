@@ -90,6 +90,8 @@ public struct ReplicationSettings: Hashable, Sendable {
   public var fetchPause = TimeSpan.seconds(1)
   /// A proposal that was not answered for so long is sent anew.
   public var proposalTimeout = TimeSpan.seconds(1)
+  /// After so long without a fetch an in-sync follower is one that is not heard of.
+  public var silenceMax = TimeSpan.seconds(2)
   package var planted: PlantedBug?
   public init(minimum: Minimum) { self.minimum = minimum }
 }

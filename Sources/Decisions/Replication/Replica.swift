@@ -52,6 +52,8 @@ public struct Replica: Sendable {
     case .proposalAnswered(let id, let answer): proposalAnswered(id, answer, at: now, into: &effects)
     case .logStartMoved(let start): logStartMoved(to: start)
     case .settingsChanged(let settings): self.settings = settings
+    case .controllerSilent:
+      whileLeading(at: now, into: &effects) { lead, scene in lead.sendWritersAway(&scene) }
     case .tick:
       whileLeading(at: now, into: &effects) { lead, scene in lead.tick(&scene) }
       whileFollowing { copy, replica in replica.tick(&copy, at: now, into: &effects) }

@@ -13,6 +13,10 @@ public struct Reply: Sendable {
   public func sendNothing() { outbox.fill(number, with: .nothing) }
   /// Closes the connection after the answers to earlier requests have left.
   public func close(because words: String) { outbox.fill(number, with: .close(words)) }
+  /// Answers, and closes the connection when the answer has left.
+  public func send(_ outgoing: Outgoing, andCloseBecause words: String) {
+    outbox.fill(number, with: .last(outgoing, words))
+  }
 }
 
 /// Where the answers of one connection wait for their turn.
@@ -25,6 +29,7 @@ final class Outbox: Sendable {
     case ready(Outgoing)
     case nothing
     case close(String)
+    case last(Outgoing, String)
   }
 
   private struct State {
@@ -77,6 +82,9 @@ final class Outbox: Sendable {
           guard queue.append(outgoing) else { return (state.first - before, .answerTooLarge) }
         case .nothing: break
         case .close(let words): return (state.first - before, .asked(words))
+        case .last(let outgoing, let words):
+          // Nothing behind it is looked at: the request counts as answered here, while its slot stays.
+          return (state.first - before, queue.append(outgoing) ? .asked(words) : .answerTooLarge)
         }
         _ = state.slots.popFirst()
         state.first += 1

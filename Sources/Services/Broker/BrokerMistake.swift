@@ -19,4 +19,6 @@ package enum BrokerMistake: String, Sendable, CaseIterable {
   case keepsStrays
   /// A leader whose proposal about its in-sync set was not answered once never proposes again.
   case proposesOnce
+  /// Nobody tells a partition that its topic asks for copies in several Regions.
+  case countsNoRegions
 }

@@ -34,14 +34,13 @@ final class BrokerLifecycle: Sendable {
     var timer: Timer?
     var isUnfenced = false
     var failedDirectories: [UniqueID] = []
-    /// When a controller answered last.
-    var heardAt = monotonicNow()
   }
 
   private let channel: ControllerChannel
   private let publisher: MetadataPublisher
   private let loop: EventLoop
   private let times: Times
+  private let contact: ControllerContact
   private let registration: BrokerRegistrationRequest
   private let events: Events
   private let state = Mutex(State())
@@ -58,13 +57,14 @@ final class BrokerLifecycle: Sendable {
 
   init(
     registration: BrokerRegistrationRequest, channel: ControllerChannel, publisher: MetadataPublisher,
-    loop: EventLoop, times: Times, events: Events
+    loop: EventLoop, times: Times, contact: ControllerContact, events: Events
   ) {
     self.registration = registration
     self.channel = channel
     self.publisher = publisher
     self.loop = loop
     self.times = times
+    self.contact = contact
     self.events = events
   }
 
@@ -134,10 +134,10 @@ final class BrokerLifecycle: Sendable {
       return true
     }
     guard isWanted else { return }
-    let span = times.session
-    channel.ask(request, within: span, here: Broker.brokerHeartbeat) { result in
+    let sentAt = monotonicNow()
+    channel.ask(request, within: times.session, here: Broker.brokerHeartbeat) { result in
       switch result {
-      case .success(let response): self.heard(response)
+      case .success(let response): self.heard(response, to: sentAt)
       case .failure: self.unheard()
       }
     }
@@ -145,18 +145,16 @@ final class BrokerLifecycle: Sendable {
 
   /// Whoever stops last finds no controller that could lead it out: it waits no longer than a session.
   private func unheard() {
-    let times = times
+    let isSilent = contact.isSilent(at: monotonicNow())
     let stopped: (@Sendable () -> Void)? = state.withLock { state in
-      guard case .stopping(_, let done) = state.phase, monotonicNow() - state.heardAt > times.session else {
-        return nil
-      }
+      guard case .stopping(_, let done) = state.phase, isSilent else { return nil }
       state.phase = .ended
       return done
     }
     if let stopped { stopped() } else { again { self.beat() } }
   }
 
-  private func heard(_ response: BrokerHeartbeatResponse) {
+  private func heard(_ response: BrokerHeartbeatResponse, to sentAt: Instant) {
     switch response.errorCode {
     case .none: break
     case .staleBrokerEpoch, .brokerIdNotRegistered:
@@ -165,9 +163,9 @@ final class BrokerLifecycle: Sendable {
       )
     default: return unheard()
     }
+    contact.heard(sentAt)
     enum Next { case wait(TimeSpan), stopped(@Sendable () -> Void), serves }
     let next: Next = state.withLock { state in
-      state.heardAt = monotonicNow()
       switch state.phase {
       case .stopping(_, let done) where response.shouldShutDown:
         state.phase = .ended

@@ -1,7 +1,7 @@
 import Consensus
 import EventLoop
 import Glibc
-import LogStorage
+package import LogStorage
 import Vocabulary
 
 /// `swiftwater storage format|info|random-uuid`, with the options of Kafka's kafka-storage.sh.
@@ -56,7 +56,17 @@ public enum StorageCommand {
   }
 
   private static func format(_ options: FormatOptions, disk: any Disk) throws -> String {
-    let settings = try settings(options, options.clusterID.map { ["cluster.id=\($0)"] } ?? [])
+    try format(options, try settings(options, options.clusterID.map { ["cluster.id=\($0)"] } ?? []), disk)
+  }
+
+  /// For a simulation, which has settings and disks of its own.
+  package static func format(_ settings: BrokerSettings, _ options: [String], disk: any Disk) throws {
+    _ = try format(try FormatOptions(options), settings, disk)
+  }
+
+  private static func format(
+    _ options: FormatOptions, _ settings: BrokerSettings, _ disk: any Disk
+  ) throws -> String {
     let plan = try FormatPlan(options, settings, fresh: .random())
     let path = settings.metadataDirectory
     let others = settings.logDirectories.filter { $0 != path }

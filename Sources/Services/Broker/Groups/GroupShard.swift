@@ -181,8 +181,12 @@ final class GroupShard: Sendable {
       answers.withLock { if !$0.isBroken { $0.kept = max($0.kept, number) } }
       deliverReady()
     case .refused(let refusal) where refusal.code == .notLeaderOrFollower:
+      // It may have been cut off only, and go on leading in this epoch.
       answers.withLock { $0.isBroken = true }
-      world.pool.run { self.stop() }
+      world.pool.run {
+        self.stop()
+        self.whenUnfit(self)
+      }
     case .refused(let refusal):
       broken(by: "\(refusal.code): \(refusal.message)", then: whenUnfit)
     case .failed(let error):

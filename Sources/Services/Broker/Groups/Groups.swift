@@ -53,13 +53,21 @@ final class Groups: Sendable {
 
   private func begin(_ partition: Partition, _ epoch: LeaderEpoch) -> GroupShard {
     GroupShard(partition: partition, epoch: epoch, settings: settings, world: world) { [weak self] shard in
+      self?.beginAnewLater(shard)
+    }
+  }
+
+  private func beginAnewLater(_ old: GroupShard) {
+    world.loop.schedule(after: Self.pause) { [weak self] in
       guard let self else { return }
-      world.loop.schedule(after: Self.pause) { self.world.pool.run { self.beginAnew(shard) } }
+      world.pool.run { self.beginAnew(old) }
     }
   }
 
   /// What a shard decided and could not keep is forgotten: another one reads what is in the log.
   private func beginAnew(_ old: GroupShard) {
+    // Its first record could not be kept either.
+    guard !old.partition.isCutOff else { return beginAnewLater(old) }
     let index = Int(old.partition.name.partition.value)
     let new: GroupShard? = state.withLock { state in
       guard state.shards[index] === old, old.partition.leadership == old.epoch else { return nil }
@@ -104,7 +112,7 @@ final class Groups: Sendable {
     refused: @escaping @Sendable (ErrorCode) -> Void
   ) {
     guard !group.isEmpty else { return refused(.invalidGroupId) }
-    guard let shard = shard(of: group) else { return refused(.notCoordinator) }
+    guard let shard = shard(of: group), !shard.partition.isCutOff else { return refused(.notCoordinator) }
     shard.ask(ask, answer: answer, refused: refused)
   }
 

@@ -22,7 +22,8 @@ extension Broker {
   private var fetchServer: FetchServer {
     let world = storage.world
     return FetchServer(
-      table: partitions, sessions: fetchSessions, pool: pool, bytesMax: fetchBytesMax, waitMax: settings.idleLimit,
+      node: settings.nodeID, table: partitions, sessions: fetchSessions, pool: pool, bytesMax: fetchBytesMax,
+      waitMax: settings.idleLimit,
       selectsReplicas: world?.tellsFollowersOfHighWatermarks ?? false, throttle: world?.throttles.leader,
       metrics: metrics, image: { self.image }, planted: planted)
   }
@@ -30,6 +31,8 @@ extension Broker {
 
 /// Answers the Fetches of consumers and of other brokers.
 struct FetchServer: Sendable {
+  /// This broker.
+  let node: NodeID
   let table: PartitionTable
   let sessions: FetchSessions
   let pool: BlockingPool
@@ -168,7 +171,7 @@ private struct FetchInProgress: Sendable {
     var response = FetchResponse()
     response.sessionID = session?.id ?? 0
     var records: [LogSlice] = []
-    var hints = LeaderHints(image: server.image, listener: call.context.listener)
+    var hints = LeaderHints(on: server.node, image: server.image, listener: call.context.listener)
     for (item, fetched) in told.items {
       append(hinted(fetched.answer, item.key, &hints), of: item.key, to: &response)
       if let slice = fetched.records { records.append(slice) }
@@ -190,13 +193,13 @@ private struct FetchInProgress: Sendable {
   private func hinted(
     _ answer: FetchResponse.Partition, _ key: FetchKey, _ hints: inout LeaderHints
   ) -> FetchResponse.Partition {
-    guard call.context.version >= 16, LeaderHints.isFor(answer.errorCode) else { return answer }
+    guard call.context.version >= 16 else { return answer }
     let topic: LeaderHints.Topic
     switch key.topic {
     case .name(let name): topic = .name(name)
     case .id(let id): topic = .id(id)
     }
-    guard let leader = hints.leader(of: key.partition, of: topic) else { return answer }
+    guard let leader = hints.leader(of: key.partition, of: topic, refusedWith: answer.errorCode) else { return answer }
     var answer = answer
     answer.currentLeader.leaderID = leader.id.value
     answer.currentLeader.leaderEpoch = leader.epoch.value

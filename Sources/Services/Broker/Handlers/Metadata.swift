@@ -7,11 +7,13 @@ extension Broker {
   /// Metadata, v0–13: which brokers there are, and who leads the partitions of some topics or of all.
   ///
   /// Differs from Apache Kafka: a topic that is created because it was asked for is in this very answer, with its
-  /// leaders; Kafka answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again.
+  /// leaders; Kafka answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again. And a broker that is cut off from
+  /// all but its clients closes their connections behind the answer.
   func describeMetadata(_ call: Call<MetadataRequest>) {
     let request = call.request
     let wantsAll = request.topics == nil || (call.context.version == 0 && request.topics?.isEmpty == true)
     let missing = wantsAll ? [] : creatable(request, version: call.context.version)
+    if isCutOff(from: request) { return sendAway(call, with: metadata(for: call, wantsAll, [:])) }
     guard !missing.isEmpty else { return call.answer(metadata(for: call, wantsAll, [:])) }
     create(missing) { refusals in
       call.answer(self.metadata(for: call, wantsAll, refusals))
@@ -95,8 +97,9 @@ extension Broker {
     entry.partitions = topic.partitions.enumerated().map { index, state in
       var partition = MetadataResponse.Partition()
       partition.partitionIndex = Int32(index)
-      partition.errorCode = state.leader == .none ? .leaderNotAvailable : .none
-      partition.leaderID = state.leader.value
+      let leader = believed(state.leader, of: Int32(index), in: topic)
+      partition.errorCode = leader == .none ? .leaderNotAvailable : .none
+      partition.leaderID = leader.value
       partition.leaderEpoch = state.leaderEpoch.value
       partition.replicaNodes = state.replicas.map(\.value)
       partition.isrNodes = state.inSync.map(\.value)

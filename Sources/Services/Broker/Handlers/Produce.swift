@@ -166,14 +166,14 @@ private final class ProduceAnswer: Sendable {
     guard call.context.version >= 10 else { return response }
     var response = response
     let broker = broker
-    var hints = LeaderHints(image: { broker.image }, listener: call.context.listener)
+    var hints = LeaderHints(on: broker.settings.nodeID, image: { broker.image }, listener: call.context.listener)
     for topic in response.responses.indices {
       let named: LeaderHints.Topic =
         call.context.version >= 13
         ? .id(response.responses[topic].topicID) : .name(response.responses[topic].name)
       for place in response.responses[topic].partitionResponses.indices {
         let partition = response.responses[topic].partitionResponses[place]
-        guard LeaderHints.isFor(partition.errorCode), let leader = hints.leader(of: partition.index, of: named) else {
+        guard let leader = hints.leader(of: partition.index, of: named, refusedWith: partition.errorCode) else {
           continue
         }
         response.responses[topic].partitionResponses[place].currentLeader.leaderID = leader.id.value

@@ -133,6 +133,14 @@ final class Partition: Sendable {
   }
   var leads: Bool { leadership != nil }
 
+  /// Whether another broker may lead the partition by now: for a session neither the controller nor any in-sync follower
+  /// was heard of. What is committed is still read here; whoever writes, or waits for more, is sent to look around.
+  var isCutOff: Bool { state.withLock { isCutOff($0, at: monotonicNow()) } }
+
+  func isCutOff(_ state: borrowing State, at now: Instant) -> Bool {
+    world.controllerMayHaveGivenUp(now) && state.replica.hearsNoFollower(at: now)
+  }
+
   /// What the metrics say about a partition that is led here; nil elsewhere.
   var standing: (inSync: Int, replicas: Int, minimum: Int)? {
     state.withLock { state in

@@ -1,4 +1,5 @@
 import ClusterMetadata
+import EventLoop
 import LogStorage
 import Replication
 import Synchronization
@@ -34,7 +35,8 @@ extension Partition {
       switch state.replica.role {
       case .waiting: return .refused(.notLeaderOrFollower)
       case .follower, .observer: if reader.leaderOnly { return .refused(.notLeaderOrFollower) }
-      case .leader: break
+      case .leader:
+        if offset >= state.replica.log.highWatermark, isCutOff(state, at: now) { return .refused(.notLeaderOrFollower) }
       }
       if reader.lastEpoch >= 0 {
         let (epoch, end) = state.end(of: LeaderEpoch(reader.lastEpoch))
@@ -55,6 +57,9 @@ extension Partition {
   func committedEnd(forEpoch epoch: Int32) -> Result<Offset, Refusal> {
     if let code = refusalAsLeader(forEpoch: epoch) { return .failure(Refusal(code, "")) }
     return state.withLock { state in
+      if isCutOff(state, at: monotonicNow()) {
+        return .failure(Refusal(.notLeaderOrFollower, "the controller and every follower are silent"))
+      }
       let mark = state.replica.log.highWatermark
       switch state.replica.read(from: mark) {
       case .readable(let readable) where readable.highWatermark != nil: return .success(mark)

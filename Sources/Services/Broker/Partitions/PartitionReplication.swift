@@ -185,7 +185,8 @@ extension Partition {
   func takeMinimum(_ now: Instant, _ state: inout State, _ after: inout PartitionAftermath) {
     let members = state.assigned?.state.members ?? []
     let voters = max(1, members.count { $0.kind == .sync })
-    let minimum = Minimum(replicas: min(state.minInSync, voters), regions: state.minRegions)
+    let regions = world.planted == .countsNoRegions ? 1 : state.minRegions
+    let minimum = Minimum(replicas: min(state.minInSync, voters), regions: regions)
     guard minimum != state.replica.settings.minimum else { return }
     var settings = state.replica.settings
     settings.minimum = minimum
@@ -275,8 +276,13 @@ extension Partition {
           fail(failure, &state, &after)
           return after
         }
-        guard state.isBusy(at: now) || now - state.lastTick >= calm else { return after }
+        let isCutOff = isCutOff(state, at: now)
+        guard isCutOff || state.isBusy(at: now) || now - state.lastTick >= calm else { return after }
         state.lastTick = now
+        if isCutOff {
+          take(.controllerSilent, now, &state, &after)
+          after.wake(&state.consumers)
+        }
         if state.mustBeginAnew, let assigned = state.assigned {
           state.mustBeginAnew = false
           take(.brokersChanged(assigned.brokers), now, &state, &after)

@@ -34,6 +34,10 @@ extension Partition {
         after.own = .refused(refusal)
         return after
       }
+      if isCutOff(state, at: instant) {
+        after.own = .refused(Self.cutOff)
+        return after
+      }
       switch state.replica.admit(acks) {
       case .failure(let refusal): after.own = .refused(AppendRefusal(refusal.code, refusal.message))
       case .success(let current) where epoch != nil && epoch != current:
@@ -59,6 +63,9 @@ extension Partition {
     }
     finish(after)
   }
+
+  private static let cutOff = AppendRefusal(
+    .notLeaderOrFollower, "Neither the controller nor an in-sync follower was heard of for a session.")
 
   private func keep(
     _ writer: Writer, _ acks: Acks, _ deadline: Instant, _ now: Instant, _ state: inout State,

@@ -30,8 +30,12 @@ struct ReplicaWorld: Sendable {
   var storageFailed: @Sendable (StorageError, Partition) -> Void = { _, _ in }
   /// The in-sync set of a partition that is led here has changed within a term.
   var inSyncChanged: @Sendable (InSyncChange) -> Void = { _ in }
+  /// Whether the controller may have given this broker up by now.
+  var controllerMayHaveGivenUp: @Sendable (Instant) -> Bool = { _ in false }
   /// Makes the checkpointed high watermark durable where it was cut off; under the partition's lock.
   var lowerCheckpoint: @Sendable (TopicPartition, Offset) throws(StorageError) -> Void = { _, _ in }
+
+  var planted: BrokerMistake?
 
   init(node: NodeID, brokerEpoch: BrokerEpoch) {
     self.node = node

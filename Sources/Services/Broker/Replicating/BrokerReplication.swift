@@ -19,7 +19,7 @@ struct BrokerReplication: Sendable {
   ///   - storageFailed: called once for each partition whose log takes no more writes.
   init(
     node: NodeID, epoch: BrokerEpoch, settings: SettingsReader, loop: EventLoop, pool: BlockingPool,
-    listener: String?, metrics: BrokerMetrics, planted: BrokerMistake? = nil,
+    listener: String?, metrics: BrokerMetrics, contact: ControllerContact, planted: BrokerMistake? = nil,
     image: @escaping @Sendable () -> MetadataImage,
     propose: @escaping @Sendable (Proposal, Partition) -> Void,
     storageFailed: @escaping @Sendable (StorageError, Partition) -> Void
@@ -42,9 +42,11 @@ struct BrokerReplication: Sendable {
     var world = ReplicaWorld(node: node, brokerEpoch: epoch)
     world.timing = ReplicationSettings(settings)
     world.tellsFollowersOfHighWatermarks = !(settings.values["replica.selector.class"] ?? "").isEmpty
+    world.planted = planted
     world.propose = propose
     world.fetch = { fetchers.fetch($0) }
     world.stopFetching = { fetchers.stopFetching($0, $1) }
+    world.controllerMayHaveGivenUp = { contact.mayHaveGivenUp(at: $0) }
     world.throttles = throttles
     world.throttleLifted = { fetchers.lookAgain() }
     world.storageFailed = storageFailed
@@ -82,5 +84,9 @@ extension ReplicationSettings {
     lagMax = reader.milliseconds("replica.lag.time.max.ms")
     fetchTimeout = reader.milliseconds("replica.socket.timeout.ms")
     fetchPause = reader.milliseconds("replica.fetch.backoff.ms")
+    // Two fetches that find nothing take that long where the pauses in them are longer than a session.
+    silenceMax = max(
+      reader.milliseconds("broker.session.timeout.ms"),
+      TimeSpan(nanoseconds: 2 * reader.milliseconds("replica.fetch.wait.max.ms").nanoseconds))
   }
 }

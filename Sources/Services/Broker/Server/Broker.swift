@@ -27,6 +27,7 @@ public final class Broker: Sendable {
   let channel: ControllerChannel
   /// For heartbeats, which must not wait behind anything else.
   let lifeline: ControllerChannel
+  let contact: ControllerContact
   let forwarding: Forwarding
   let proposals: InSyncProposals
   let assignments = Mutex(AssignmentTurn.idle)
@@ -67,6 +68,8 @@ public final class Broker: Sendable {
   func enter(_ new: Phase) { phase.store(new.rawValue, ordering: .relaxed) }
 
   var partitions: PartitionTable { storage.table }
+  /// Whether it decides what the cluster agrees on, as far as it knows: a simulation aims at it.
+  package var isActiveController: Bool { controller?.isActive == true }
   /// What the cluster has agreed on, as far as this node has followed it.
   var image: MetadataImage { publisher.image }
   var connectionCount: Int { server.connectionCount }
@@ -109,6 +112,7 @@ public final class Broker: Sendable {
     self.ended = ended
     identity = parts.directory.identity
     clusterID = identity.clusterID
+    contact = ControllerContact(settings)
     loops = parts.loops
     pool = parts.pool
     storage = parts.storage
@@ -151,8 +155,7 @@ public final class Broker: Sendable {
     fetchSessions = FetchSessions(limit: settings.reader.int("max.incremental.fetch.session.cache.slots"))
     fetchBytesMax = settings.reader.int("fetch.max.bytes")
     let service = RequestService(itself, settings)
-    server = try FrameServer(
-      loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
+    server = try FrameServer(loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
     follower.attach(groups: groups, catalogue: catalogue) { itself.broker?.assignReplicas(in: $0) }
     itself.set(self)
     metrics.addGauges(of: self)

@@ -76,7 +76,8 @@ extension Broker {
       registration: registrationRequest(), channel: lifeline, publisher: publisher, loop: loops[0],
       times: .init(
         heartbeat: reader.milliseconds("broker.heartbeat.interval.ms"),
-        session: reader.milliseconds("broker.session.timeout.ms")),
+        session: contact.session),
+      contact: contact,
       events: .init(
         open: { epoch, opened in self.openInCluster(epoch, opened) },
         serves: { self.begin(ready) },
@@ -135,7 +136,8 @@ extension Broker {
     let publisher = publisher
     let replication = BrokerReplication(
       node: settings.nodeID, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool,
-      listener: settings.interBrokerListener, metrics: metrics, planted: planted, image: { publisher.image },
+      listener: settings.interBrokerListener, metrics: metrics, contact: contact, planted: planted,
+      image: { publisher.image },
       propose: { self.proposals.propose($0, for: $1) }, storageFailed: { self.partitionFailed($1, $0) })
     self.replication.withLock { $0 = replication }
     publisher.begin { image in
@@ -202,7 +204,10 @@ private final class QuorumFollower: MetadataQuorumObserver {
     broker.log.info("active controller", ["node": broker.settings.nodeID.value, "epoch": epoch.value])
   }
 
-  func lostLeadership(_ epoch: LeaderEpoch) { broker.controller?.end() }
+  func lostLeadership(_ epoch: LeaderEpoch) {
+    broker.controller?.end()
+    broker.contact.lost()
+  }
 
   func leaderChanged(_ leader: NodeID?, _ epoch: LeaderEpoch) {
     // What waits for a controller that has stopped would wait for all of its time.

@@ -88,6 +88,13 @@ struct Call<Request: RequestBody>: Sendable {
     }
   }
 
+  /// And closes the connection behind the answer, where there is one.
+  func answer(_ response: Request.Response, andCloseBecause reason: String) {
+    guard case .bytes(.connection(let reply)) = way else { return answer(response) }
+    let bytes = response.payload(version: context.version, correlationID: context.correlationID).bytes
+    reply.send(Outgoing(bytes), andCloseBecause: reason)
+  }
+
   /// Records go from their files straight to the socket, in the order of the response's records fields.
   func answer(_ response: Request.Response, records: [LogSlice]) {
     guard case .bytes(.connection(let reply)) = way, !records.isEmpty else { return answer(response) }

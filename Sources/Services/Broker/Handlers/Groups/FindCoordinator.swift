@@ -1,4 +1,5 @@
 import ClusterMetadata
+import EventLoop
 import KafkaProtocol
 import LogStorage
 import Vocabulary
@@ -14,7 +15,14 @@ extension Broker {
       let what = call.request.keyType == 1 ? "Transactions are" : "Key type \(call.request.keyType) is"
       return answer(call, .invalidRequest, "\(what) not supported by this broker.")
     }
+    guard !isCutOff(from: call.request) else {
+      return sendAway(call, with: refusal(of: call, .coordinatorNotAvailable))
+    }
     guard image.topicIDs[.consumerOffsets] == nil else { return answer(call) }
+    // Other answers of the connection would wait behind this one, such as those that send the client elsewhere.
+    guard !contact.mayHaveGivenUp(at: monotonicNow()) else {
+      return answer(call, .coordinatorNotAvailable, "The controller does not answer.")
+    }
     createOffsetsTopic { refusal in
       if let refusal {
         self.answer(call, .coordinatorNotAvailable, refusal.message)
@@ -59,6 +67,12 @@ extension Broker {
   }
 
   private func answer(_ call: Call<FindCoordinatorRequest>, _ code: ErrorCode, _ message: String?) {
+    call.answer(refusal(of: call, code, message))
+  }
+
+  private func refusal(
+    of call: Call<FindCoordinatorRequest>, _ code: ErrorCode, _ message: String? = nil
+  ) -> FindCoordinatorResponse {
     var response = FindCoordinatorResponse()
     response.errorCode = code
     response.errorMessage = message
@@ -73,7 +87,7 @@ extension Broker {
       coordinator.port = -1
       return coordinator
     }
-    call.answer(response)
+    return response
   }
 
   private func createOffsetsTopic(then: @escaping @Sendable (Refusal?) -> Void) {
