@@ -199,6 +199,30 @@ import Vocabulary
     #expect(world.plan.steps == [])
   }
 
+  @Test func aDeletedClusterIsGoneWithItsLastProcess() {
+    func pod(_ phase: String, _ state: JSON, isDeleted: Bool = true) -> Pod {
+      var pod: JSON = ["metadata": ["name": "orders-west-0-0", "uid": "u"]]
+      if isDeleted { pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z" }
+      pod["status"] = ["phase": .string(phase), "containerStatuses": [["name": "swiftwater", "state": state]]]
+      return Pod(pod)
+    }
+    let ended: JSON = ["terminated": ["exitCode": 0]]
+    var situation = World.three.situation
+    situation.cluster.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"
+    func isGone(_ pod: Pod) -> Bool {
+      var objects = MemberObjects()
+      objects.pods = [pod]
+      situation.members["west"] = .seen(objects)
+      return ClusterReconciliation.isGone(situation)
+    }
+    #expect(!isGone(pod("Running", ["running": [:]])))
+    #expect(isGone(pod("Running", ended)))
+    #expect(isGone(pod("Running", ["waiting": ["reason": "ContainerCreating"]])), "it ran, and was removed")
+    #expect(!isGone(pod("Pending", ["waiting": ["reason": "ContainerCreating"]])), "it may be about to start")
+    #expect(!isGone(pod("Running", ended, isDeleted: false)), "it is started again")
+    #expect(!isGone(pod("Running", [:])))
+  }
+
   @Test func aClusterOnTheVolumesOfADeletedOneWaitsBeforeItStopsAgain() {
     var world = World.three
     world.converge()

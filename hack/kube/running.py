@@ -31,11 +31,17 @@ def until(condition, what, within, every=0.1):
 # Processes are known by their id and the time they started: ids come again.
 
 
-def birth(pid):
+def looked_up(pid):
+    """The state of a process and when it was born; nothing where there is none."""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
-        return None
+        return None, None
+    return fields[0], fields[19]
+
+
+def birth(pid):
+    return looked_up(pid)[1]
 
 
 class Process:
@@ -51,10 +57,8 @@ class Process:
             pid, born = self.note.read_text().split()
         except OSError:
             return None
-        if birth(pid) != born:
-            return None
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        return None if state == "Z" else int(pid)
+        state, found = looked_up(pid)
+        return None if found != born or state == "Z" else int(pid)
 
     def start(self, *words):
         if self.pid:

@@ -19,7 +19,9 @@ extension ClusterDesign {
     plan.steps.append(.ask(.setHandingOver(true)))
   }
 
-  private var hasPods: Bool { situation.members.values.contains { !($0.content?.pods.isEmpty ?? true) } }
+  private var hasPods: Bool {
+    situation.members.values.contains { $0.content?.pods.contains { !$0.hasEnded } ?? false }
+  }
 
   private func deletions(into plan: inout Plan) -> [Step] {
     var steps: [Step] = []

@@ -35,11 +35,12 @@ public struct Pod: Hashable, Sendable {
   public let address: String?
   public let machine: String?
   public let state: State
+  /// Whether it was asked to stop and no process of it is left. Its machine may take a minute to clear up behind it.
+  public let hasEnded: Bool
 
   public init(
     name: String, uid: String, node: Int?, revision: String?, told: String? = nil, address: String?,
-    machine: String? = nil,
-    state: State
+    machine: String? = nil, state: State, hasEnded: Bool = false
   ) {
     self.name = name
     self.uid = uid
@@ -49,6 +50,7 @@ public struct Pod: Hashable, Sendable {
     self.address = address
     self.machine = machine
     self.state = state
+    self.hasEnded = hasEnded
   }
 
   public init(_ object: JSON) {
@@ -62,6 +64,14 @@ public struct Pod: Hashable, Sendable {
     address = status["podIP"].string.flatMap { $0.isEmpty ? nil : $0 }
     machine = object["spec"]["nodeName"].string
     state = meta.isBeingDeleted ? .stopping : Self.state(status)
+    hasEnded = meta.isBeingDeleted && Self.hasEnded(status)
+  }
+
+  /// A container that ran and is removed may be shown as one that waits to be made, in a pod that is no longer pending.
+  private static func hasEnded(_ status: JSON) -> Bool {
+    let containers = status["containerStatuses"].elements
+    guard !containers.isEmpty, status["phase"].string != "Pending" else { return false }
+    return containers.allSatisfy { $0["state"] != [:] && !$0["state"].isNull && $0["state"]["running"].isNull }
   }
 
   /// Reasons of a waiting container that do not go away by waiting.

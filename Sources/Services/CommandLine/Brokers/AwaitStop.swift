@@ -61,7 +61,10 @@ extension ClusterClient {
     let regions = Dictionary(
       brokers.map { (NodeID($0.brokerID), $0.rack?.split(separator: "/").first.map(String.init) ?? "") }
     ) { first, _ in first }
-    let quorum = try? await stopQuorum()
+    // A broker that is cut off from the quorum answers little else, and is waited for on account of that alone.
+    guard let quorum = try? await stopQuorum() else {
+      return StopGate(node: node, partitions: [], quorum: nil, regions: regions)
+    }
     let topics = try await topics().filter { topic in
       topic.partitions.contains { $0.replicas.contains(node) }
     }
