@@ -1,11 +1,14 @@
 """Disks and Regions that are lost, under load."""
 
+import itertools
 import shutil
+import struct
 import subprocess
 
 import pytest
 from broker import until
 from history import Writer, check, read_back
+from wire import Connection, batch, fetch, fetched, produce, produced, request, string
 
 
 @pytest.fixture
@@ -149,3 +152,61 @@ def test_an_observer_is_not_waited_for_and_stands_in_when_the_others_are_gone(cl
     writer.stop()
     assert not writer.failed, writer.failed[:3]
     check(writer, read_back(four.bootstrap, name))
+
+
+NOT_LEADER_OR_FOLLOWER, NOT_COORDINATOR = 6, 16
+
+
+def commit(connection, group, topic, offset):
+    """The error of an OffsetCommit, version 2, that no member sends."""
+    body = string(group) + struct.pack(">i", -1) + string("") + struct.pack(">qi", -1, 1) + string(topic)
+    answer = connection.ask(request(8, 2, body + struct.pack(">iiq", 1, 0, offset) + string("")))
+    return struct.unpack(">h", answer[-2:])[0]
+
+
+def coordinator(connection, group):
+    """Who FindCoordinator, version 0, names; None where it names nobody."""
+    error, node = struct.unpack(">hi", connection.ask(request(10, 0, string(group)))[4:10])
+    return node if error == 0 else None
+
+
+def test_a_leader_that_nobody_answers_goes_on_where_it_was_when_the_others_are_back(cluster, name):
+    """The two others stand still: they are no majority with anybody, so that nobody is elected meanwhile."""
+    three = cluster()
+    three.create(name, min_insync_replicas=2)
+    three.until_in_sync(name, [1, 2, 3])
+    leader = three.until_led(name)
+    names = itertools.cycle(f"g{i}" for i in range(100))
+    with Connection(leader) as first:
+        group = until(lambda: coordinator(first, g := next(names)) == leader.id and g, "a group that the leader coordinates")
+    with Connection(leader) as data, Connection(leader) as groups:
+        assert produced(data.ask(produce(name, 0, batch([b"kept"]))))[0] == 0
+        until(lambda: commit(groups, group, name, 1) == 0, "an offset is committed")
+        others = [node for node in three.nodes if node is not leader]
+        for node in others:
+            node.pause()
+        # Those who wait already are told as well, long before the 10 s that they gave it.
+        data.send(produce(name, 0, batch([b"in doubt"])))
+        assert commit(groups, group, name, 2) == NOT_COORDINATOR
+        assert produced(data.answer())[0] == NOT_LEADER_OR_FOLLOWER
+        assert commit(groups, group, name, 2) == NOT_COORDINATOR
+        assert produced(data.ask(produce(name, 0, batch([b"refused"]), acks=1)))[0] == NOT_LEADER_OR_FOLLOWER
+        error, mark, records = fetched(data.ask(fetch(name, 0, 0)))
+        assert (error, mark) == (0, 1) and b"kept" in records, "what is committed is still read"
+        assert fetched(data.ask(fetch(name, 0, 1, wait=10_000)))[0] == NOT_LEADER_OR_FOLLOWER
+        for node in others:
+            node.resume()
+        three.until_in_sync(name, [1, 2, 3], within=30)
+
+    def is_served():
+        with Connection(leader) as asked:
+            node = coordinator(asked, group)
+        if node is None:
+            return False
+        with Connection(three[node]) as there:
+            return commit(there, group, name, 2) == 0
+
+    # Mostly it leads in the same term still, and reads its groups anew.
+    until(is_served, "offsets are committed again", 30, every=0.2)
+    values = [value for _, value in read_back(three.bootstrap, name)[0]]
+    assert values in ([b"kept"], [b"kept", b"in doubt"])
