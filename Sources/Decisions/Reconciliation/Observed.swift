@@ -132,4 +132,7 @@ public struct ClusterSituation: Sendable {
     self.now = now
     self.freshID = freshID
   }
+
+  /// Whether a process of the cluster may run where it can be seen.
+  public var hasProcesses: Bool { members.values.contains { $0.content?.pods.contains { !$0.hasEnded } ?? false } }
 }

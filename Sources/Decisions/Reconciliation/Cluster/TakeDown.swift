@@ -7,7 +7,7 @@ extension ClusterDesign {
   /// before their pods do, or the last ones would wait for the first to come back before they stop.
   func takeDown(into plan: inout Plan) {
     let steps = deletions(into: &plan)
-    if let facts = situation.brokers.content, facts.leader != nil, facts.handOver, !steps.isEmpty || hasPods {
+    if let facts = situation.brokers.content, facts.leader != nil, facts.handOver, !steps.isEmpty || situation.hasProcesses {
       plan.steps.append(.ask(.setHandingOver(false)))
     }
     plan.steps += steps
@@ -17,10 +17,6 @@ extension ClusterDesign {
   func takeUp(into plan: inout Plan) {
     guard let facts = situation.brokers.content, facts.leader != nil, !facts.handOver else { return }
     plan.steps.append(.ask(.setHandingOver(true)))
-  }
-
-  private var hasPods: Bool {
-    situation.members.values.contains { $0.content?.pods.contains { !$0.hasEnded } ?? false }
   }
 
   private func deletions(into plan: inout Plan) -> [Step] {

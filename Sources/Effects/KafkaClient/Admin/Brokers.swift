@@ -18,4 +18,23 @@ extension ClusterClient {
       PartialRefusal("broker \(id.value)", $0.errorCode, $0.errorMessage)
     }
   }
+
+  /// What tells all brokers whether they hand their leaders over before they stop.
+  public static let handOverKey = "controlled.shutdown.enable"
+
+  /// Whether brokers hand their leaders over before they stop, as it is set for all of them while they run. Any broker
+  /// knows it, also one that reaches nobody else.
+  public func handsOver() async throws(ClientError) -> Bool {
+    let request = DescribeConfigsRequest { request in
+      request.resources = [
+        .init {
+          $0.resourceType = 4
+          $0.resourceName = ""
+          $0.configurationKeys = [Self.handOverKey]
+        }
+      ]
+    }
+    let configs = try await sendToAny(request).response.results.first?.configs ?? []
+    return configs.first { $0.name == Self.handOverKey }?.value != "false"
+  }
 }

@@ -88,22 +88,6 @@ extension ClusterClient {
     return StopGate(node: node, partitions: partitions, quorum: quorum, regions: regions)
   }
 
-  /// What was set for all brokers while they run; any of them knows it, also one that nobody else can be reached from.
-  private func handsOver() async throws -> Bool {
-    let key = "controlled.shutdown.enable"
-    let request = DescribeConfigsRequest { request in
-      request.resources = [
-        .init {
-          $0.resourceType = 4
-          $0.resourceName = ""
-          $0.configurationKeys = [key]
-        }
-      ]
-    }
-    let configs = try await sendToAny(request).response.results.first?.configs ?? []
-    return configs.first { $0.name == key }?.value != "false"
-  }
-
   private func stopQuorum() async throws -> StopGate.Quorum {
     let quorum = try await quorum()
     let now = quorum.time ?? 0

@@ -64,7 +64,7 @@ extension Conversation {
           $0.resourceName = ""
           $0.configs = [
             .init {
-              $0.name = Self.handOverKey
+              $0.name = ClusterClient.handOverKey
               $0.value = isOn ? nil : "false"
               $0.configOperation = isOn ? 1 : 0
             }
@@ -73,7 +73,7 @@ extension Conversation {
       ]
     }
     for resource in try await client.sendToAny(request).response.responses {
-      refusals.add(Self.handOverKey, resource.errorCode, resource.errorMessage)
+      refusals.add(ClusterClient.handOverKey, resource.errorCode, resource.errorMessage)
     }
   }
 

@@ -128,7 +128,7 @@ final class Conversation: Sendable {
     }
     state.withLock { $0.clusterID = wanted }
     facts.brokers = try await brokers(client)
-    facts.handOver = try await handsOver(client)
+    facts.handOver = try await client.handsOver()
     try await addQuorum(to: &facts, client)
     let moves = try await reassignments(client)
     let configs = try await configs(of: metadata, client)
@@ -211,22 +211,6 @@ final class Conversation: Sendable {
     facts.observers = partition.observers.map(voter).sorted { $0.id < $1.id }
     let directories = Dictionary(all.map { (NodeID($0.replicaID), $0.replicaDirectoryID) }) { first, _ in first }
     state.withLock { $0.directories = directories }
-  }
-
-  static let handOverKey = "controlled.shutdown.enable"
-
-  private func handsOver(_ client: ClusterClient) async throws -> Bool {
-    let request = DescribeConfigsRequest {
-      $0.resources = [
-        .init {
-          $0.resourceType = 4
-          $0.resourceName = ""
-          $0.configurationKeys = [Self.handOverKey]
-        }
-      ]
-    }
-    let configs = try await client.sendToAny(request).response.results.first?.configs ?? []
-    return configs.first { $0.name == Self.handOverKey }?.value != "false"
   }
 
   private func reassignments(

@@ -194,9 +194,8 @@ final class Reconciler: Sendable {
       return nil
     }
     var situation = situation(name, truth, sights)
-    let hasPods = situation.members.values.contains { $0.content?.pods.contains { !$0.hasEnded } ?? false }
     // Brokers that are gone for good tell nothing, and waiting for them to say nothing would hold up the end.
-    if hasPods || !situation.cluster.metadata.isBeingDeleted { await addBrokers(to: &situation, name) }
+    if situation.hasProcesses || !situation.cluster.metadata.isBeingDeleted { await addBrokers(to: &situation, name) }
     let isGone = situation.cluster.metadata.isBeingDeleted && ClusterReconciliation.isGone(situation)
     var plan = sights.copies(of: id, mayGo: isGone).plan
     let own = ClusterReconciliation.plan(situation)
