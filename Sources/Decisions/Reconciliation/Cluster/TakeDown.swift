@@ -7,7 +7,9 @@ extension ClusterDesign {
   /// before their pods do, or the last ones would wait for the first to come back before they stop.
   func takeDown(into plan: inout Plan) {
     let steps = deletions(into: &plan)
-    if let facts = situation.brokers.content, facts.leader != nil, facts.handOver, !steps.isEmpty || situation.hasProcesses {
+    if let facts = situation.brokers.content, facts.leader != nil, facts.handOver,
+      !steps.isEmpty || situation.hasProcesses
+    {
       plan.steps.append(.ask(.setHandingOver(false)))
     }
     plan.steps += steps
