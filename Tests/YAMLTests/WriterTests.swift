@@ -52,7 +52,7 @@ import YAML
     "- a", "---", "...", "?", "a: b", "a:", "a #b", "~", "=", "<<", "&a", "*a", "!a", "%a", "@a", "`a", "{}", "0x1",
     "1e3",
     "y", "null", "\u{0}", "\u{85}", "\u{feff}", "é", "😀", "a\n...\nb", "a\n---\nb\n", "2001-01-01", "\\", "'", "\"",
-    "\n",
+    "\n", " \u{73a}c\n3\n", "a\n \u{301}\nb", " \u{301}", "a\n\t\u{301}b",
   ])
   func everyTextComesBackAsTheSameText(text: String) throws {
     let value: JSON = ["k": .string(text), text: 1, "l": [.string(text), [.string(text)]]]

@@ -84,16 +84,23 @@ private struct YAMLWriter {
   private mutating func pad(_ count: Int) { text += String(repeating: " ", count: count) }
 
   /// The lines of a text that can be a literal block; nil for one that would not come back as it is.
+  ///
+  /// Byte by byte, as YAML's grammar goes: a space before a combining mark is no `Character` of its own, and it is
+  /// nevertheless the indentation that a reader sees.
   private static func literalLines(_ string: String) -> [Substring]? {
-    guard string.utf8.contains(0x0A) else { return nil }
+    guard string.utf8.contains(newline) else { return nil }
     guard string.unicodeScalars.allSatisfy({ $0 == "\n" || $0 == "\t" || isPrintable($0) }) else { return nil }
-    var lines = string.split(separator: "\n", omittingEmptySubsequences: false)
-    guard let first = lines.first, !first.isEmpty, first.first != " ", first.first != "\t" else { return nil }
-    let hasBlank = lines.contains { line in line.first == "\t" || (!line.isEmpty && line.allSatisfy { $0 == " " }) }
+    var lines = string.utf8.split(separator: newline, omittingEmptySubsequences: false)
+    guard let start = lines.first?.first, start != space, start != tab else { return nil }
+    let hasBlank = lines.contains { $0.first == tab || (!$0.isEmpty && $0.allSatisfy { $0 == space }) }
     guard !hasBlank else { return nil }
     if lines.last?.isEmpty == true { lines.removeLast() }
-    return lines
+    return lines.map(Substring.init)
   }
+
+  private static let newline = UInt8(ascii: "\n")
+  private static let space = UInt8(ascii: " ")
+  private static let tab = UInt8(ascii: "\t")
 
   private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
