@@ -52,7 +52,8 @@ let decisions: [Target] = [
   module("Decisions", "Consensus", uses: ["Vocabulary"]),
   module("Decisions", "Replication", uses: ["Vocabulary"]),
   module("Decisions", "MirrorPlanning", uses: ["Vocabulary"]),
-  module("Decisions", "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources"]),
+  module(
+    "Decisions", "Reconciliation", uses: ["Vocabulary", "JSONValue", "KubernetesResources", "MirrorPlanning"]),
 ]
 
 let effects: [Target] = [
@@ -86,8 +87,8 @@ let services: [Target] = [
   module(
     "Services", "Operator",
     uses: [
-      "Vocabulary", "JSONValue", "KubernetesResources", "Reconciliation", "KafkaProtocol", "KafkaClient", "EventLoop",
-      "HTTP", "KubernetesAPI", "Telemetry", "CMalloc",
+      "Vocabulary", "JSONValue", "KubernetesResources", "Reconciliation", "MirrorPlanning", "KafkaProtocol",
+      "KafkaClient", "EventLoop", "HTTP", "KubernetesAPI", "Telemetry", "CMalloc",
     ]),
   module(
     "Services", "CommandLine",
@@ -131,7 +132,7 @@ let testing: [Target] = [
   tests(of: "JSONValue"),
   tests(of: "YAML", uses: ["JSONValue"]),
   tests(of: "KubernetesResources", uses: ["JSONValue", "YAML"]),
-  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "YAML", "KubernetesResources"]),
+  tests(of: "Reconciliation", uses: ["Vocabulary", "JSONValue", "YAML", "KubernetesResources", "MirrorPlanning"]),
   tests(of: "ClusterMetadata", uses: ["Vocabulary"]),
   tests(of: "Coordination", uses: ["Vocabulary"]),
   tests(of: "EventLoop", uses: ["Vocabulary", "CLinux"]),

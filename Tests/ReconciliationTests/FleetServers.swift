@@ -94,7 +94,7 @@ extension Fleet {
 
   private mutating func ask(_ request: BrokerRequest) {
     switch request {
-    case .addVoter, .removeVoter, .unregister, .setHandingOver:
+    case .addVoter, .removeVoter, .unregister, .setHandingOver, .alterMirror:
       guard world.isStarted else { return }
       world.perform(.ask(request))
     case .reassign(let moves):

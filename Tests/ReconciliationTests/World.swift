@@ -222,7 +222,8 @@ extension World {
         facts.topics[topic].partitions[move.partition].removing = old.filter { !move.replicas.contains($0) }
         facts.topics[topic].partitions[move.partition].replicas = old + move.replicas.filter { !old.contains($0) }
       }
-    case .createTopics, .addPartitions, .alterTopics, .deleteTopics: broken.append("a cluster's plan changed topics")
+    case .createTopics, .addPartitions, .alterTopics, .deleteTopics, .alterMirror:
+      broken.append("a cluster's plan changed topics")
     }
   }
 

@@ -14,7 +14,7 @@ import Testing
     "Replication": ["Vocabulary"],
     "MirrorPlanning": ["Vocabulary"],
     "KubernetesResources": ["Vocabulary", "JSONValue"],
-    "Reconciliation": ["Vocabulary", "JSONValue", "KubernetesResources"],
+    "Reconciliation": ["Vocabulary", "JSONValue", "KubernetesResources", "MirrorPlanning"],
   ]
 
   @Test func decisionsKnowNeitherTheSystemNorTheWire() {

@@ -19,4 +19,10 @@ public struct NameSelection: Hashable, Sendable {
   public func contains(_ name: String) -> Bool {
     names.contains(name) || beginnings.contains { name.hasPrefix($0) }
   }
+
+  /// Whether there can be a name that both are for.
+  public func overlaps(_ other: NameSelection) -> Bool {
+    names.contains(where: other.contains) || other.names.contains(where: contains)
+      || beginnings.contains { one in other.beginnings.contains { $0.hasPrefix(one) || one.hasPrefix($0) } }
+  }
 }

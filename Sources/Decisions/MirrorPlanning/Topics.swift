@@ -126,8 +126,9 @@ public func ownershipGeneration(_ configs: [String: String]) -> Int32 {
   return Int32(report.dropFirst("generation=".count).prefix { $0 != ";" }) ?? 1
 }
 
-/// What is about the places and the brokers of one cluster means nothing in another one.
-func isFollowed(_ key: String) -> Bool {
+/// Whether a copy has a setting as the source has it. What is about the places and the brokers of one cluster means nothing
+/// in another one.
+public func isFollowed(_ key: String) -> Bool {
   !key.hasPrefix("mirror.") && !key.hasPrefix("placement.") && !key.hasSuffix(".throttled.replicas")
     && key != "min.insync.regions"
 }

@@ -77,6 +77,8 @@ public struct TopicFacts: Hashable, Sendable {
     self.config = config
     self.partitions = partitions
   }
+  /// The mirror that writes it; nil where clients do.
+  public var mirror: String? { config["mirror.link"] }
 }
 
 public struct PartitionFacts: Hashable, Sendable {

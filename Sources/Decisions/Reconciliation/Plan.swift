@@ -56,7 +56,7 @@ extension BrokerRequest {
   /// The names of the topics that it is about.
   public var topics: [String] {
     switch self {
-    case .addVoter, .removeVoter, .unregister, .setHandingOver: []
+    case .addVoter, .removeVoter, .unregister, .setHandingOver, .alterMirror: []
     case .reassign(let moves): moves.map(\.topic)
     case .createTopics(let topics): topics.map(\.name)
     case .addPartitions(let topics): topics.map(\.topic)
@@ -87,6 +87,18 @@ public enum BrokerRequest: Hashable, Sendable {
   case alterTopics([TopicAlteration])
   /// DeleteTopics, by name and only while the id is this one.
   case deleteTopics([TopicDeletion])
+  /// IncrementalAlterConfigs of a mirror, all keys at once. A mirror that is not there is made by its
+  /// `bootstrap.servers`.
+  case alterMirror(MirrorAlteration)
+}
+
+public struct MirrorAlteration: Hashable, Sendable {
+  public let mirror: String
+  public let changes: [String: String]
+  public init(mirror: String, changes: [String: String]) {
+    self.mirror = mirror
+    self.changes = changes
+  }
 }
 
 public struct Reassignment: Hashable, Sendable {

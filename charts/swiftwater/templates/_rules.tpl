@@ -1,10 +1,10 @@
 {{- /* What is done in every namespace that is looked after. Server-side apply is patch, and create where nothing is. */ -}}
 {{- define "swiftwater.rules" -}}
 - apiGroups: [kafka.swiftwater.dev]
-  resources: [regions, kafkaclusters, kafkatopics]
+  resources: [regions, kafkaclusters, kafkatopics, kafkamirrors]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [kafka.swiftwater.dev]
-  resources: [regions/status, kafkaclusters/status, kafkatopics/status]
+  resources: [regions/status, kafkaclusters/status, kafkatopics/status, kafkamirrors/status]
   verbs: [update]
 - apiGroups: [""]
   resources: [services, configmaps, serviceaccounts, persistentvolumeclaims]

@@ -1,4 +1,5 @@
 import KubernetesResources
+import MirrorPlanning
 import Vocabulary
 
 extension TopicPlanning {
@@ -29,17 +30,24 @@ extension TopicPlanning {
       alterations.append(TopicAlteration(topic: present.name, changes: changes))
       doing.append("Settings are being changed: \(listed(changes.keys.sorted())).")
     }
-    if wanted.topic.spec.partitions > present.partitions.count, misplaced.isEmpty, !moving, changes.isEmpty {
+    let isShort = wanted.topic.spec.partitions > present.partitions.count && present.mirror == nil
+    if isShort, misplaced.isEmpty, !moving, changes.isEmpty {
       increases.append(PartitionIncrease(topic: present.name, partitions: wanted.topic.spec.partitions))
       doing.append("Partitions are being added.")
-    } else if wanted.topic.spec.partitions > present.partitions.count {
+    } else if isShort {
       doing.append("Partitions are added after that.")
     }
     guard doing.isEmpty else {
       report(wanted, [Condition("Ready", .no, "Changing", doing.joined(separator: " "))], present)
       return
     }
-    report(wanted, [Condition("Ready", .yes, "AsWanted", "The topic is as it should be.")], present)
+    let ready =
+      present.mirror.map {
+        Condition(
+          "Ready", .yes, "Mirrored",
+          "The mirror '\($0)' writes the topic: partitions and settings are those of its source, but for placement.")
+      } ?? Condition("Ready", .yes, "AsWanted", "The topic is as it should be.")
+    report(wanted, [ready], present)
   }
 
   /// The changes of settings that the brokers accept now. Those that speak of placement follow the replicas; the
@@ -49,10 +57,15 @@ extension TopicPlanning {
     var changes: [String: String?] = [:]
     var late: Set<String> = ["placement.allowed.regions", "placement.replicas.per.region"]
     if !isLoweringMinimum(target, present) { late.insert(Self.minimumKey) }
-    for (key, value) in target.config where present.config[key] != value {
+    // What mirrors write about a topic is theirs: a switchover that found its fence gone would lose records. Of a topic
+    // that a mirror writes the settings are the source's, but for those about places.
+    func isOurs(_ key: String) -> Bool {
+      !key.hasPrefix("mirror.") && (present.mirror == nil || !isFollowed(key))
+    }
+    for (key, value) in target.config where present.config[key] != value && isOurs(key) {
       if isPlaced || !late.contains(key) { changes[key] = value }
     }
-    for key in present.config.keys where target.config[key] == nil {
+    for key in present.config.keys where target.config[key] == nil && isOurs(key) {
       if isPlaced || !late.contains(key) || key == "placement.allowed.regions" { changes.updateValue(nil, forKey: key) }
     }
     if !isPlaced, let old = present.config["placement.allowed.regions"], let new = target.allowed {

@@ -34,8 +34,14 @@ extension TopicPlanning {
       return Complaint(
         reason: "Mistake", message: "spec.config.\(key) is decided by spec.placement; take it out and set it there.")
     }
+    if let key = topic.spec.config.keys.sorted().first(where: { $0.hasPrefix("mirror.") }) {
+      return Complaint(
+        reason: "Mistake", message: "spec.config.\(key) is set by mirrors; take it out, and apply a KafkaMirror.")
+    }
     if let complaint = placementMistake(topic) { return complaint }
-    if let present = facts?[topic.topicName], present.partitions.count > topic.spec.partitions {
+    if let present = facts?[topic.topicName], present.mirror == nil,
+      present.partitions.count > topic.spec.partitions
+    {
       return Complaint(
         reason: "FewerPartitions",
         message:

@@ -22,6 +22,7 @@ public struct ObjectKind: Hashable, Comparable, Sendable, CustomStringConvertibl
   public static let serviceExport = ObjectKind("multicluster.x-k8s.io/v1alpha1", "ServiceExport")
   public static let region = ObjectKind(Marks.apiVersion, Region.kind)
   public static let kafkaCluster = ObjectKind(Marks.apiVersion, KafkaCluster.kind)
+  public static let kafkaMirror = ObjectKind(Marks.apiVersion, KafkaMirror.kind)
   public static let kafkaTopic = ObjectKind(Marks.apiVersion, KafkaTopic.kind)
 
   public static func < (a: Self, b: Self) -> Bool { (a.kind, a.apiVersion) < (b.kind, b.apiVersion) }

@@ -78,8 +78,11 @@ struct FieldListing: FieldCoder {
   }
   mutating func texts(_ name: String, _ value: inout [String], _ form: TextForm, max: Int, _ about: String) {
     // A list whose order means nothing to the schema: nobody merges two halves of it.
-    add(
-      name, about, ["type": "array", "items": schema(form), "maxItems": JSON(max), "x-kubernetes-list-type": "atomic"])
+    var schema: JSON = [
+      "type": "array", "items": schema(form), "maxItems": JSON(max), "x-kubernetes-list-type": "atomic",
+    ]
+    if !value.isEmpty { schema["default"] = JSON(value) }
+    add(name, about, schema)
   }
   mutating func numbers(_ name: String, _ value: inout [Int], max: Int, _ about: String) {
     let items = schema(0...Int(Int32.max))

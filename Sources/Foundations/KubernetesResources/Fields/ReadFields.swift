@@ -136,7 +136,10 @@ struct FieldReader: FieldCoder {
   }
 
   mutating func texts(_ name: String, _ value: inout [String], _ form: TextForm, max: Int, _ about: String) {
-    value = list(name, max: max).enumerated().compactMap { text("\(name)[\($0)]", $1, form) }
+    let elements = list(name, max: max)
+    // A list that is not there is the default; one that is empty is empty.
+    guard let given = object[name], !given.isNull else { return }
+    value = elements.enumerated().compactMap { text("\(name)[\($0)]", $1, form) }
   }
   mutating func numbers(_ name: String, _ value: inout [Int], max: Int, _ about: String) {
     value = list(name, max: max).enumerated().compactMap { number("\(name)[\($0)]", $1, 0...Int(Int32.max)) }

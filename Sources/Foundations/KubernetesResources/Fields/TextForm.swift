@@ -14,6 +14,12 @@ public enum TextForm: Sendable, CaseIterable {
   case dataKey
   /// A host name with `{pod}`, `{region}`, `{cluster}`, `{namespace}` or `{ordinal}` in it.
   case hostTemplate
+  /// A topic's name, or the beginning of one with a `*` after it.
+  case topicSelection
+  /// A group's id, or the beginning of one with a `*` after it. Ids with commas or asterisks cannot be named.
+  case groupSelection
+  /// HOST:PORT, with an IPv6 address in brackets.
+  case address
 
   public var pattern: String? {
     switch self {
@@ -24,6 +30,9 @@ public enum TextForm: Sendable, CaseIterable {
     case .quantity: "^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
     case .dataKey: "^[-._a-zA-Z0-9]+$"
     case .hostTemplate: "^[-.a-z0-9{}]+$"
+    case .topicSelection: "^([a-zA-Z0-9._-]+\\*?|\\*)$"
+    case .groupSelection: "^([^,*]+\\*?|\\*)$"
+    case .address: "^([-._a-zA-Z0-9]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}$"
     }
   }
 
@@ -33,6 +42,9 @@ public enum TextForm: Sendable, CaseIterable {
     case .label: 63
     case .name, .dataKey, .hostTemplate: 253
     case .topic: 249
+    case .topicSelection: 250
+    case .groupSelection: 1000
+    case .address: 261
     case .quantity: 32
     }
   }
@@ -47,6 +59,9 @@ public enum TextForm: Sendable, CaseIterable {
     case .quantity: "a number with a unit, such as 100Gi or 500m"
     case .dataKey: "a key of letters, digits, '-', '_' and '.'"
     case .hostTemplate: "a host name of lower-case letters, digits, dashes and dots, with {pod} in it"
+    case .topicSelection: "a topic's name, or the beginning of one with a * after it, such as orders or pay*"
+    case .groupSelection: "a group's id, or the beginning of one with a * after it, without commas"
+    case .address: "HOST:PORT, such as broker.example.com:9092"
     }
   }
 
@@ -59,6 +74,27 @@ public enum TextForm: Sendable, CaseIterable {
     case .topic, .dataKey: return Self.isMade(text, of: "._-", upper: true)
     case .hostTemplate: return Self.isMade(text, of: "-.{}", upper: false)
     case .quantity: return Quantity(text) != nil
+    case .topicSelection: return text == "*" || Self.isMade(Self.stem(text), of: "._-", upper: true)
+    case .groupSelection:
+      let stem = Self.stem(text)
+      return text == "*" || !stem.isEmpty && !stem.utf8.contains { $0 == 0x2a || $0 == 0x2c }
+    case .address: return Self.isAddress(text)
+    }
+  }
+
+  /// What stands before a `*` at the end.
+  private static func stem(_ text: String) -> String { text.hasSuffix("*") ? String(text.dropLast()) : text }
+
+  private static func isAddress(_ text: String) -> Bool {
+    guard let colon = text.lastIndex(of: ":") else { return false }
+    let port = text[text.index(after: colon)...].utf8
+    guard (1...5).contains(port.count), port.allSatisfy(isDigit) else { return false }
+    let host = text[..<colon]
+    guard host.hasPrefix("["), host.hasSuffix("]"), host.count > 2 else {
+      return isMade(String(host), of: "-._", upper: true)
+    }
+    return host.dropFirst().dropLast().utf8.allSatisfy {
+      isDigit($0) || (0x61...0x66).contains($0) || (0x41...0x46).contains($0) || $0 == 0x3a || $0 == 0x2e
     }
   }
 

@@ -3,7 +3,10 @@ public import JSONValue
 /// The CustomResourceDefinitions of every kind: `crds/` holds them as text.
 public enum Definitions {
   public static var all: [JSON] {
-    [definition(of: KafkaCluster.self), definition(of: KafkaTopic.self), definition(of: Region.self)]
+    [
+      definition(of: KafkaCluster.self), definition(of: KafkaMirror.self), definition(of: KafkaTopic.self),
+      definition(of: Region.self),
+    ]
   }
 
   public static func definition<R: Resource>(of type: R.Type) -> JSON {

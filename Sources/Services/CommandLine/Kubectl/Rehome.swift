@@ -53,6 +53,7 @@ private struct Rehoming {
     var found: [String] = []
     for (kind, plural) in [
       (Region.kind, Region.plural), (KafkaCluster.kind, KafkaCluster.plural), (KafkaTopic.kind, KafkaTopic.plural),
+      (KafkaMirror.kind, KafkaMirror.plural),
     ] {
       let type = ResourceType(Marks.group, "v1alpha1", plural, kind: kind)
       for (place, server) in servers.enumerated() {

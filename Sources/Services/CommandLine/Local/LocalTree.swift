@@ -104,7 +104,7 @@ final class LocalTree {
       let kind = object["kind"].string ?? ""
       guard let definition = Definitions.all.first(where: { $0["spec"]["names"]["kind"].string == kind }),
         let plural = definition["spec"]["names"]["plural"].string
-      else { throw Failure("--apply \(path): a '\(kind)' is none of Region, KafkaCluster and KafkaTopic") }
+      else { throw Failure("--apply \(path): a '\(kind)' is none of Region, KafkaCluster, KafkaTopic and KafkaMirror") }
       try await put(ResourceType("kafka.swiftwater.dev", "v1alpha1", plural, kind: kind), object, client)
       applied.append("\(kind) \(object["metadata"]["name"].string ?? "")")
     }

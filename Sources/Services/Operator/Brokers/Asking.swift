@@ -29,6 +29,9 @@ extension Conversation {
     case .addPartitions(let topics): try await grow(topics, client, &refusals)
     case .alterTopics(let topics): try await alter(topics, client, &refusals)
     case .deleteTopics(let topics): try await delete(topics, client, &refusals)
+    case .alterMirror(let one):
+      let changes = one.changes.sorted { $0.key < $1.key }.map { ConfigChange.set($0.key, to: $0.value) }
+      try await client.alterConfigs(of: .mirror(one.mirror), changes)
     }
     if let first = refusals.first { throw first }
   }

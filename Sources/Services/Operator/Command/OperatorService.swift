@@ -209,6 +209,10 @@ private final class Router: Sendable {
     case Kinds.clusters:
       add(.cluster(key))
       add(.topics(of: key))
+      // It may be the source of any mirror.
+      mirrors.forEach(add)
+      add(.mirrors(into: key))
+    case Kinds.mirrors: add(.mirrors(into: Reconciler.target(of: object)))
     case Kinds.topics: add(.topics(of: Reconciler.cluster(of: object)))
     case Kinds.machines: everything()
     default:
@@ -218,6 +222,11 @@ private final class Router: Sendable {
         add(.region(ObjectKey(namespace: key.namespace, name: region)))
       }
     }
+  }
+
+  private var mirrors: [WorkKey] {
+    let members = membership.withLock { $0 }?.members.values.compactMap(\.caches) ?? []
+    return Set(members.flatMap(\.targetsOfMirrors.values)).map { .mirrors(into: $0) }
   }
 
   private func add(_ key: WorkKey) {
@@ -235,6 +244,7 @@ private final class Router: Sendable {
       for key in caches.informers[Kinds.regions]?.keys ?? [] { add(.region(key)) }
       for key in caches.informers[Kinds.clusters]?.keys ?? [] { add(.cluster(key)) }
       for cluster in Set(caches.clustersOfTopics.values) { add(.topics(of: cluster)) }
+      for cluster in Set(caches.targetsOfMirrors.values) { add(.mirrors(into: cluster)) }
     }
   }
 }

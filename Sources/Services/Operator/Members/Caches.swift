@@ -74,6 +74,9 @@ final class Caches: Sendable {
   /// The KafkaCluster of each KafkaTopic.
   var clustersOfTopics: [ObjectKey: ObjectKey] { informers[Kinds.topics]?.objects.compactMapValues(\.cluster) ?? [:] }
 
+  /// The KafkaCluster that each KafkaMirror copies into.
+  var targetsOfMirrors: [ObjectKey: ObjectKey] { informers[Kinds.mirrors]?.objects.compactMapValues(\.cluster) ?? [:] }
+
   /// Everything that belongs to one KafkaCluster.
   func objects(of cluster: ObjectKey) -> MemberContent {
     var content = MemberContent()
@@ -109,12 +112,17 @@ struct MemberContent: Sendable {
 /// One object of a cache.
 struct Held: Sendable {
   private let packed: PackedObject
-  /// Of a KafkaTopic: the cluster that it names.
+  /// Of a KafkaTopic the cluster that it names, of a KafkaMirror the one that it copies into.
   let cluster: ObjectKey?
 
   init(_ object: JSON) {
     packed = PackedObject(object)
-    cluster = object["kind"].string == KafkaTopic.kind ? Reconciler.cluster(of: object) : nil
+    cluster =
+      switch object["kind"].string {
+      case KafkaTopic.kind: Reconciler.cluster(of: object)
+      case KafkaMirror.kind: Reconciler.target(of: object)
+      default: nil
+      }
   }
 
   var json: JSON { packed.json() }

@@ -7,6 +7,7 @@ enum Kinds {
   static let regions = resource(Region.self)
   static let clusters = resource(KafkaCluster.self)
   static let topics = resource(KafkaTopic.self)
+  static let mirrors = resource(KafkaMirror.self)
   static let pods = ResourceType("", "v1", "pods", kind: "Pod")
   static let services = ResourceType("", "v1", "services", kind: "Service")
   static let configMaps = ResourceType("", "v1", "configmaps", kind: "ConfigMap")
@@ -21,7 +22,7 @@ enum Kinds {
   static let machines = ResourceType("", "v1", "nodes", kind: "Node", scope: .cluster)
 
   /// What people apply.
-  static let applied = [regions, clusters, topics]
+  static let applied = [regions, clusters, topics, mirrors]
   /// What the operator makes of it, on every API server.
   static let owned = [services, configMaps, accounts, claims, sets, policies]
 

@@ -131,6 +131,8 @@ final class Performer: Sendable {
     case .addPartitions(let topics): "more partitions of \(topics.count) topics"
     case .alterTopics(let topics): "settings of \(topics.count) topics"
     case .deleteTopics(let topics): "\(topics.count) topics to go"
+    case .alterMirror(let one):
+      "the mirror \(one.mirror) to have \(one.changes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "))"
     }
   }
 

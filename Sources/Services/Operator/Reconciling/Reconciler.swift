@@ -27,6 +27,8 @@ final class Reconciler: Sendable {
   let log: Log
   private let state = Mutex<[ObjectKey: Conversation]>([:])
   let topicMemory = Mutex<[ObjectKey: TopicMemory]>([:])
+  /// When the figures of a KafkaMirror were last written.
+  let measured = Mutex<[ObjectKey: Instant]>([:])
   /// Rises with every change that the topics of a cluster depend on.
   let news: @Sendable (ObjectKey) -> Int
 
@@ -68,6 +70,7 @@ final class Reconciler: Sendable {
     case .region(let name): return await region(name, key, sights)
     case .cluster(let name): return await cluster(name, key, sights)
     case .topics(let cluster): return await topics(of: cluster, key, sights)
+    case .mirrors(let target): return await mirrors(into: target, key, sights)
     }
   }
 
@@ -217,5 +220,10 @@ final class Reconciler: Sendable {
     return ObjectKey(
       namespace: reference["namespace"].string ?? topic["metadata"]["namespace"].string ?? "",
       name: reference["name"].string ?? "")
+  }
+
+  static func target(of mirror: JSON) -> ObjectKey {
+    ObjectKey(
+      namespace: mirror["metadata"]["namespace"].string ?? "", name: mirror["spec"]["target"].string ?? "")
   }
 }

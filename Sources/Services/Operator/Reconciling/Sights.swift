@@ -79,6 +79,15 @@ struct Sights: Sendable {
     return found.sorted()
   }
 
+  /// The KafkaMirrors into a cluster in any member, sorted.
+  func mirrors(into cluster: ObjectKey) -> [ObjectKey] {
+    var found: Set<ObjectKey> = []
+    for door in doors.values {
+      for (key, named) in door.caches?.targetsOfMirrors ?? [:] where named == cluster { found.insert(key) }
+    }
+    return found.sorted()
+  }
+
   /// The version of an object in each member, sorted by member, with what cannot be seen as such.
   func versions(_ type: ResourceType, _ key: ObjectKey) -> [String] {
     sights.keys.sorted().map { member in

@@ -6,4 +6,6 @@ enum WorkKey: Hashable, Sendable {
   case cluster(ObjectKey)
   /// All KafkaTopics of a KafkaCluster.
   case topics(of: ObjectKey)
+  /// All KafkaMirrors into a KafkaCluster.
+  case mirrors(into: ObjectKey)
 }

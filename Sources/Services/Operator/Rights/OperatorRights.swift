@@ -20,8 +20,9 @@ public enum OperatorRights {
 
   /// In every namespace that is looked after. Server-side apply is `patch`, and `create` where nothing is.
   public static let watched: [JSON] = [
-    rule(Marks.group, ["regions", "kafkaclusters", "kafkatopics"], making),
-    rule(Marks.group, ["regions/status", "kafkaclusters/status", "kafkatopics/status"], ["update"]),
+    rule(Marks.group, ["regions", "kafkaclusters", "kafkatopics", "kafkamirrors"], making),
+    rule(
+      Marks.group, ["regions/status", "kafkaclusters/status", "kafkatopics/status", "kafkamirrors/status"], ["update"]),
     rule("", ["services", "configmaps", "serviceaccounts", "persistentvolumeclaims"], making),
     rule("apps", ["statefulsets"], making),
     rule("networking.k8s.io", ["networkpolicies"], making),

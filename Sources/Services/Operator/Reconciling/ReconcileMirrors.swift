@@ -1,0 +1,89 @@
+import EventLoop
+import JSONValue
+import KubernetesAPI
+import KubernetesResources
+import Reconciliation
+import Synchronization
+import Telemetry
+import Vocabulary
+
+extension Reconciler {
+  /// Figures that change all the time are written once in this time, where nothing else has changed.
+  private static let measuringPause = TimeSpan.seconds(15)
+
+  func mirrors(into target: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+    let wanted = sights.mirrors(into: target).compactMap { self.wanted($0, into: target, sights) }
+    guard !wanted.isEmpty else { return nil }
+    let id = ObjectID(.kafkaCluster, target.namespace, target.name)
+    var plan = Plan()
+    var gone = Set(wanted.map(\.id))
+    if let truth = sights.copies(of: id, mayGo: false).truth {
+      var found = situation(target, truth, sights)
+      await addBrokers(to: &found, target)
+      let facts = await conversation(target).mirrors(wanted.map(\.mirror.mirrorName), on: found.brokers, now: now)
+      var mirrors = MirrorSituation(cluster: found.cluster, brokers: found.brokers, facts: facts, now: now)
+      mirrors.mirrors = wanted
+      let result = MirrorReconciliation.plan(mirrors)
+      plan = result.plan
+      gone = result.gone
+    } else {
+      for mirror in wanted { plan.steps += orphaned(mirror, target) }
+    }
+    var copied: [Step] = []
+    for mirror in wanted {
+      let copies = sights.copies(of: mirror.id, mayGo: gone.contains(mirror.id)).plan
+      copied += copies.steps
+      plan.waits += copies.waits
+    }
+    plan.steps = copied + plan.steps
+    remember(plan.steps)
+    let conversation = conversation(target)
+    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
+      try await conversation.perform(request) { _ in nil }
+    }
+    log.debug(
+      "looked at mirrors", ["into": target, "steps": plan.steps.count, "waits": plan.waits.joined(separator: " ")])
+    return pause(plan.steps, plan.waits, isDone: isDone)
+  }
+
+  private func wanted(_ mirror: ObjectKey, into target: ObjectKey, _ sights: Sights) -> WantedMirror? {
+    let id = ObjectID(.kafkaMirror, mirror.namespace, mirror.name)
+    let copies = sights.copies(of: id, mayGo: false)
+    guard let truth = copies.truth, Self.target(of: truth) == target else { return nil }
+    let (resource, mistakes) = KafkaMirror.read(truth)
+    var wanted = WantedMirror(
+      resource, mistakes: mistakes, created: copies.created ?? "", source: source(of: resource, sights),
+      copies: sights.records(of: id, as: KafkaMirror.self))
+    let last = measured.withLock { $0[mirror] }
+    wanted.mayMeasure = last.map { monotonicNow() - $0 >= Self.measuringPause } ?? true
+    return wanted
+  }
+
+  private func source(of mirror: KafkaMirror, _ sights: Sights) -> WantedMirror.Source {
+    guard let reference = mirror.spec.source.cluster else { return .given(mirror.spec.source.bootstrapServers) }
+    let id = ObjectID(.kafkaCluster, reference.namespace ?? mirror.metadata.namespace, reference.name)
+    guard let truth = sights.copies(of: id, mayGo: false).truth else { return .noSuchCluster(id) }
+    return .cluster(id, bootstrapServers: KafkaCluster.read(truth).resource.status.bootstrapServers)
+  }
+
+  private func remember(_ steps: [Step]) {
+    measured.withLock { measured in
+      for case .writeStatus(let id, _, _) in steps where id.kind == .kafkaMirror { measured[id.key] = monotonicNow() }
+    }
+  }
+
+  /// A mirror into a cluster that is not there says so.
+  private func orphaned(_ wanted: WantedMirror, _ cluster: ObjectKey) -> [Step] {
+    let words = "spec.target names the KafkaCluster \(cluster), and there is none; apply it, or correct the name."
+    return wanted.copies.keys.sorted().compactMap { member in
+      guard let copy = wanted.copies[member]?.content, !wanted.mirror.metadata.isBeingDeleted else { return nil }
+      var status = copy.status
+      status.observedGeneration = copy.generation
+      status.conditions = [
+        Condition("Ready", .no, "NoSuchCluster", words), Condition("Stalled", .yes, "NoSuchCluster", words),
+        Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
+      ].settled(after: copy.status.conditions, generation: copy.generation, now: now)
+      return status == copy.status ? nil : .writeStatus(wanted.id, status.json, member: member)
+    }
+  }
+}
