@@ -320,6 +320,12 @@ def test_a_switchover_goes_on_after_crashes_or_is_given_up(pair):
         return next(iter(found.values())).result(20)["mirror.fence"].value
 
     until(lambda: not fence(), "the source is open", every=0.1)
+    # By a mirror that rests as well: a pause gives a switchover up, wherever it is.
+    tool("mirrors", "pause", "eu", "--bootstrap-server", target.bootstrap)
+    closed = f"mirror.fence={admin(target).list_topics(timeout=10).cluster_id}:1"
+    tool("configs", "set", "topic", "careful", closed, "--bootstrap-server", source.bootstrap)
+    until(lambda: not fence(), "the source is open again", every=0.1)
+    tool("mirrors", "resume", "eu", "--bootstrap-server", target.bootstrap)
     write(source, "careful", ["more"])
     await_copy(source, target, "careful")
     # A crash of the one that takes over.

@@ -33,6 +33,9 @@ struct MirrorHealth: Hashable {
 private let freshSpan = TimeSpan.seconds(15)
 
 extension MirrorPass {
+  static let beginning = "Beginning"
+  static let noTopics = "NoTopics"
+
   /// A Standby that nothing has to be done about.
   func copying(_ wanted: WantedMirror, _ present: MirrorFacts?) -> MirrorHealth {
     guard let present else { return .unknown }
@@ -46,7 +49,7 @@ extension MirrorPass {
     let mirroring = mirroringCondition(wanted, present)
     guard mirroring.status == .yes else {
       var health = MirrorHealth(ready: mirroring.status, mirroring.reason, mirroring.message)
-      health.isChanging = mirroring.reason == "Beginning"
+      health.isChanging = mirroring.reason == Self.beginning
       return health
     }
     return MirrorHealth(ready: .yes, mirroring.reason, mirroring.message)
@@ -83,12 +86,12 @@ extension MirrorPass {
     }
     guard present.sourceID != nil else {
       return Condition(
-        type, .no, "SourceSilent", "The source at \(servers(present)) has not answered yet; is the address right?")
+        type, .no, Self.beginning, "The source at \(servers(present)) has not answered yet; is the address right?")
     }
     let counts = counts(wanted, present)
     guard counts.total > 0 else {
       return Condition(
-        type, .yes, "NoTopics", "The source has no topic that spec.topics names, or none was made here yet.")
+        type, .yes, Self.noTopics, "The source has no topic that spec.topics names, or none was made here yet.")
     }
     if counts.unknown > 0 {
       return Condition(
@@ -106,7 +109,7 @@ extension MirrorPass {
       let isNew = places.values.allSatisfy { $0.age == nil }
       let names = listed(places.keys.sorted().map { "\($0)" })
       return Condition(
-        type, .no, isNew ? "Beginning" : "SourceSilent",
+        type, .no, isNew ? Self.beginning : "SourceSilent",
         "The source at \(servers(present)) has not answered about \(places.count) of \(counts.total) partitions: \(names)."
       )
     }

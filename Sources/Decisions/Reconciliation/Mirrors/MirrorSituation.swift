@@ -18,7 +18,7 @@ public struct MirrorFacts: Hashable, Sendable {
   public enum State: String, Sendable { case running, paused, switchover, failover, failback }
   /// What was asked for last; a state that this version does not know is one that it waits for.
   var state: State? { settings["state"].flatMap(State.init) }
-  var generation: Int? { settings["generation"].flatMap { Int($0) } }
+  public var generation: Int? { settings["generation"].flatMap { Int($0) } }
   var sourceID: String? { settings["source.cluster.id"] }
 }
 
@@ -52,7 +52,7 @@ public struct WantedMirror: Sendable {
   public var id: ObjectID { ObjectID(.kafkaMirror, mirror.metadata.namespace, mirror.metadata.name) }
   var spec: KafkaMirrorSpec { mirror.spec }
   /// What some member has recorded.
-  var recorded: KafkaMirrorStatus? {
+  public var recorded: KafkaMirrorStatus? {
     let all = copies.keys.sorted().compactMap { copies[$0]?.content?.status }
     return all.first { $0.mirrorName != nil } ?? all.first
   }

@@ -64,12 +64,15 @@ struct MirrorPass {
       if changes["state"] != nil {
         told.append(.event(wanted.id, reason == "FailingOver" ? .warning : .normal, reason: reason, message: message))
       }
-      report(wanted, present, MirrorHealth(changing: reason, message))
+      report(wanted, present, MirrorHealth(changing: reason, message), isTaken: true)
     case .wait(let reason, let message):
       waits.append(message)
       report(wanted, present, MirrorHealth(changing: reason, message))
     case .arrived(let role):
-      report(wanted, present, role == .standby ? copying(wanted, present) : owning(wanted, present), arrived: role)
+      let health = role == .standby ? copying(wanted, present) : owning(wanted, present)
+      // How far the brokers are shows on no watch.
+      if health.isChanging || health.ready.reason == Self.noTopics { waits.append(health.ready.message) }
+      report(wanted, present, health, arrived: role)
     }
   }
 
@@ -94,17 +97,12 @@ struct MirrorPass {
       gone.insert(wanted.id)
       return
     }
-    switch present.state {
-    case .failover: waits.append("\(wanted.id) goes once the failover is done.")
-    case .switchover where wanted.spec.role == .primary:
-      waits.append("\(wanted.id) goes once the switchover is done; spec.role: Standby gives it up.")
-    case .switchover: ask(wanted, "running")
-    case .running, .paused, .failback, nil: ask(wanted, "paused")
+    guard present.state != .failover else {
+      waits.append("\(wanted.id) goes once the failover is done.")
+      return
     }
-  }
-
-  private mutating func ask(_ wanted: WantedMirror, _ state: String) {
-    asked.append(.ask(.alterMirror(MirrorAlteration(mirror: wanted.mirror.mirrorName, changes: ["state": state]))))
+    // A switchover is given up with that: a mirror that rests opens what it has closed at the source.
+    asked.append(.ask(.alterMirror(MirrorAlteration(mirror: wanted.mirror.mirrorName, changes: ["state": "paused"]))))
   }
 
   var result: MirrorReconciliation.Result {

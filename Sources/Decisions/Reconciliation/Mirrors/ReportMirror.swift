@@ -8,7 +8,8 @@ extension MirrorPass {
 
   /// Writes the status into each copy that can be seen and differs.
   mutating func report(
-    _ wanted: WantedMirror, _ present: MirrorFacts?, _ health: MirrorHealth, arrived: KafkaMirrorSpec.Role? = nil
+    _ wanted: WantedMirror, _ present: MirrorFacts?, _ health: MirrorHealth, arrived: KafkaMirrorSpec.Role? = nil,
+    isTaken: Bool = false
   ) {
     var conditions = [health.ready, health.stalled, health.reconciling]
     if health == .unknown {
@@ -26,13 +27,14 @@ extension MirrorPass {
       guard let copy = wanted.copies[member]?.content else { continue }
       var new = copy.status
       new.observedGeneration = copy.generation
+      if isTaken { new.mirrorName = wanted.mirror.mirrorName }
       if health.stalled.status != .yes { describe(wanted, present, health, arrived, in: &new) }
       new.conditions = conditions.settled(
         after: copy.status.conditions, generation: copy.generation, now: situation.now)
-      if !wanted.mayMeasure, present != nil {
+      if !wanted.mayMeasure, new.lagRecords != nil, copy.status.lagRecords != nil {
         var calm = new
-        (calm.lagRecords, calm.sourceReadingAge) = (copy.status.lagRecords, copy.status.sourceReadingAge)
-        // Figures change all the time, and are written now and then.
+        calm.lagRecords = copy.status.lagRecords
+        // It changes all the time, and is written now and then.
         if calm == copy.status { continue }
       }
       if new != copy.status { told.append(.writeStatus(wanted.id, new.json, member: member)) }
@@ -104,6 +106,8 @@ extension MirrorPass {
   /// What the brokers have written down about the last change of the target to Primary.
   func promotion(_ wanted: WantedMirror, _ present: MirrorFacts) -> MirrorPromotion? {
     guard let at = present.promoted, let generation = present.generation else { return nil }
+    // What was recorded once stays: topics may be deleted, or change sides by themselves.
+    if let recorded = wanted.recorded?.lastPromotion, recorded.generation == generation { return recorded }
     let selection = NameSelection(present.settings["topics"] ?? "*")
     var promotion = MirrorPromotion()
     promotion.by = present.state == .failover ? Self.failoverName : Self.switchoverName

@@ -58,7 +58,9 @@ final class MirrorConductor: Sendable {
     }
     guard mayWork else { return }
     switch order.state {
-    case .paused: rest()
+    case .paused:
+      guard order.mayOwe, let view = link.freshView else { return rest() }
+      release(order, link, view, image)
     case .failover: failOver(order, link, image, now)
     case .switchover:
       guard let view = link.freshView, view.clusterID == order.sourceID else {
@@ -136,6 +138,22 @@ final class MirrorConductor: Sendable {
         // What a switchover has closed that was given up.
         MirrorSwitchover(self.broker, order, link, view).release(configs)
         self.perform(order, view, topics, configs, survey)
+      }
+    }
+  }
+
+  /// Opens what a switchover has closed that was given up.
+  private func release(
+    _ order: MirrorOrder, _ link: MirrorLink, _ view: SourceCluster.View, _ image: MetadataImage
+  ) {
+    let names = image.topics(mirroredBy: name).map(\.name).filter { view.topics[$0] != nil }
+    guard view.clusterID == order.sourceID, !names.isEmpty, let node = view.brokers.keys.min(),
+      let peer = link.source.peer(of: node, for: .questions)
+    else { return rest() }
+    askConfigs(of: names, peer) { configs in
+      self.broker.pool.run {
+        MirrorSwitchover(self.broker, order, link, view).release(configs)
+        self.rest()
       }
     }
   }

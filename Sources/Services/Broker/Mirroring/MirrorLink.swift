@@ -47,6 +47,9 @@ struct MirrorOrder: Equatable, Sendable {
     setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
   }
 
+  /// A switchover that was given up by a pause may have left topics of the source closed: they are opened all the same.
+  var mayOwe: Bool { state == .paused && attempt > 0 && !isPromoted }
+
   var runs: Bool {
     switch state {
     case .running, .switchover, .failback: !isPromoted
@@ -111,8 +114,8 @@ final class MirrorLink: Sendable {
         source: isRight ? presence(of: name, lane, view) : .unknown,
         shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) })
     }
+    if order.runs || order.mayOwe { lookIfDue() }
     guard order.runs else { return }
-    lookIfDue()
     guard let view, isRight else { return }
     let targets = copy(lanes, view)
     guard order.setsAside else { return }

@@ -92,6 +92,13 @@ final class Conversation: Sendable {
   }
 
   func forgetFacts() { state.withLock { $0.facts = nil } }
+  /// Everything about topics is asked again, their settings too.
+  func forgetTopics() {
+    state.withLock { state in
+      state.facts = nil
+      state.configs.removeAll()
+    }
+  }
   func directory(of node: NodeID) -> UniqueID? { state.withLock { $0.directories[node] } }
   var clusterID: String? { state.withLock { $0.clusterID } }
 

@@ -21,6 +21,11 @@ extension Reconciler {
       var found = situation(target, truth, sights)
       await addBrokers(to: &found, target)
       let facts = await conversation(target).mirrors(wanted.map(\.mirror.mirrorName), on: found.brokers, now: now)
+      if hasNewReports(wanted, facts) {
+        // What topics say was asked before their mirror was seen to be done.
+        conversation(target).forgetTopics()
+        await addBrokers(to: &found, target)
+      }
       var mirrors = MirrorSituation(cluster: found.cluster, brokers: found.brokers, facts: facts, now: now)
       mirrors.mirrors = wanted
       let result = MirrorReconciliation.plan(mirrors)
@@ -57,6 +62,14 @@ extension Reconciler {
     let last = measured.withLock { $0[mirror] }
     wanted.mayMeasure = last.map { monotonicNow() - $0 >= Self.measuringPause } ?? true
     return wanted
+  }
+
+  /// Whether a mirror was promoted whose report is not recorded yet.
+  private func hasNewReports(_ wanted: [WantedMirror], _ facts: View<[String: MirrorFacts]>) -> Bool {
+    wanted.contains { mirror in
+      guard let present = facts.content?[mirror.mirror.mirrorName], present.promoted != nil else { return false }
+      return mirror.recorded?.lastPromotion?.generation != present.generation
+    }
   }
 
   private func source(of mirror: KafkaMirror, _ sights: Sights) -> WantedMirror.Source {
