@@ -36,6 +36,15 @@ import Testing
     topic.spec.cluster.name = "orders"
     topic.status.conditions = [Condition("Ready", .no, "Mistake", "spec.partitions is 2, and it has 3.")]
     story.topics = [topic]
+    var mirror = KafkaMirror()
+    mirror.metadata = ObjectMeta(name: "eu", namespace: "kafka")
+    mirror.spec.target = "orders"
+    mirror.status.role = "Standby"
+    mirror.status.source = "kafka/old"
+    mirror.status.lagRecords = 7
+    mirror.status.sourceReadingAge = "under 15s"
+    mirror.status.conditions = [Condition("Ready", .yes, "Copying", "3 partitions are copied.")]
+    story.mirrors = [mirror]
     return story
   }
 
@@ -49,6 +58,7 @@ import Testing
           ! SurvivesRegionLoss is False: Without west the quorum would have no majority.
           topics: 0 of 1 are Ready
           ! KafkaTopic audit: spec.partitions is 2, and it has 3.
+            KafkaMirror eu (Standby, source kafka/old, lag 7, read under 15s ago): 3 partitions are copied.
 
         Regions without a cluster:
           spare: no connection: refused

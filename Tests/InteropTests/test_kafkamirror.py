@@ -182,3 +182,13 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     shown = json.loads(tool("mirrors", "status", "to-east", "-o", "json", "--bootstrap-server", east.bootstrap))[0]
     assert shown["state"] == "paused" and shown["promoted"] is None
     assert refusal(east) == KafkaError.POLICY_VIOLATION
+
+    # Applied again it is taken up where it was. A failover is for one generation: in another one it means nothing.
+    member.mirror("to-east", "east", "west", "Standby", gapPolicy="Accept", failoverGeneration=2)
+    member.await_mirror("to-east", lambda status: status.get("generation") == 3, "east is a copy again")
+    member.mirror("to-east", "east", "west", "Primary", gapPolicy="Accept", failoverGeneration=3)
+    member.await_role("to-east", "Primary")
+    promotion = member.told("to-east")["lastPromotion"]
+    assert (promotion["by"], promotion["generation"]) == ("Failover", 4)
+    assert (promotion["knownLostRecords"], promotion["unknownPartitions"]) == (0, 0)
+    write(east, "orders", ["five"])

@@ -7,7 +7,7 @@ import YAML
 @Suite struct ExampleTests {
   @Test(arguments: [
     "laptop/regions", "laptop/cluster", "laptop/topics", "gitops/base/regions", "gitops/base/cluster",
-    "gitops/base/topics",
+    "gitops/base/topics", "kafkamirror",
   ])
   func anExampleHasNoMistakes(name: String) throws {
     let text = try String(contentsOfFile: "\(DefinitionTests.top)/examples/\(name).yaml", encoding: .utf8)
@@ -19,6 +19,7 @@ import YAML
       case Region.kind: mistakes = Region.read(document).mistakes
       case KafkaCluster.kind: mistakes = KafkaCluster.read(document).mistakes
       case KafkaTopic.kind: mistakes = KafkaTopic.read(document).mistakes
+      case KafkaMirror.kind: mistakes = KafkaMirror.read(document).mistakes
       default: mistakes = [Mistake("kind", "is unknown.")]
       }
       #expect(mistakes == [])

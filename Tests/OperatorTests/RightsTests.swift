@@ -49,6 +49,7 @@ import YAML
   func anOperatorLivesWithTheRightsOfTheChartAndUsesEachOfThem() async throws {
     let stage = try await Stage.withExamples(hasRights: true)
     try await stage.putBackTwice("payments", in: "eu-north")
+    try await stage.mirrorOnce(in: "eu-west", copiedTo: "eu-north")
     let change: @Sendable (inout JSON) -> Void = { cluster in
       cluster["spec"]["config"]["num.network.threads"] = "3"
       cluster["spec"]["regions"] = .array(
@@ -134,6 +135,21 @@ extension Stage {
         ]
       ).discard()
     }
+  }
+
+  /// Applies a mirror whose source is nowhere, and takes it away again.
+  func mirrorOnce(in region: String, copiedTo other: String) async throws {
+    let mirror: JSON = [
+      "apiVersion": JSON(Marks.apiVersion), "kind": JSON(KafkaMirror.kind),
+      "metadata": ["name": "nowhere", "namespace": JSON(Self.namespace)],
+      "spec": ["target": "orders", "source": ["bootstrapServers": ["127.0.0.1:1"]], "topics": ["none*"]],
+    ]
+    try await apply(mirror, in: region)
+    try await wait(Kinds.mirrors, "nowhere", in: other, "a copy that says that the source is silent") {
+      $0?.condition("Mirroring")["reason"].string == "Beginning"
+    }
+    try await client(region).delete(Kinds.mirrors, ObjectKey(namespace: Self.namespace, name: "nowhere"))
+    for place in [region, other] { try await wait(Kinds.mirrors, "nowhere", in: place, "no mirror") { $0 == nil } }
   }
 
   /// Edits a copy twice: the same words about it are one Event that is counted up.

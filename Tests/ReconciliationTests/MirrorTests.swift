@@ -398,6 +398,11 @@ import Vocabulary
       [TopicTests.present("t", [[100, 200, 300]], mirrored)])
     #expect(TopicTests.asked(copy) == [])
     #expect(TopicTests.status(copy)?.conditions["Ready"]?.reason == "Mirrored")
+    var made = TopicTests.situation([TopicTests.wanted("t")])
+    made.makers = [TopicMaker(Self.wanted { $0.topics = ["t*"] }.mirror)].compactMap { $0 }
+    #expect(TopicTests.asked(made) == [], "clients would own it, and the mirror would leave it out")
+    #expect(TopicTests.status(made)?.conditions["Ready"]?.reason == "BeingMirrored")
+    #expect(TopicMaker(Self.wanted { $0.role = .primary }.mirror) == nil)
     let own = TopicTests.situation([TopicTests.wanted("t") { $0.config = ["mirror.fence": "x"] }])
     #expect(TopicTests.status(own)?.conditions["Stalled"]?.message.contains("mirror.fence") == true)
   }

@@ -1,5 +1,5 @@
--- How well a Region, a KafkaCluster or a KafkaTopic is, for Argo CD: resource.customizations.health.<group>_<kind> in
--- argocd-cm (argocd-cm.yaml beside this file has it for all three).
+-- How well a Region, a KafkaCluster, a KafkaTopic or a KafkaMirror is, for Argo CD:
+-- resource.customizations.health.<group>_<kind> in argocd-cm (argocd-cm.yaml beside this file has it for all four).
 --
 -- What nobody has looked at since it changed is Progressing, never Healthy: a sync does not pass before its time.
 local health = {status = "Progressing", message = "No operator has looked at it yet."}

@@ -100,6 +100,18 @@ struct TopicPlanning {
   }
 
   private mutating func create(_ wanted: WantedTopic, _ target: TopicTarget) {
+    // Clients would own a topic that was made here, and the mirror would leave it out.
+    if let maker = situation.makers.first(where: { $0.makes(wanted.topic.topicName) }) {
+      report(
+        wanted,
+        [
+          Condition(
+            "Ready", .no, "BeingMirrored",
+            "The \(maker.id) makes the topic once its source has it; make it there, or take it out of spec.topics of the mirror."
+          )
+        ])
+      return
+    }
     if let missing = target.missingBrokers(brokersByRegion) {
       report(wanted, [Condition("Ready", .no, "TooFewBrokers", missing)])
       return
@@ -126,7 +138,8 @@ struct TopicPlanning {
     }
     // A topic that was never this resource's is not its to delete.
     let recorded = wanted.copies.keys.sorted().compactMap { wanted.copies[$0]?.content?.status.topicID }.first
-    guard recorded == present.id else {
+    // One that a mirror writes would be made again: it goes with its source.
+    guard recorded == present.id, present.mirror == nil else {
       gone.insert(wanted.id)
       return
     }

@@ -1,4 +1,5 @@
 public import KubernetesResources
+import MirrorPlanning
 
 /// A KafkaTopic as the operator wants it, with what is recorded of it.
 public struct WantedTopic: Sendable {
@@ -30,6 +31,19 @@ public struct TopicClaim: Hashable, Sendable {
   }
 }
 
+/// A KafkaMirror that makes the topics that its source has.
+public struct TopicMaker: Sendable {
+  public let id: ObjectID
+  private let topics: NameSelection
+  /// Nil for one that makes no topics: the target owns them, or the resource goes.
+  public init?(_ mirror: KafkaMirror) {
+    guard mirror.spec.role == .standby, !mirror.metadata.isBeingDeleted else { return nil }
+    id = ObjectID(.kafkaMirror, mirror.metadata.namespace, mirror.metadata.name)
+    topics = NameSelection(mirror.spec.topics.joined(separator: ","))
+  }
+  func makes(_ topic: String) -> Bool { topics.contains(topic) }
+}
+
 /// All KafkaTopics of one KafkaCluster at one moment: they are planned together, so that twenty thousand of them are
 /// a few requests.
 public struct TopicSituation: Sendable {
@@ -37,6 +51,8 @@ public struct TopicSituation: Sendable {
   public var regions: [Region]
   public var brokers: View<BrokerFacts>
   public var topics: [WantedTopic] = []
+  /// The KafkaMirrors into the cluster that make topics there.
+  public var makers: [TopicMaker] = []
   /// The names of topics that are in order and not planned now.
   public var claims: [String: TopicClaim] = [:]
   /// Partitions that began to move since the brokers were asked.

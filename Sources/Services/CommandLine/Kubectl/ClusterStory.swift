@@ -4,6 +4,7 @@ import KubernetesResources
 struct ClusterStory: Sendable {
   var clusters: [KafkaCluster] = []
   var topics: [KafkaTopic] = []
+  var mirrors: [KafkaMirror] = []
   var regions: [Region] = []
   /// Where was looked.
   var place = ""
@@ -51,7 +52,7 @@ struct ClusterStory: Sendable {
     for condition in status.conditions where isTrouble(condition) {
       text += "  ! \(condition.type) is \(condition.status.rawValue): \(condition.message)\n"
     }
-    return text + topicLines(of: cluster)
+    return text + topicLines(of: cluster) + mirrorLines(into: cluster)
   }
 
   private func headline(_ cluster: KafkaCluster) -> String {
@@ -94,6 +95,25 @@ struct ClusterStory: Sendable {
     guard reachable.status == .yes else { return reachable.message }
     let details = [region.status.roundTrip.map { "in \($0)" }, region.status.kubernetesVersion].compactMap { $0 }
     return "answers" + (details.isEmpty ? "" : " " + details.joined(separator: ", "))
+  }
+
+  private func mirrorLines(into cluster: KafkaCluster) -> String {
+    let own = mirrors.filter {
+      $0.spec.target == cluster.metadata.name && $0.metadata.namespace == cluster.metadata.namespace
+    }
+    return own.map { mirror in
+      let status = mirror.status
+      let ready = status.conditions["Ready"]
+      let isNew = status.observedGeneration < mirror.metadata.generation
+      var words = ready?.message ?? "nobody has looked at it yet."
+      if isNew, ready != nil { words = "The change of its spec has not been looked at yet." }
+      var parts = [status.role ?? mirror.spec.role.rawValue]
+      if let source = status.source { parts.append("source \(source)") }
+      if let lag = status.lagRecords { parts.append("lag \(lag)") }
+      if let age = status.sourceReadingAge { parts.append("read \(age) ago") }
+      let mark = ready?.status == .yes && !isNew ? " " : "!"
+      return "  \(mark) KafkaMirror \(mirror.metadata.name) (\(parts.joined(separator: ", "))): \(words)\n"
+    }.joined()
   }
 
   private func topicLines(of cluster: KafkaCluster) -> String {

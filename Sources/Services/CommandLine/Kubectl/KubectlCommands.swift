@@ -7,7 +7,7 @@ import Vocabulary
 /// `kubectl swiftwater …`: this program under the name kubectl-swiftwater, or `swiftwater kubectl …`.
 let kubectlCommands: [Command] = [
   Command(
-    "kubectl", "status", "Tells how clusters, Regions and topics are, in sentences.", operands: "[CLUSTER]",
+    "kubectl", "status", "Tells how clusters, Regions, topics and mirrors are, in sentences.", operands: "[CLUSTER]",
     count: 0...1, options: [.flag("all-namespaces", "of every namespace")] + KubernetesSession.options,
     perform: showStatus),
   Command(
@@ -72,6 +72,7 @@ private func showStatus(_ arguments: Arguments, _ console: Console) async throws
   var story = ClusterStory()
   story.clusters = try await all(KafkaCluster.self)
   story.topics = try await all(KafkaTopic.self)
+  story.mirrors = try await all(KafkaMirror.self)
   story.regions = try await all(Region.self)
   story.place = selection.namespace.map { "the namespace \($0)" } ?? "any namespace"
   if let name = arguments.positionals.first {

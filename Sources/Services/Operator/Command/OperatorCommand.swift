@@ -9,8 +9,8 @@ public enum OperatorCommand {
   public static let help = """
     Usage: swiftwater operator [options]
 
-    Brings clusters and topics into the state that KafkaCluster, KafkaTopic and Region objects
-    ask for. One operator runs in each Kubernetes cluster; the one that holds the Lease in most
+    Brings clusters, topics and mirrors into the state that KafkaCluster, KafkaTopic, KafkaMirror
+    and Region objects ask for. One operator runs in each Kubernetes cluster; the one that holds the Lease in most
     of them leads. SIGTERM and SIGINT give the Leases back and stop it.
 
       --kubeconfig FILE             how its own API server is reached (KUBECONFIG, ~/.kube/config;

@@ -212,7 +212,9 @@ private final class Router: Sendable {
       // It may be the source of any mirror.
       mirrors.forEach(add)
       add(.mirrors(into: key))
-    case Kinds.mirrors: add(.mirrors(into: Reconciler.target(of: object)))
+    case Kinds.mirrors:
+      add(.mirrors(into: Reconciler.target(of: object)))
+      add(.topics(of: Reconciler.target(of: object)))
     case Kinds.topics: add(.topics(of: Reconciler.cluster(of: object)))
     case Kinds.machines: everything()
     default:

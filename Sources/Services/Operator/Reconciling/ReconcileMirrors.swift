@@ -51,6 +51,14 @@ extension Reconciler {
     return pause(plan.steps, plan.waits, isDone: isDone)
   }
 
+  /// The KafkaMirrors that make topics in a cluster.
+  func makers(in cluster: ObjectKey, _ sights: Sights) -> [TopicMaker] {
+    sights.mirrors(into: cluster).compactMap { key in
+      let id = ObjectID(.kafkaMirror, key.namespace, key.name)
+      return sights.copies(of: id, mayGo: false).truth.flatMap { TopicMaker(KafkaMirror.read($0).resource) }
+    }
+  }
+
   private func wanted(_ mirror: ObjectKey, into target: ObjectKey, _ sights: Sights) -> WantedMirror? {
     let id = ObjectID(.kafkaMirror, mirror.namespace, mirror.name)
     let copies = sights.copies(of: id, mayGo: false)

@@ -45,6 +45,7 @@ extension Reconciler {
     if let calm, memory.calm == calm { return pause([], [], isDone: true) }
     memory.calm = nil
     let keys = sights.topics(of: name)
+    let makers = keys.isEmpty ? [] : self.makers(in: name, sights)
     guard !keys.isEmpty else {
       memory.settled = [:]
       return nil
@@ -59,7 +60,7 @@ extension Reconciler {
     var (isDone, hadSteps) = (true, false)
     for chunk in round.unsettled.chunks(of: Self.topicsAtOnce) where performer.mayWrite {
       let wanted = chunk.compactMap { self.wanted($0, of: name, sights) }
-      let plan = plan(wanted, of: name, situation, &round, sights)
+      let plan = plan(wanted, of: name, situation, makers, &round, sights)
       let conversation = conversation(name)
       isDone =
         await performer.perform(plan.steps, for: key, sights) { request in
@@ -84,8 +85,8 @@ extension Reconciler {
   }
 
   private func plan(
-    _ wanted: [WantedTopic], of cluster: ObjectKey, _ situation: ClusterSituation?, _ round: inout TopicRound,
-    _ sights: Sights
+    _ wanted: [WantedTopic], of cluster: ObjectKey, _ situation: ClusterSituation?, _ makers: [TopicMaker],
+    _ round: inout TopicRound, _ sights: Sights
   ) -> Plan {
     var plan = Plan()
     var gone = Set(wanted.map(\.id))
@@ -94,6 +95,7 @@ extension Reconciler {
         cluster: situation.cluster, regions: situation.regions, brokers: situation.brokers, now: now)
       topics.topics = wanted
       topics.claims = round.claims
+      topics.makers = makers
       topics.movesBegun = round.movesBegun
       let result = TopicReconciliation.plan(topics)
       plan = result.plan
