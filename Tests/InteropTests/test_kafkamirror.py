@@ -133,17 +133,20 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     assert (told["role"], told["generation"], told["partitions"]["copying"]) == ("Standby", 1, 1)
     assert told["sourceReadingAge"] == "under 15s"
 
-    # What others change at the brokers is put back, and what stands at the source's topics is nobody else's.
+    # A change of the resource is made at the brokers, and what others changed there is put back.
     tool("configs", "set", "mirror", "to-east", "gap.policy=halt", "--bootstrap-server", east.bootstrap)
+    east_spec = {"gapPolicy": "Accept", "divergencePolicy": "SetAside"}
+    member.mirror("to-east", "east", "west", "Standby", **east_spec)
 
-    def gap_policy():
+    def policies():
         shown = tool("configs", "describe", "mirror", "to-east", "-o", "json", "--bootstrap-server", east.bootstrap)
-        return next(entry["value"] for entry in json.loads(shown) if entry["key"] == "gap.policy")
+        found = {entry["key"]: entry["value"] for entry in json.loads(shown)}
+        return found["gap.policy"], found["divergence.policy"]
 
-    until(lambda: gap_policy() == "accept", "the setting is put back", 30, every=0.2)
+    until(lambda: policies() == ("accept", "set-aside"), "the settings are as wanted", 30, every=0.1)
 
     # One commit: both change sides.
-    member.mirror("to-east", "east", "west", "Primary", gapPolicy="Accept")
+    member.mirror("to-east", "east", "west", "Primary", **east_spec)
     member.mirror("to-west", "west", "east", "Standby")
     member.await_role("to-east", "Primary")
     promotion = member.told("to-east")["lastPromotion"]
@@ -156,7 +159,7 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
 
     # And back.
     member.mirror("to-west", "west", "east", "Primary")
-    member.mirror("to-east", "east", "west", "Standby", gapPolicy="Accept")
+    member.mirror("to-east", "east", "west", "Standby", **east_spec)
     member.await_role("to-west", "Primary")
     member.await_role("to-east", "Standby")
     write(west, "orders", ["four"])
@@ -184,9 +187,9 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     assert refusal(east) == KafkaError.POLICY_VIOLATION
 
     # Applied again it is taken up where it was. A failover is for one generation: in another one it means nothing.
-    member.mirror("to-east", "east", "west", "Standby", gapPolicy="Accept", failoverGeneration=2)
+    member.mirror("to-east", "east", "west", "Standby", **east_spec, failoverGeneration=2)
     member.await_mirror("to-east", lambda status: status.get("generation") == 3, "east is a copy again")
-    member.mirror("to-east", "east", "west", "Primary", gapPolicy="Accept", failoverGeneration=3)
+    member.mirror("to-east", "east", "west", "Primary", **east_spec, failoverGeneration=3)
     member.await_role("to-east", "Primary")
     promotion = member.told("to-east")["lastPromotion"]
     assert (promotion["by"], promotion["generation"]) == ("Failover", 4)

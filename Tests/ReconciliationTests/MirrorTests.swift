@@ -228,6 +228,9 @@ import Vocabulary
     #expect(Self.asked(Self.situation([owner])).first?["state"] == "failback")
     let resting = Self.present("paused") { $0.partitions = [:] }
     #expect(Self.asked(Self.situation([owner], ["eu": resting])) == [["state": "failback"]])
+    let pausing = Self.wanted(status: Self.recorded(.primary)) { $0.paused = true }
+    #expect(
+      Self.asked(Self.situation([pausing], ["eu": resting])) == [["state": "failback"]], "it is a copy before it rests")
   }
 
   @Test func aSwitchoverIsGivenUpWhereTheRoleGoesBack() {
@@ -325,6 +328,12 @@ import Vocabulary
       return Self.status(situation).conditions["Stalled"]
     }
     let missing = reason { $0.source = .noSuchCluster(Self.source) }
+    var lost = Self.wanted {
+      $0.role = .primary
+      $0.failoverGeneration = 1
+    }
+    lost.source = .noSuchCluster(Self.source)
+    #expect(Self.asked(Self.situation([lost], other)) == [["state": "failover"]], "a failover needs no source")
     #expect(missing?.reason == "NoSuchSource" && missing?.message.contains("KafkaCluster kafka/west") == true)
     let same = reason { $0.source = .cluster(ObjectID(.kafkaCluster, "kafka", "east"), bootstrapServers: []) }
     #expect(same?.reason == "SourceIsTarget")

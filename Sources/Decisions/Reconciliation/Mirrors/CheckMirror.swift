@@ -38,6 +38,8 @@ extension MirrorPass {
     }
     let own = ObjectKind.kafkaCluster.id(situation.cluster.metadata)
     switch wanted.source {
+    // Who takes topics over without their source needs none.
+    case .noSuchCluster where wanted.spec.role == .primary: return nil
     case .noSuchCluster(let id):
       return MirrorComplaint(
         reason: "NoSuchSource",

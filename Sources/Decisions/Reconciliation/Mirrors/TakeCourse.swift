@@ -29,9 +29,10 @@ extension MirrorPass {
     case .running where wanted.spec.paused:
       return .ask(
         drift.merging(["state": "paused"]) { $1 }, reason: "Pausing", message: "The mirror is being paused.")
-    case .paused where !wanted.spec.paused:
+    case .paused where wasPrimary(wanted) && hasNothing(wanted, present):
       // An owner without a copy of anything: what clients wrote here is given up to who has taken over.
-      if wanted.recorded?.role == KafkaMirrorSpec.Role.primary.rawValue { return goBack(wanted, present) }
+      return goBack(wanted, present)
+    case .paused where !wanted.spec.paused:
       return .ask(
         drift.merging(["state": "running"]) { $1 }, reason: "Resuming", message: "The mirror is being resumed.")
     case .running, .paused, .failback:
@@ -56,13 +57,18 @@ extension MirrorPass {
     }
   }
 
-  /// A mirror that is not there yet. Its state is not stated: should it be there all the same, nothing is given up.
+  private func wasPrimary(_ wanted: WantedMirror) -> Bool {
+    wanted.recorded?.role == KafkaMirrorSpec.Role.primary.rawValue
+  }
+
+  /// A mirror that is not there yet. That it runs is not stated: should it be there all the same, nothing is given up.
   private func make(_ wanted: WantedMirror) -> MirrorCourse {
     var changes = settings(wanted)
     guard changes["bootstrap.servers"] != nil else {
       return .wait(reason: "WaitingForSource", message: "The source has no addresses yet.")
     }
-    guard wanted.recorded?.role == KafkaMirrorSpec.Role.primary.rawValue else {
+    guard wasPrimary(wanted) else {
+      if wanted.spec.paused { changes["state"] = "paused" }
       return .ask(changes, reason: "BeingCreated", message: "The mirror is being created.")
     }
     changes["state"] = "failback"
