@@ -198,6 +198,28 @@ import Vocabulary
     #expect(!Self.asked(Self.situation([standby], facts)).contains(["state": "failover"]))
   }
 
+  @Test func aDrillDoesNotCloseTheSource() {
+    let wanted = Self.wanted {
+      $0.role = .primary
+      $0.failoverGeneration = 1
+      $0.fencesSource = false
+    }
+    let facts = ["eu": Self.present("running")]
+    #expect(
+      Self.asked(Self.situation([wanted], facts)) == [["state": "failover", "source.fencing.enable": "false"]])
+    let drilled = ["eu": Self.present("running") { $0.settings["source.fencing.enable"] = "false" }]
+    #expect(Self.asked(Self.situation([Self.wanted()], drilled)) == [["source.fencing.enable": "true"]])
+  }
+
+  @Test func anOldOwnerThatWasNotToldYetIsNamed() {
+    var owner = Self.promoted("failover")
+    owner.settings["source.fencing.enable"] = "true"
+    let wanted = Self.wanted { $0.role = .primary }
+    #expect(Self.ready(Self.situation([wanted], ["eu": owner]))?.message.contains("does not know yet") == true)
+    owner.settings["source.fenced"] = "2"
+    #expect(Self.ready(Self.situation([wanted], ["eu": owner]))?.message.contains("does not know yet") == false)
+  }
+
   @Test func aFailoverReportsWhatIsKnownToBeLostAndWhatIsNot() {
     let report = "generation=2;0:end=90,source.end=100,age.ms=350;1:end=5,source.end=unknown,age.ms=unknown;2:unknown"
     let topic = TopicFacts("orders", id: "id", config: ["mirror.report": report], partitions: [])

@@ -70,6 +70,11 @@ extension MirrorPass {
         words += "; of \(report.unknownPartitions) of \(report.partitions) partitions nothing is known"
       }
       words += "; what the source took after it was last heard of is lost as well."
+      if present.settings[Self.fencingKey] == "true",
+        present.settings["source.fenced"] != present.settings["generation"]
+      {
+        words += " The source does not know yet that the topics have another owner, and is told as soon as it answers."
+      }
     }
     return MirrorHealth(ready: .yes, "Owner", words)
   }

@@ -105,7 +105,7 @@ extension MirrorPass {
       }
       if isForced {
         return .ask(
-          ["state": "failover"], reason: "FailingOver",
+          fencing(wanted, present).merging(["state": "failover"]) { $1 }, reason: "FailingOver",
           message: "The topics become this cluster's own without the source, as spec.failoverGeneration says.")
       }
       if present.state == .failback {
@@ -161,12 +161,21 @@ extension MirrorPass {
 
   /// The settings that are other than wanted. In another order addresses are the same ones.
   private func drift(_ wanted: WantedMirror, _ present: MirrorFacts) -> [String: String] {
-    settings(wanted).filter { key, value in
+    let changed = settings(wanted).filter { key, value in
       guard let now = present.settings[key] else { return true }
       return key == "bootstrap.servers"
         ? Set(now.split(separator: ",")) != Set(value.split(separator: ",")) : now != value
     }
+    return changed.merging(fencing(wanted, present)) { $1 }
   }
+
+  /// Stated only where it is not as wanted: older brokers do not know the key.
+  private func fencing(_ wanted: WantedMirror, _ present: MirrorFacts) -> [String: String] {
+    let now = present.settings[Self.fencingKey] != "false"
+    return now == wanted.spec.fencesSource ? [:] : [Self.fencingKey: "\(wanted.spec.fencesSource)"]
+  }
+
+  static var fencingKey: String { "source.fencing.enable" }
 
   private func trouble(_ present: MirrorFacts) -> String { present.problems[""].map { "It waits: \($0)." } ?? "" }
 

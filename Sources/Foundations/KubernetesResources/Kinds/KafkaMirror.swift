@@ -45,6 +45,7 @@ public struct KafkaMirrorSpec: Fields {
   public var paused = false
   public var role = Role.standby
   public var failoverGeneration: Int?
+  public var fencesSource = true
   public var deletionPolicy = Deletion.pause
   public init() {}
 
@@ -75,6 +76,10 @@ public struct KafkaMirrorSpec: Fields {
     c.number(
       "failoverGeneration", &failoverGeneration, 1...Int(Int32.max),
       "With role Primary, while status.generation is this number: take the topics over without asking the source, which may lose records. In any other generation it means nothing, so that it never counts twice."
+    )
+    c.flag(
+      "fencesSource", &fencesSource,
+      "Whether after a failover the source's topics are closed to writers as soon as it answers again. Not for a drill, in which both sides shall be written."
     )
     c.choice(
       "deletionPolicy", &deletionPolicy, .defaulted,
