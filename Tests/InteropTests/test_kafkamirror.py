@@ -179,11 +179,13 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
         member.delete("kafkamirrors", name)
         until(lambda: not member.get("one", "kafkamirrors", name), f"{name} is gone", 30, every=0.1)
 
+    def shown():
+        return json.loads(tool("mirrors", "status", "to-east", "-o", "json", "--bootstrap-server", east.bootstrap))[0]
+
     # A mirror whose object goes rests. The topic stays what it is: nothing becomes anybody's own.
     member.delete("kafkamirrors", "to-east")
     until(lambda: not member.get("one", "kafkamirrors", "to-east"), "the object is gone", 30, every=0.1)
-    shown = json.loads(tool("mirrors", "status", "to-east", "-o", "json", "--bootstrap-server", east.bootstrap))[0]
-    assert shown["state"] == "paused" and shown["promoted"] is None
+    assert shown()["state"] == "paused" and shown()["promoted"] is None
     assert refusal(east) == KafkaError.POLICY_VIOLATION
 
     # Applied again it is taken up where it was. A failover is for one generation: in another one it means nothing.
@@ -195,3 +197,11 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     assert (promotion["by"], promotion["generation"]) == ("Failover", 4)
     assert (promotion["knownLostRecords"], promotion["unknownPartitions"]) == (0, 0)
     write(east, "orders", ["five"])
+
+    # The old owner is closed, and no KafkaTopic of it opens it again.
+    until(lambda: shown()["sourceClosed"], "the old owner is told", 30, every=0.1)
+    member.apply("kafkatopics", "orders", {**topic, "config": {"retention.ms": "98000000"}})
+    until(lambda: member.is_ready("one", "kafkatopics", "orders"), "the topic is as wanted", 30, every=0.1)
+    found = json.loads(tool("configs", "describe", "topic", "orders", "-o", "json", "--bootstrap-server", west.bootstrap))
+    found = {entry["key"]: entry["value"] for entry in found}
+    assert found["retention.ms"] == "98000000" and found["mirror.fence"]
