@@ -371,6 +371,12 @@ import Vocabulary
       $0.source = .given(["x:70000"])
     }
     #expect(port?.message.contains("'x:70000'") == true)
+    let moved = reason {
+      var status = Self.recorded(.standby)
+      status.target = "north"
+      $0.copies = ["a": .seen(RecordedCopy(generation: 3, status: status))]
+    }
+    #expect(moved?.reason == "TargetChanged" && moved?.message.contains("'north'") == true)
     let both = reason { $0.mirror.spec.source.bootstrapServers = ["x:1"] }
     #expect(both?.message.contains("both cluster and bootstrapServers") == true)
     #expect(reason { $0.mirror.spec.topics = [] }?.message.contains("spec.topics is empty") == true)

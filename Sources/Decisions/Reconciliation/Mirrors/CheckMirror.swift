@@ -20,6 +20,14 @@ extension MirrorPass {
         reason: "Mistake",
         message: "metadata.name is '\(wanted.mirror.mirrorName)', and has to be \(TextForm.topic.words).")
     }
+    // API servers that know no rules in CEL let it change.
+    if let target = wanted.recorded?.target, target != spec.target {
+      return MirrorComplaint(
+        reason: "TargetChanged",
+        message:
+          "spec.target is '\(spec.target)', and the mirror is in '\(target)', from where it cannot move; set it back, and make a new KafkaMirror."
+      )
+    }
     if spec.topics.isEmpty {
       return MirrorComplaint(
         reason: "Mistake", message: "spec.topics is empty; name topics, or leave it out for all of them.")

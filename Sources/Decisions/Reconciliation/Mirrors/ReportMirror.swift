@@ -27,7 +27,7 @@ extension MirrorPass {
       guard let copy = wanted.copies[member]?.content else { continue }
       var new = copy.status
       new.observedGeneration = copy.generation
-      if isTaken { new.mirrorName = wanted.mirror.mirrorName }
+      if isTaken { (new.mirrorName, new.target) = (wanted.mirror.mirrorName, wanted.spec.target) }
       if health.stalled.status != .yes { describe(wanted, present, health, arrived, in: &new) }
       new.conditions = conditions.settled(
         after: copy.status.conditions, generation: copy.generation, now: situation.now)
@@ -52,7 +52,7 @@ extension MirrorPass {
     (status.lagRecords, status.sourceReadingAge, status.partitions, status.topics) = (nil, nil, nil, nil)
     if let arrived { status.role = arrived.rawValue }
     guard let present else { return }
-    status.mirrorName = wanted.mirror.mirrorName
+    (status.mirrorName, status.target) = (wanted.mirror.mirrorName, wanted.spec.target)
     status.sourceClusterID = present.sourceID
     status.generation = present.generation
     guard present.promoted == nil else {

@@ -116,6 +116,7 @@ public struct MirrorSource: Fields {
 public struct KafkaMirrorStatus: Fields {
   public var observedGeneration = 0
   public var mirrorName: String?
+  public var target: String?
   public var source: String?
   public var sourceClusterID: String?
   public var role: String?
@@ -133,6 +134,7 @@ public struct KafkaMirrorStatus: Fields {
       "The generation of the spec that this is about.")
     c.text(
       "mirrorName", &mirrorName, .any, "The mirror's name in Kafka, once this object has made it or taken it over.")
+    c.text("target", &target, .any, "The KafkaCluster in which that mirror is.")
     c.text("source", &source, .any, "The cluster that is copied from: its KafkaCluster, or its first address.")
     c.text("sourceClusterID", &sourceClusterID, .any, "Kafka's id of the source: the mirror copies from no other.")
     c.text("role", &role, .any, "What the target is: Standby while it copies, Primary once it owns the topics.")
