@@ -336,6 +336,9 @@ import Vocabulary
     #expect(MirrorReconciliation.plan(Self.situation([wanted], ["eu": later])).plan.steps == [])
     wanted.mayMeasure = true
     #expect(Self.status(Self.situation([wanted], ["eu": later])).lagRecords == 5)
+    wanted.mayMeasure = false
+    let halted = Self.present("running") { $0.partitions[Self.place("orders", 0)]?.state = .halted }
+    #expect(Self.status(Self.situation([wanted], ["eu": halted])).partitions?.halted == 1, "that is news")
   }
 
   // MARK: Mistakes

@@ -31,14 +31,25 @@ extension MirrorPass {
       if health.stalled.status != .yes { describe(wanted, present, health, arrived, in: &new) }
       new.conditions = conditions.settled(
         after: copy.status.conditions, generation: copy.generation, now: situation.now)
-      if !wanted.mayMeasure, new.lagRecords != nil, copy.status.lagRecords != nil {
-        var calm = new
-        calm.lagRecords = copy.status.lagRecords
-        // It changes all the time, and is written now and then.
-        if calm == copy.status { continue }
-      }
+      if !wanted.mayMeasure, Self.isCalm(new, after: copy.status) { continue }
       if new != copy.status { told.append(.writeStatus(wanted.id, new.json, member: member)) }
     }
+  }
+
+  /// Whether nothing is new but figures, and words about the same: they change all the time, and are written now and then.
+  private static func isCalm(_ new: KafkaMirrorStatus, after old: KafkaMirrorStatus) -> Bool {
+    var calm = new
+    if new.lagRecords != nil, old.lagRecords != nil { calm.lagRecords = old.lagRecords }
+    if let now = new.partitions, let before = old.partitions, now.halted == before.halted { calm.partitions = before }
+    calm.conditions = new.conditions.map { condition in
+      guard let before = old.conditions[condition.type], before.status == condition.status,
+        before.reason == condition.reason
+      else { return condition }
+      var condition = condition
+      condition.message = before.message
+      return condition
+    }
+    return calm == old
   }
 
   private func describe(

@@ -35,9 +35,11 @@ public struct TopicClaim: Hashable, Sendable {
 public struct TopicMaker: Sendable {
   public let id: ObjectID
   private let topics: NameSelection
-  /// Nil for one that makes no topics: the target owns them, or the resource goes.
+  /// Nil for one that makes no topics: the target owns them, the resource goes, or has a mistake in it.
   public init?(_ mirror: KafkaMirror) {
-    guard mirror.spec.role == .standby, !mirror.metadata.isBeingDeleted else { return nil }
+    guard mirror.spec.role == .standby, !mirror.metadata.isBeingDeleted,
+      mirror.status.conditions["Stalled"]?.status != .yes
+    else { return nil }
     id = ObjectID(.kafkaMirror, mirror.metadata.namespace, mirror.metadata.name)
     topics = NameSelection(mirror.spec.topics.joined(separator: ","))
   }

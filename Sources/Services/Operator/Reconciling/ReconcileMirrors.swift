@@ -9,7 +9,7 @@ import Vocabulary
 
 extension Reconciler {
   /// Figures that change all the time are written once in this time, where nothing else has changed.
-  private static let measuringPause = TimeSpan.seconds(15)
+  private static let measuringPause = TimeSpan.seconds(5)
 
   func mirrors(into target: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
     let wanted = sights.mirrors(into: target).compactMap { self.wanted($0, into: target, sights) }
