@@ -43,7 +43,7 @@ extension MirrorPass {
       }
       guard present.state == .failback else { return .arrived(.standby) }
       return .wait(
-        reason: "FailingBack", message: "The topics become copies of the source's again. \(trouble(present))")
+        reason: "FailingBack", message: "The topics become copies of the source's again.\(trouble(present))")
     case .switchover:
       return .ask(
         ["state": "running"], reason: "GivingUp",
@@ -92,7 +92,7 @@ extension MirrorPass {
     switch present.state {
     case .failover:
       return .wait(
-        reason: "FailingOver", message: "The topics become this cluster's own, without the source. \(trouble(present))")
+        reason: "FailingOver", message: "The topics become this cluster's own, without the source.\(trouble(present))")
     case .switchover where !isForced:
       return .wait(reason: "SwitchingOver", message: switching(wanted, present))
     case .running, .paused, .failback, .switchover:
@@ -177,7 +177,7 @@ extension MirrorPass {
 
   static var fencingKey: String { "source.fencing.enable" }
 
-  private func trouble(_ present: MirrorFacts) -> String { present.problems[""].map { "It waits: \($0)." } ?? "" }
+  private func trouble(_ present: MirrorFacts) -> String { present.problems[""].map { " It waits: \($0)." } ?? "" }
 
   private func shown(_ present: MirrorFacts) -> String { "'\(present.settings["state"] ?? "")'" }
 }
