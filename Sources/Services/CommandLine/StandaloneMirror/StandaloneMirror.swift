@@ -59,6 +59,7 @@ final class StandaloneMirror {
     self.console = console
     var reading = ReaderSettings()
     reading.reset = .fail
+    reading.isolation = .readCommitted
     reader = PartitionReader(clusters.reading, from: [:], reading)
     var writing = ProducerSettings()
     writing.isIdempotent = true
