@@ -22,7 +22,9 @@ extension StandaloneMirror {
   private func carry(_ group: String) async throws(ClientError) {
     var translated: [TopicPartition: Offset] = [:]
     for committed in try await clusters.source.committedOffsets(of: group) {
-      guard let copy = copies[committed.partition], let offset = copy.runs.translate(committed.offset) else { continue }
+      guard let copy = copies[committed.partition], let offset = copy.ledger.runs.translate(committed.offset) else {
+        continue
+      }
       translated[copy.remote] = offset
       try await write(
         CheckpointRecord(

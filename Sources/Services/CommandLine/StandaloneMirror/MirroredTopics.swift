@@ -77,7 +77,7 @@ extension StandaloneMirror {
     let start = try await clusters.source.offset(of: partition, at: .earliest)
     let end = try await clusters.target.offset(of: place, at: .latest)
     let point: ResumePoint
-    switch planResume(sync: known[partition]?.last, start: start, end: end) {
+    switch planResume(sync: known[partition].map { ($0.last.upstream, $0.last.downstream) }, start: start, end: end) {
     case .failure(let problem): return halt(partition, problem.description)
     case .success(let found): point = found
     }
@@ -94,11 +94,13 @@ extension StandaloneMirror {
       } catch { return }
     }
     copies[partition] = Copy(
-      topicID: topic.id, remote: place, next: end, runs: known[partition]?.runs ?? OffsetRuns(),
-      present: PresentRecords(tail))
+      topicID: topic.id, remote: place,
+      ledger: TranslatedCopy(runs: known[partition]?.runs ?? OffsetRuns(), end: end, tail: tail))
     origins[place] = partition
     reader.positions[partition] = point.upstream
     // Before anything is written, so that whatever is there after a crash can be told from what others wrote.
-    if known[partition] == nil { try await tell(partition, (point.upstream, point.downstream)) }
+    if known[partition] == nil {
+      try await tell(partition, Place(upstream: point.upstream, downstream: point.downstream))
+    }
   }
 }

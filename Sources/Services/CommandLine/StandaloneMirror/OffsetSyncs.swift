@@ -10,12 +10,13 @@ struct KnownSyncs {
   var last: StandaloneMirror.Place
 
   init(_ record: OffsetSyncRecord) {
-    last = (Offset(record.upstreamOffset), Offset(record.downstreamOffset))
+    last = .init(upstream: Offset(record.upstreamOffset), downstream: Offset(record.downstreamOffset))
     runs.add(last.upstream, at: last.downstream)
   }
 
   mutating func add(_ record: OffsetSyncRecord) {
-    let new = (upstream: Offset(record.upstreamOffset), downstream: Offset(record.downstreamOffset))
+    let new = StandaloneMirror.Place(
+      upstream: Offset(record.upstreamOffset), downstream: Offset(record.downstreamOffset))
     // The copy was begun anew.
     if new.downstream < last.downstream || new.upstream < last.upstream { runs = OffsetRuns() }
     runs.add(new.upstream, at: new.downstream)
@@ -69,11 +70,7 @@ extension StandaloneMirror {
   /// Writes down what was copied. A crash before it costs a look at the copies' ends.
   func writeSyncs() async throws(ClientError) {
     for partition in copies.keys.sorted() {
-      guard let copy = copies[partition], let last = copy.last else { continue }
-      for place in copy.newRuns { try await tell(partition, place) }
-      if copy.newRuns.last?.upstream != last.upstream { try await tell(partition, last) }
-      copies[partition]?.newRuns = []
-      copies[partition]?.last = nil
+      for place in copies[partition]?.ledger.takeSyncs() ?? [] { try await tell(partition, place) }
     }
     try await producer.flush()
   }

@@ -13,28 +13,14 @@ final class StandaloneMirror {
   static let heartbeatInterval = TimeSpan.seconds(1)
   static let reportInterval = TimeSpan.seconds(10)
 
-  /// A record of the source, and where it is in the copy.
-  typealias Place = (upstream: Offset, downstream: Offset)
+  typealias Place = TranslatedCopy<OwnedRecord>.Place
 
   /// One partition of the source.
   struct Copy {
     let topicID: UniqueID
     let remote: TopicPartition
-    /// Where the next record goes.
-    var next: Offset
-    var runs: OffsetRuns
-    var present: PresentRecords<OwnedRecord>
-    /// The source's offsets of records that were handed to the producer.
-    var sent: [Offset] = []
-    /// What readers of synchronisations have to be told: where runs begin, and the last record.
-    var newRuns: [Place] = []
-    var last: Place?
+    var ledger: TranslatedCopy<OwnedRecord>
     var lag: Int64 = 0
-
-    mutating func note(_ place: Place) {
-      if runs.add(place.upstream, at: place.downstream) { newRuns.append(place) }
-      last = place
-    }
   }
 
   let plan: StandalonePlan
@@ -59,6 +45,7 @@ final class StandaloneMirror {
     self.console = console
     var reading = ReaderSettings()
     reading.reset = .fail
+    reading.isolation = .readCommitted
     reader = PartitionReader(clusters.reading, from: [:], reading)
     var writing = ProducerSettings()
     writing.isIdempotent = true
@@ -122,21 +109,14 @@ final class StandaloneMirror {
   private func write(_ fetched: [FetchedRecords]) async throws {
     guard !fetched.isEmpty else { return }
     for some in fetched {
-      guard var copy = copies[some.partition] else { continue }
-      copy.lag = max(0, some.highWatermark - some.next)
+      guard let remote = copies[some.partition]?.remote else { continue }
+      copies[some.partition]?.lag = max(0, some.highWatermark - some.next)
       for record in some.records {
         var bare = record
         bare.offset = .none
-        if !copy.present.isEmpty, let place = copy.present.take(bare) {
-          copy.note((record.offset, place))
-          continue
-        }
-        copy.sent.append(record.offset)
-        copies[some.partition] = copy
-        try await producer.append(bare, to: copy.remote.topic, partition: copy.remote.partition)
-        copy = copies[some.partition] ?? copy
+        guard copies[some.partition]?.ledger.mustWrite(bare, from: record.offset) == true else { continue }
+        try await producer.append(bare, to: remote.topic, partition: remote.partition)
       }
-      copies[some.partition] = copy
     }
     try await producer.flush()
     try await writeSyncs()
@@ -144,21 +124,13 @@ final class StandaloneMirror {
 
   /// A batch is at the target.
   private func appended(_ partition: TopicPartition, _ first: Offset?, _ records: Int) {
-    guard let origin = origins[partition], var copy = copies[origin] else { return }
-    if let first, first != copy.next {
+    guard let origin = origins[partition] else { return }
+    copied += records
+    if let expected = copies[origin]?.ledger.appended(records, at: first) {
       console.complain(
-        "\(partition): a batch is at offset \(first.value) where \(copy.next.value) was expected: somebody else writes "
-          + "there, or some records are there twice")
-      copy.next = first
+        "\(partition): a batch is at offset \(first?.value ?? -1) where \(expected.value) was expected: somebody else "
+          + "writes there, or some records are there twice")
     }
-    let count = min(records, copy.sent.count)
-    for offset in copy.sent[..<count] {
-      copy.note((offset, copy.next))
-      copy.next = copy.next + 1
-    }
-    copied += count
-    copy.sent.removeFirst(count)
-    copies[origin] = copy
   }
 
   // MARK: What stands still
