@@ -13,7 +13,8 @@ WORKDIR /source
 COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --static-swift-stdlib --product swiftwater
+# Half of the program would be what debuggers know of Swift's own libraries. Names for backtraces stay.
+RUN swift build -c release --static-swift-stdlib --product swiftwater && strip --strip-debug .build/release/swiftwater
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
