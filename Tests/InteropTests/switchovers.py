@@ -110,7 +110,7 @@ class Writer:
         self.producer = Producer({
             "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 2, "batch.num.messages": 200,
             "message.timeout.ms": 120000, "retry.backoff.ms": 20, "retry.backoff.max.ms": 100,
-            "topic.metadata.refresh.fast.interval.ms": 50, **IMPATIENT,
+            "topic.metadata.refresh.fast.interval.ms": 50, "metadata.recovery.strategy": "none", **IMPATIENT,
         })
         return self
 
@@ -195,6 +195,7 @@ class Reader:
         self.group, self.seen, self.wrong = group, {}, []
         # As the last commit that was acknowledged says; the highest that was tried.
         self.committed, self.tried = {}, {}
+        self.commits_nothing = threading.Lock()
         self.ending, self.thread = threading.Event(), None
 
     def open(self, bootstrap):
@@ -224,7 +225,8 @@ class Reader:
                 elif message.error().code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
                     self.wrong.append(f"group {self.group}: {message.error().str()}")
             if upTo:
-                self._commit(consumer, upTo)
+                with self.commits_nothing:
+                    self._commit(consumer, upTo)
         consumer.close()
 
     def _saw(self, partition, offset):
@@ -319,11 +321,11 @@ class Switchovers:
         report = json.loads(tool("mirrors", "switchover", self.link(new), "-o", "json", "--bootstrap-server", new.bootstrap))
         done = time.monotonic()
         assert all(entry["knownLoss"] == 0 for entry in report["partitions"]), report
-        # Clients come as soon as they are told: what the groups have is looked at meanwhile, before theirs can commit.
-        self.moving.move(new.bootstrap)
-        kept = {group: self.offsets(new, group) for group in promised}
-        self.address.turn(new.behind)
-        self.check_groups(new, promised, kept)
+        # Clients come as soon as they are told; they commit when it was seen what their groups have.
+        with self.readers["staying"].commits_nothing:
+            self.address.turn(new.behind)
+            self.moving.move(new.bootstrap)
+            self.check_groups(new, promised)
         self.readers["moving"].open(new.bootstrap)
         found = []
         for name, writer in (("the address", self.staying), ("anew", self.moving)):
@@ -361,9 +363,9 @@ class Switchovers:
         places = [TopicPartition(TOPIC, p) for p in range(self.partitions)]
         return {p.partition: p.offset for p in self.asker(side, group).committed(places, timeout=10)}
 
-    def check_groups(self, side, promised, kept):
-        for group, offsets in kept.items():
-            for partition, offset in offsets.items():
+    def check_groups(self, side, promised):
+        for group in promised:
+            for partition, offset in self.offsets(side, group).items():
                 low, high = promised[group][partition], self.readers[group].tried.get(partition, 0)
                 if group == "moving":
                     high = low
