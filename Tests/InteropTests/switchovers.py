@@ -213,7 +213,7 @@ class Reader:
     def _run(self, bootstrap):
         consumer = Consumer({
             "bootstrap.servers": bootstrap, "group.id": self.group, "enable.auto.commit": False,
-            "auto.offset.reset": "error", "session.timeout.ms": 1000, "heartbeat.interval.ms": 200,
+            "auto.offset.reset": "error", "session.timeout.ms": 600, "heartbeat.interval.ms": 150,
             "topic.metadata.refresh.interval.ms": 1000, **IMPATIENT,
         })
         consumer.subscribe([TOPIC])
@@ -249,8 +249,10 @@ class Reader:
 
 
 class Switchovers:
-    def __init__(self, folder, partitions=4, chance=None, say=print):
+    def __init__(self, folder, partitions=4, chance=None, calm=0.5, say=print):
         self.partitions, self.chance, self.say = partitions, chance or random.Random(0), say
+        # For how many seconds at most the load goes on between two switchovers.
+        self.calm = calm
         self.address = Address()
         self.sides = [Side(name, f"{folder}/{name}", self.address) for name in ("eu", "us")]
         self.owner, self.rounds, self.records = 0, 0, 0
@@ -327,21 +329,22 @@ class Switchovers:
             self.moving.move(new.bootstrap)
             self.check_groups(new, promised)
         self.readers["moving"].open(new.bootstrap)
+        turned = time.monotonic()
+        source = ["--source", new.bootstrap] if self.rounds == 0 else []
+        home = failback(old, *source, name=self.link(old))
+        assert not home["setAside"] and not home["problems"], home
+        back = time.monotonic() - turned
         found = []
         for name, writer in (("the address", self.staying), ("anew", self.moving)):
             first = until(lambda: writer.first_since(done), f"a record by {name} is acknowledged", within, every=0.005)
             found.append((first - writer.last_before(done)) * 1000)
             self.pauses[name].append(found[-1])
-        turned = time.monotonic()
-        source = ["--source", new.bootstrap] if self.rounds == 0 else []
-        home = failback(old, *source, name=self.link(old))
-        assert not home["setAside"] and not home["problems"], home
         self.owner = 1 - self.owner
         self.rounds += 1
         self.check_health()
         self.say(
             f"round {self.rounds}: {old.name} → {new.name}, pause {found[0]:.0f} ms by the address, {found[1]:.0f} ms anew"
-            f" (switchover {done - began:.2f} s, fail-back {time.monotonic() - turned:.2f} s),"
+            f" (switchover {done - began:.2f} s, fail-back {back:.2f} s),"
             f" {self.staying.count + self.moving.count} acknowledged"
         )
 
@@ -351,7 +354,7 @@ class Switchovers:
         until(
             lambda: all(w.count >= n + 50 for w, n in zip((self.staying, self.moving), before)),
             "records are acknowledged", within)
-        time.sleep(self.chance.random() / 2)
+        time.sleep(self.chance.random() * self.calm)
 
     def has_members(self, side, group):
         with contextlib.suppress(KafkaException):
@@ -470,12 +473,12 @@ class PartitionCheck:
         return self.next, self.sum
 
 
-def perform(folder, rounds, partitions=4, every=50, chance=None, say=print):
-    with Switchovers(folder, partitions, chance, say) as moving:
+def perform(folder, rounds, partitions=4, every=50, chance=None, calm=0.5, say=print):
+    with Switchovers(folder, partitions, chance, calm, say) as moving:
         try:
             for number in range(1, rounds + 1):
                 moving.round()
-                if number % every == 0 or number == rounds:
+                if number % every == 0:
                     moving.check()
             for writer in (moving.staying, moving.moving):
                 writer.stop()
@@ -505,7 +508,7 @@ def main():
     say(f"seed {options.seed}, {options.rounds} rounds, {folder}")
     began = time.monotonic()
     try:
-        perform(folder, options.rounds, options.partitions, options.every, random.Random(options.seed), say)
+        perform(folder, options.rounds, options.partitions, options.every, random.Random(options.seed), say=say)
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         print(f"FAILED with seed {options.seed}; the data is in {folder}", file=sys.stderr)

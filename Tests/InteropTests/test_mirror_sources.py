@@ -24,16 +24,16 @@ def cluster_id(broker):
 def test_topics_are_copied_once_round_circles_of_two_three_and_four(private):
     """The last cluster is a source for the first again, and is refused there with the whole way that the topic came."""
     clusters = [private() for _ in range(4)]
-    make_topic(clusters[0], "round")
-    write(clusters[0], "round", ["once"])
     for before, after in zip(clusters, clusters[1:]):
         mirror(before, after, name="on")
-        await_copy(before, after, "round")
-    ids = [cluster_id(one) for one in clusters]
     for length in (2, 3, 4):
-        last = clusters[length - 1]
+        mirror(clusters[length - 1], clusters[0], name=f"back{length}")
+    make_topic(clusters[0], "round")
+    write(clusters[0], "round", ["once"])
+    ids = [cluster_id(one) for one in clusters]
+    for length, last in enumerate(clusters[1:], 2):
+        await_copy(clusters[0], last, "round")
         assert topic_config(last, "round", "mirror.path") == ",".join(ids[: length - 1])
-        mirror(last, clusters[0], name=f"back{length}")
     for length in (2, 3, 4):
         found = until(lambda n=length: status(clusters[0], f"back{n}")["problems"], "it is refused", every=0.1)
         assert [p["topic"] for p in found] == ["round"]

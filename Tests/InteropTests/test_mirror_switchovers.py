@@ -9,7 +9,7 @@ from switchovers import PartitionCheck, Writer, perform
 
 @pytest.mark.timeout(300)
 def test_ten_switchovers_under_load_lose_and_double_nothing(tmp_path):
-    done = perform(tmp_path, rounds=10, every=10, chance=random.Random(1), say=lambda _: None)
+    done = perform(tmp_path, rounds=10, chance=random.Random(1), calm=0, say=lambda _: None)
     assert done.rounds == 10 and done.records > 1000
     assert done.staying.count > 100 and done.moving.count > 100
 
