@@ -17,9 +17,9 @@ import threading
 import time
 import zlib
 
-from broker import Broker, free_port, until
+from broker import Broker, free_port, run, until
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from mirrors import admin, ends, failback, make_topic, mirror, status, tool
+from mirrors import admin, ends, make_topic, mirror, status
 
 TOPIC = "moving"
 # Records each producer writes at once, and how often.
@@ -102,6 +102,8 @@ class Writer:
         self.acknowledged = {p: (array.array("q"), array.array("q")) for p in range(partitions)}
         self.count, self.times = 0, collections.deque(maxlen=200_000)
         self.refused, self.again, self.unknown = [], [], set()
+        # Whether everything that was sent has an answer, but for what is on its way: not where brokers are killed.
+        self.is_sure = True
         self.lock, self.ending, self.failure = threading.Lock(), threading.Event(), None
         self.producer = None
         self.thread = threading.Thread(target=self._guarded, daemon=True)
@@ -126,10 +128,10 @@ class Writer:
             offsets.append(message.offset())
             self.count += 1
             self.times.append(time.monotonic())
-        elif error.code() == KafkaError._PURGE_QUEUE:
+        elif error.code() == KafkaError._PURGE_QUEUE and self.is_sure:
             # Not on its way: what had been sent of it was refused.
             self.again.append(number)
-        elif error.code() == KafkaError._PURGE_INFLIGHT:
+        elif error.code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
             self.unknown.add(number)
         else:
             self.refused.append(f"{self.name}: {error}")
@@ -249,15 +251,16 @@ class Reader:
 
 
 class Switchovers:
-    def __init__(self, folder, partitions=4, chance=None, calm=0.5, say=print):
+    def __init__(self, folder, partitions=4, chance=None, calm=0.5, kills=False, say=print):
         self.partitions, self.chance, self.say = partitions, chance or random.Random(0), say
         # For how many seconds at most the load goes on between two switchovers.
-        self.calm = calm
+        self.calm, self.kills = calm, kills
         self.address = Address()
         self.sides = [Side(name, f"{folder}/{name}", self.address) for name in ("eu", "us")]
         self.owner, self.rounds, self.records = 0, 0, 0
         self.pauses = {"the address": [], "anew": []}
         self.staying, self.moving = Writer("staying", partitions), Writer("moving", partitions)
+        self.moving.is_sure = not kills
         self.readers = {"staying": Reader("staying"), "moving": Reader("moving")}
         self.askers = {}
 
@@ -320,9 +323,10 @@ class Switchovers:
         self.readers["moving"].close()
         promised = {group: dict(reader.committed) for group, reader in self.readers.items()}
         began = time.monotonic()
-        report = json.loads(tool("mirrors", "switchover", self.link(new), "-o", "json", "--bootstrap-server", new.bootstrap))
+        with self.perhaps_killed() as killed:
+            report = self.ask(new, "switchover", lambda shown: shown["promoted"])
         done = time.monotonic()
-        assert all(entry["knownLoss"] == 0 for entry in report["partitions"]), report
+        assert all(entry["knownLoss"] == 0 for entry in report.get("partitions", [])), report
         # Clients come as soon as they are told; they commit when it was seen what their groups have.
         with self.readers["staying"].commits_nothing:
             self.address.turn(new.behind)
@@ -331,7 +335,9 @@ class Switchovers:
         self.readers["moving"].open(new.bootstrap)
         turned = time.monotonic()
         source = ["--source", new.bootstrap] if self.rounds == 0 else []
-        home = failback(old, *source, name=self.link(old))
+        with self.perhaps_killed() as killed_too:
+            self.ask(old, "failback", lambda shown: shown["state"] == "running", *source)
+        home = until(lambda: self.shown(old), f"{old.name} says how far it is", within)
         assert not home["setAside"] and not home["problems"], home
         back = time.monotonic() - turned
         found = []
@@ -345,8 +351,50 @@ class Switchovers:
         self.say(
             f"round {self.rounds}: {old.name} → {new.name}, pause {found[0]:.0f} ms by the address, {found[1]:.0f} ms anew"
             f" (switchover {done - began:.2f} s, fail-back {back:.2f} s),"
-            f" {self.staying.count + self.moving.count} acknowledged"
+            f" {self.staying.count + self.moving.count} acknowledged" + "".join(f", {w} killed" for w in killed + killed_too)
         )
+
+    def ask(self, side, verb, is_done, *options):
+        """Again, if whoever was asked is killed meanwhile: it may have come about by then."""
+        deadline = time.monotonic() + 120
+        while True:
+            done = run("mirrors", verb, self.link(side), *options, "-o", "json", "--bootstrap-server", side.bootstrap, within=90)
+            if done.returncode == 0:
+                return json.loads(done.stdout)
+            assert self.kills and time.monotonic() < deadline, (done.stdout, done.stderr)
+            shown = self.shown(side)
+            if shown and is_done(shown):
+                return shown
+            time.sleep(0.1)
+
+    def shown(self, side):
+        """What the status says, or None while nobody can be asked."""
+        with contextlib.suppress(AssertionError):
+            return status(side, self.link(side))
+
+    @contextlib.contextmanager
+    def perhaps_killed(self):
+        """One side of two is killed at some moment, and started again at once."""
+        killed, failures = [], []
+        if not self.kills or self.chance.random() < 0.5:
+            yield killed
+            return
+        side, moment = self.chance.choice(self.sides), self.chance.random()
+
+        def kill():
+            time.sleep(moment)
+            try:
+                side.crash()
+            except Exception as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        killed.append(f"{side.name} after {moment:.2f} s")
+        yield killed
+        thread.join()
+        if failures:
+            raise failures[0]
 
     def carry_on(self, within):
         """Under load for a while, with records of each producer since the last switchover."""
@@ -357,14 +405,19 @@ class Switchovers:
         time.sleep(self.chance.random() * self.calm)
 
     def has_members(self, side, group):
-        with contextlib.suppress(KafkaException):
-            found = admin(side).describe_consumer_groups([group])[group].result(10)
-            return bool(found.members)
-        return False
+        with contextlib.suppress(KafkaException, TimeoutError):
+            return bool(admin(side).describe_consumer_groups([group], request_timeout=3)[group].result(5).members)
+        # Nobody can say, for a moment.
+        return True
 
     def offsets(self, side, group):
         places = [TopicPartition(TOPIC, p) for p in range(self.partitions)]
-        return {p.partition: p.offset for p in self.asker(side, group).committed(places, timeout=10)}
+
+        def asked():
+            with contextlib.suppress(KafkaException):
+                return {p.partition: p.offset for p in self.asker(side, group).committed(places, timeout=5)}
+
+        return until(asked, f"{side.name} says what {group} has committed", 30)
 
     def check_groups(self, side, promised):
         for group in promised:
@@ -473,8 +526,8 @@ class PartitionCheck:
         return self.next, self.sum
 
 
-def perform(folder, rounds, partitions=4, every=50, chance=None, calm=0.5, say=print):
-    with Switchovers(folder, partitions, chance, calm, say) as moving:
+def perform(folder, rounds, partitions=4, every=50, chance=None, calm=0.5, kills=False, say=print):
+    with Switchovers(folder, partitions, chance, calm, kills, say) as moving:
         try:
             for number in range(1, rounds + 1):
                 moving.round()
@@ -501,6 +554,7 @@ def main():
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--every", type=int, default=50)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--kills", action="store_true")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="swiftwater-switchovers.")
@@ -508,7 +562,7 @@ def main():
     say(f"seed {options.seed}, {options.rounds} rounds, {folder}")
     began = time.monotonic()
     try:
-        perform(folder, options.rounds, options.partitions, options.every, random.Random(options.seed), say=say)
+        perform(folder, options.rounds, options.partitions, options.every, random.Random(options.seed), kills=options.kills, say=say)
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         print(f"FAILED with seed {options.seed}; the data is in {folder}", file=sys.stderr)
