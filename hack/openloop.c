@@ -5,7 +5,12 @@
 // The time of a record begins when the schedule says that it is due, not when it is sent: a broker that stalls delays
 // also what comes after, and is charged for it (no coordinated omission). With RATE 0 records are sent as fast as they
 // are taken, which is for finding the highest rate; the times then say nothing.
+//
+// With read=BOOTSTRAP among the settings, the times are until a consumer has got the record there, which may be another
+// cluster, and the rate is that at which it gets them.
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +26,10 @@ static uint64_t counts[BUCKETS];
 static uint64_t acknowledged, failed, acknowledged_warm;
 static uint64_t answered;  // between measure_from and end, whenever they were due
 static int64_t longest, begin, measure_from, end;
+static rd_kafka_t *reader;
+static uint64_t wanted;  // acknowledged records that the reader is to get
+static atomic_ulong got;
+static atomic_bool is_over;
 
 static int64_t now_ns(void) {
   struct timespec t;
@@ -50,15 +59,7 @@ static double percentile(double share) {
   return 0;
 }
 
-static void delivered(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque) {
-  (void)producer;
-  (void)opaque;
-  int64_t due = (int64_t)(intptr_t)message->_private;
-  if (message->err) {
-    failed++;
-    return;
-  }
-  int64_t now = now_ns();
+static void arrived(int64_t due, int64_t now) {
   if (now >= measure_from && now < end) answered++;
   if (due < measure_from) {
     acknowledged_warm++;
@@ -70,11 +71,66 @@ static void delivered(rd_kafka_t *producer, const rd_kafka_message_t *message, v
   acknowledged++;
 }
 
+static void delivered(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque) {
+  (void)producer;
+  (void)opaque;
+  int64_t due = (int64_t)(intptr_t)message->_private;
+  if (message->err) {
+    failed++;
+  } else if (reader) {
+    if (due >= measure_from) wanted++;
+  } else {
+    arrived(due, now_ns());
+  }
+}
+
+// The time at which a record was due is in its first bytes.
+static void *read_all(void *unused) {
+  rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(reader);
+  rd_kafka_message_t *messages[1000];
+  while (!atomic_load(&is_over)) {
+    ssize_t count = rd_kafka_consume_batch_queue(queue, 10, messages, 1000);
+    int64_t now = now_ns();
+    for (ssize_t i = 0; i < count; i++) {
+      int64_t due;
+      if (!messages[i]->err && messages[i]->len >= sizeof due) {
+        memcpy(&due, messages[i]->payload, sizeof due);
+        arrived(due, now);
+        if (due >= measure_from) atomic_fetch_add(&got, 1);
+      }
+      rd_kafka_message_destroy(messages[i]);
+    }
+  }
+  rd_kafka_queue_destroy(queue);
+  return unused;
+}
+
+
 static void set(rd_kafka_conf_t *conf, const char *key, const char *value) {
   char error[256];
   if (rd_kafka_conf_set(conf, key, value, error, sizeof error) == RD_KAFKA_CONF_OK) return;
   fprintf(stderr, "openloop: %s=%s: %s\n", key, value, error);
   exit(2);
+}
+
+static void read_at(const char *bootstrap, const char *topic, int partitions) {
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  set(conf, "bootstrap.servers", bootstrap);
+  set(conf, "group.id", "openloop");
+  set(conf, "enable.auto.commit", "false");
+  set(conf, "fetch.message.max.bytes", "1000000");
+  char error[256];
+  reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
+  if (!reader) {
+    fprintf(stderr, "openloop: %s\n", error);
+    exit(2);
+  }
+  rd_kafka_topic_partition_list_t *places = rd_kafka_topic_partition_list_new(partitions);
+  for (int i = 0; i < partitions; i++) {
+    rd_kafka_topic_partition_list_add(places, topic, i)->offset = RD_KAFKA_OFFSET_END;
+  }
+  rd_kafka_assign(reader, places);
+  rd_kafka_topic_partition_list_destroy(places);
 }
 
 int main(int argc, char **argv) {
@@ -92,7 +148,11 @@ int main(int argc, char **argv) {
     char *value = strchr(argv[i], '=');
     if (!value) return 2;
     *value++ = 0;
-    set(conf, argv[i], value);
+    if (strcmp(argv[i], "read") == 0) {
+      read_at(value, argv[2], partitions);
+    } else {
+      set(conf, argv[i], value);
+    }
   }
   rd_kafka_conf_set_dr_msg_cb(conf, delivered);
   char error[256];
@@ -106,6 +166,8 @@ int main(int argc, char **argv) {
   // What cannot be compressed, so that nothing on the way is tempted.
   for (int i = 0; i < size; i++) payload[i] = (char)rand();
 
+  pthread_t reading;
+  if (reader && pthread_create(&reading, NULL, read_all, NULL) != 0) return 2;
   begin = now_ns();
   measure_from = begin + (int64_t)(warm * 1e9);
   end = measure_from + (int64_t)(seconds * 1e9);
@@ -116,6 +178,7 @@ int main(int argc, char **argv) {
     uint64_t due = rate > 0 ? (uint64_t)((double)(now - begin) / 1e9 * rate) : sent + 1000;
     while (sent < due) {
       int64_t when = rate > 0 ? begin + (int64_t)((double)sent / rate * 1e9) : now;
+      if (reader) memcpy(payload, &when, sizeof when);
       if (rd_kafka_produce(topic, (int32_t)(sent % (uint64_t)partitions), RD_KAFKA_MSG_F_COPY, payload, (size_t)size,
                            NULL, 0, (void *)(intptr_t)when) != 0) {
         // The queue is full: the record stays due, and its time goes on.
@@ -129,7 +192,13 @@ int main(int argc, char **argv) {
     rd_kafka_poll(producer, rate > 0 ? 1 : 0);
   }
   rd_kafka_flush(producer, 60000);
-  uint64_t unanswered = sent - acknowledged - acknowledged_warm - failed;
+  if (reader) {
+    int64_t patience = now_ns() + (int64_t)30e9;
+    while (atomic_load(&got) < wanted && now_ns() < patience) rd_kafka_poll(producer, 10);
+    atomic_store(&is_over, 1);
+    pthread_join(reading, NULL);
+  }
+  uint64_t unanswered = reader ? wanted - atomic_load(&got) : sent - acknowledged - acknowledged_warm - failed;
   printf("{\"sent\": %lu, \"rate\": %.1f, \"failed\": %lu, \"unanswered\": %lu, \"refused\": %lu, \"p50\": %.3f, "
          "\"p99\": %.3f, \"p999\": %.3f, \"max\": %.3f}\n",
          sent, (double)answered / seconds, failed, unanswered, refused, percentile(0.5), percentile(0.99),

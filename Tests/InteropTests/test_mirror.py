@@ -180,23 +180,6 @@ def test_a_topic_that_was_made_again_is_never_appended_to(pair):
     assert [r[2] for r in read(target, "again")] == [b"old"]
 
 
-@pytest.mark.parametrize("length", [2, 3])
-def test_circles_are_refused(private, length):
-    clusters = [private() for _ in range(length)]
-    make_topic(clusters[0], "round")
-    write(clusters[0], "round", ["once"])
-    for before, after in zip(clusters, clusters[1:]):
-        mirror(before, after)
-        await_copy(before, after, "round")
-    mirror(clusters[-1], clusters[0], name="back")
-    problem = until(lambda: status(clusters[0], "back")["problems"], "it is refused", every=0.2)
-    assert problem[0]["topic"] == "round"
-    write(clusters[0], "round", ["twice"])
-    for one in clusters[1:]:
-        await_copy(clusters[0], one, "round")
-    assert len(read(clusters[0], "round")) == 2
-
-
 def test_a_failover_takes_writes_and_reports_what_is_lost(pair):
     source, target = pair
     make_topic(source, "ledger", 2)

@@ -12,8 +12,6 @@ import Vocabulary
 /// metadata, so that the next controller goes on where this one stopped.
 final class MirrorConductor: Sendable {
   private static let interval = TimeSpan.seconds(1)
-  /// While nobody can write.
-  private static let hurry = TimeSpan.milliseconds(200)
   /// Topics that are made in one change.
   private static let topicsPerChangeMax = 200
 
@@ -48,7 +46,7 @@ final class MirrorConductor: Sendable {
     guard broker.controller?.isActive == true, !order.isPromoted || order.isClosing else { return }
     let now = monotonicNow()
     let mayWork = state.withLock { state in
-      let pause = order.state == .switchover || order.state == .failback ? Self.hurry : Self.interval
+      let pause = order.changesSides ? Mirrors.hurry : Self.interval
       if order.state != .failover { state.failoverSeen = nil }
       if order.state != .failback { state.givenUpSince = nil }
       guard !state.isBusy, now - state.last >= pause else { return false }

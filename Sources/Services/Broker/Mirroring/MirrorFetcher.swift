@@ -36,6 +36,7 @@ final class MirrorFetcher: Sendable {
 
   private struct State {
     var targets: [Target] = []
+    var wait = TimeSpan.zero
     var isAsking = false
     var isStopped = false
   }
@@ -45,10 +46,12 @@ final class MirrorFetcher: Sendable {
     self.world = world
   }
 
-  /// What is to be copied from now on. Asks at once if nothing is under way.
-  func copy(_ targets: [Target]) {
+  /// What is to be copied from now on, and for how long the source may hold back an answer that has no records. Asks at
+  /// once if nothing is under way.
+  func copy(_ targets: [Target], within wait: TimeSpan) {
     let mustStart = state.withLock { state in
       state.targets = targets
+      state.wait = wait
       guard !state.isAsking, !state.isStopped, !targets.isEmpty else { return false }
       state.isAsking = true
       return true
@@ -59,7 +62,7 @@ final class MirrorFetcher: Sendable {
   func stop() { state.withLock { $0.isStopped = true } }
 
   private func ask() {
-    let targets = state.withLock { $0.isStopped ? [] : $0.targets }
+    let (targets, wait) = state.withLock { ($0.isStopped ? [] : $0.targets, $0.wait) }
     let now = monotonicNow()
     let asked = targets.compactMap { target in
       target.lane.wish(at: now).map { Asked(target: target, position: $0) }
@@ -67,7 +70,7 @@ final class MirrorFetcher: Sendable {
     guard !asked.isEmpty, let peer = world.source.peer(of: node, for: .copying) else {
       return state.withLock { $0.isAsking = false }
     }
-    let request = Self.request(asked, world.settings)
+    let request = Self.request(asked, wait, world.settings)
     let span = TimeSpan.milliseconds(SourceCluster.span.milliseconds + Int64(request.maxWaitMs))
     // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
     peer.ask(request, lowest: 13, within: span) { result in
@@ -76,9 +79,11 @@ final class MirrorFetcher: Sendable {
     }
   }
 
-  private static func request(_ asked: [Asked], _ settings: CopySettings) -> KafkaProtocol.FetchRequest {
+  private static func request(
+    _ asked: [Asked], _ wait: TimeSpan, _ settings: CopySettings
+  ) -> KafkaProtocol.FetchRequest {
     var request = KafkaProtocol.FetchRequest()
-    request.maxWaitMs = Int32(clamping: settings.wait.milliseconds)
+    request.maxWaitMs = Int32(clamping: wait.milliseconds)
     request.minBytes = 1
     request.maxBytes = settings.responseMaxBytes
     var topics: [TopicName: KafkaProtocol.FetchRequest.Topic] = [:]

@@ -26,9 +26,6 @@ final class MirrorGroups: Sendable {
     /// When the last pass began that carried everything there was to carry.
     var lastWhole: Instant?
   }
-  /// While nobody can write, and groups are waited for.
-  private static let hurry = TimeSpan.milliseconds(200)
-
   /// What the groups may be carried for: the high watermark of every mirrored partition that has a copy here.
   private typealias Ends = [TopicPartition: Offset]
 
@@ -41,7 +38,7 @@ final class MirrorGroups: Sendable {
     guard order.runs, let view = link.freshView, view.clusterID == order.sourceID else { return }
     let now = monotonicNow()
     let mayWork = state.withLock { state in
-      let pause = order.state == .switchover ? Self.hurry : Self.interval
+      let pause = order.state == .switchover ? Mirrors.hurry : Self.interval
       guard state.open == 0, now - state.last >= pause else { return false }
       state.last = now
       state.isWhole = true

@@ -61,6 +61,14 @@ struct MirrorOrder: Equatable, Sendable {
     case .paused, .failover: false
     }
   }
+
+  /// Whether clients may be waiting until it has come about.
+  var changesSides: Bool {
+    switch state {
+    case .switchover, .failover, .failback: !isPromoted
+    case .running, .paused: false
+    }
+  }
 }
 
 /// One mirror on one broker: the partitions of it that are led here, and who of the source they are copied from.
@@ -122,7 +130,7 @@ final class MirrorLink: Sendable {
     guard order.runs || order.isClosing || order.mayOwe else { return }
     lookIfDue()
     guard order.runs, let view, isRight else { return }
-    let targets = copy(lanes, view)
+    let targets = copy(lanes, view, within: order.changesSides ? Mirrors.hurry : world.settings.wait)
     guard order.setsAside else { return }
     for (place, lane) in lanes {
       lane.cut(recorded: SetAside.parse(list: kept[MirrorConfigs.aside + "\(place)"]))
@@ -195,7 +203,7 @@ final class MirrorLink: Sendable {
 
   /// Whom everything is copied from.
   private func copy(
-    _ lanes: [TopicPartition: MirrorLane], _ view: SourceCluster.View
+    _ lanes: [TopicPartition: MirrorLane], _ view: SourceCluster.View, within wait: TimeSpan
   ) -> [NodeID: [MirrorFetcher.Target]] {
     var targets: [NodeID: [MirrorFetcher.Target]] = [:]
     for (name, lane) in lanes {
@@ -218,7 +226,7 @@ final class MirrorLink: Sendable {
       }
       return state.fetchers
     }
-    for (node, fetcher) in fetchers { fetcher.copy(targets[node] ?? []) }
+    for (node, fetcher) in fetchers { fetcher.copy(targets[node] ?? [], within: wait) }
     return targets
   }
 

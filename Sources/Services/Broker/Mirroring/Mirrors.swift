@@ -11,12 +11,15 @@ import Vocabulary
 /// What a mirror is and how far it is stands in the metadata and in the logs: a node that takes over needs nothing else.
 final class Mirrors: Sendable {
   private static let interval = TimeSpan.milliseconds(200)
+  /// While a mirror changes sides: each step of that waits for the one before.
+  static let hurry = TimeSpan.milliseconds(50)
   private unowned let broker: Broker
   private let state = Mutex(State())
 
   private struct State {
     var links: [String: Entry] = [:]
     var isStopped = false
+    var isInAHurry: Bool { links.values.contains { $0.order.changesSides } }
   }
 
   init(_ broker: Broker) { self.broker = broker }
@@ -24,7 +27,8 @@ final class Mirrors: Sendable {
   func start() { tickLater() }
 
   private func tickLater() {
-    broker.loops[0].schedule(after: Self.interval) { [weak broker] in
+    let pause = state.withLock { $0.isInAHurry } ? Self.hurry : Self.interval
+    broker.loops[0].schedule(after: pause) { [weak broker] in
       guard let broker else { return }
       broker.pool.run {
         guard !self.state.withLock({ $0.isStopped }) else { return }
