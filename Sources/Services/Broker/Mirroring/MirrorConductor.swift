@@ -141,7 +141,8 @@ final class MirrorConductor: Sendable {
   }
 
   private func adopt(_ sourceID: String) {
-    let (name, chance) = (name, UInt32.random(in: 0 ... .max))
+    var source = Chance()
+    let (name, chance) = (name, UInt32.random(in: 0 ... .max, using: &source))
     broker.change { draft in
       draft.add(draft.image.adopt(sourceID, by: name, chance: chance))
     } then: { _ in
@@ -334,7 +335,8 @@ final class MirrorConductor: Sendable {
       ) { first, _ in first }
       let mirror = draft.image.configs(of: .mirror(name))
       let step = planPromotion(
-        isPromoted: mirror["promoted"] != nil, generation: order.generation, topics: topics, found: found,
+        isPromoted: mirror["promoted"] != nil, generation: order.generationBefore(broker.plantedInMirroring),
+        topics: topics, found: found,
         asked: asked, now: now)
       if case .promote(let generation, let reports) = step {
         _ = draft.add(draft.image.promote(name, generation: generation, reports: reports, at: time))

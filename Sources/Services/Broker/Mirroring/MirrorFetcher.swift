@@ -26,6 +26,7 @@ final class MirrorFetcher: Sendable {
     let source: SourceCluster
     let pool: BlockingPool
     let settings: CopySettings
+    let planted: MirrorMistake?
     /// Somebody else leads: the source must be looked at.
     let mustLook: @Sendable () -> Void
   }
@@ -67,7 +68,7 @@ final class MirrorFetcher: Sendable {
     guard !asked.isEmpty, let peer = world.source.peer(of: node, for: .copying) else {
       return state.withLock { $0.isAsking = false }
     }
-    let request = Self.request(asked, world.settings)
+    let request = Self.request(asked, world.settings, world.planted)
     let span = TimeSpan.milliseconds(SourceCluster.span.milliseconds + Int64(request.maxWaitMs))
     // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
     peer.ask(request, lowest: 13, within: span) { result in
@@ -76,7 +77,9 @@ final class MirrorFetcher: Sendable {
     }
   }
 
-  private static func request(_ asked: [Asked], _ settings: CopySettings) -> KafkaProtocol.FetchRequest {
+  private static func request(
+    _ asked: [Asked], _ settings: CopySettings, _ planted: MirrorMistake?
+  ) -> KafkaProtocol.FetchRequest {
     var request = KafkaProtocol.FetchRequest()
     request.maxWaitMs = Int32(clamping: settings.wait.milliseconds)
     request.minBytes = 1
@@ -87,7 +90,7 @@ final class MirrorFetcher: Sendable {
       ask.partition = one.target.index
       ask.currentLeaderEpoch = one.target.sourceEpoch.value
       ask.fetchOffset = one.position.end.value
-      ask.lastFetchedEpoch = one.position.lastEpoch.value
+      ask.lastFetchedEpoch = planted == .comparesNoEpochs ? -1 : one.position.lastEpoch.value
       ask.partitionMaxBytes = settings.partitionMaxBytes
       var topic = topics[one.target.topic] ?? KafkaProtocol.FetchRequest.Topic()
       topic.topic = one.target.topic.text
@@ -96,7 +99,8 @@ final class MirrorFetcher: Sendable {
       topics[one.target.topic] = topic
     }
     // Another order each time, so that a full answer leaves out nobody for ever.
-    request.topics = topics.values.shuffled()
+    var chance = Chance()
+    request.topics = topics.values.sorted { $0.topic < $1.topic }.shuffled(using: &chance)
     return request
   }
 

@@ -29,13 +29,15 @@ final class MirrorLane: Sendable {
   }
 
   /// - Parameter known: what the metadata has kept of what the leader before knew.
-  init(_ partition: Partition, link: String, known: KnownSource?, log: Log) {
+  init(_ partition: Partition, link: String, known: KnownSource?, planted: MirrorMistake?, log: Log) {
     self.partition = partition
     self.link = link
     self.log = log
-    guard let known else { return }
-    let reading = known.reading(at: monotonicNow(), wallClockNow())
-    state.withLock { $0.copy = PartitionCopy(reading: reading, accepted: known.gaps) }
+    let reading = known?.reading(at: monotonicNow(), wallClockNow())
+    state.withLock { state in
+      state.copy = PartitionCopy(reading: reading, accepted: known?.gaps ?? [])
+      state.copy.planted = planted?.ofCopy
+    }
   }
 
   /// Where to go on, if there is anything to ask for.

@@ -47,6 +47,11 @@ struct MirrorOrder: Equatable, Sendable {
     setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
   }
 
+  /// That of the owner before.
+  func generationBefore(_ planted: MirrorMistake?) -> Int32 {
+    planted == .keepsTheGeneration ? generation - 1 : generation
+  }
+
   var runs: Bool {
     switch state {
     case .running, .switchover, .failback: !isPromoted
@@ -72,6 +77,7 @@ final class MirrorLink: Sendable {
     let pool: BlockingPool
     let settings: CopySettings
     let table: PartitionTable
+    let planted: MirrorMistake?
     let log: Log
   }
 
@@ -105,7 +111,7 @@ final class MirrorLink: Sendable {
     let view = freshView
     let isRight = view != nil && view?.clusterID == order.sourceID
     let kept = image.configs(of: .mirror(order.name))
-    for (name, lane) in lanes {
+    for (name, lane) in lanes.sorted(by: { $0.key < $1.key }) {
       lane.follow(
         order, epoch: lane.partition.leaderEpoch,
         source: isRight ? presence(of: name, lane, view) : .unknown,
@@ -116,10 +122,10 @@ final class MirrorLink: Sendable {
     guard let view, isRight else { return }
     let targets = copy(lanes, view)
     guard order.setsAside else { return }
-    for (place, lane) in lanes {
+    for (place, lane) in lanes.sorted(by: { $0.key < $1.key }) {
       lane.cut(recorded: SetAside.parse(list: kept[MirrorConfigs.aside + "\(place)"]))
     }
-    for (node, targets) in targets { setAside(targets, node, order) }
+    for (node, targets) in targets.sorted(by: { $0.key < $1.key }) { setAside(targets, node, order) }
   }
 
   private func setAside(_ targets: [MirrorFetcher.Target], _ node: NodeID, _ order: MirrorOrder) {
@@ -168,7 +174,8 @@ final class MirrorLink: Sendable {
         } else {
           let known = image.configs(of: .mirror(name))[MirrorConfigs.known + "\(partition.name)"]
           lanes[partition.name] = MirrorLane(
-            partition, link: name, known: known.flatMap { KnownSource(text: $0) }, log: world.log)
+            partition, link: name, known: known.flatMap { KnownSource(text: $0) }, planted: world.planted,
+            log: world.log)
         }
       }
       // What was found when the copying stopped is asked for until the mirror is gone.
@@ -190,7 +197,7 @@ final class MirrorLink: Sendable {
     _ lanes: [TopicPartition: MirrorLane], _ view: SourceCluster.View
   ) -> [NodeID: [MirrorFetcher.Target]] {
     var targets: [NodeID: [MirrorFetcher.Target]] = [:]
-    for (name, lane) in lanes {
+    for (name, lane) in lanes.sorted(by: { $0.key < $1.key }) {
       let index = Int(name.partition.value)
       guard let topic = view.topics[name.topic], topic.id == lane.partition.topicID,
         topic.partitions.indices.contains(index), let leader = topic.partitions[index].leader
@@ -204,13 +211,13 @@ final class MirrorLink: Sendable {
       for node in targets.keys where state.fetchers[node] == nil {
         state.fetchers[node] = MirrorFetcher(
           node,
-          MirrorFetcher.World(source: source, pool: world.pool, settings: world.settings) {
+          MirrorFetcher.World(source: source, pool: world.pool, settings: world.settings, planted: world.planted) {
             self.state.withLock { $0.mustLook = true }
           })
       }
       return state.fetchers
     }
-    for (node, fetcher) in fetchers { fetcher.copy(targets[node] ?? []) }
+    for (node, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) { fetcher.copy(targets[node] ?? []) }
     return targets
   }
 
