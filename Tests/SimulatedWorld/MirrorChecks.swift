@@ -32,8 +32,13 @@ extension MirrorSimulation {
   }
 
   private func groupsAgree(_ model: Model) -> Bool {
-    guard let source = model.groups[model.owner], let copy = model.groups[model.owner.other] else { return false }
-    return source == copy
+    let side = model.owner.other
+    guard let source = model.groups[model.owner], let copy = model.groups[side],
+      let coordinator = cluster(side).machine(model.coordinators[side])?.broker
+    else { return false }
+    // Only who has a copy knows how far a group may be carried.
+    let carried = Self.places.filter { coordinator.standing(of: $0) != nil }
+    return carried.allSatisfy { source[$0] == copy[$0] }
   }
 
   /// Why it is not done, in words.

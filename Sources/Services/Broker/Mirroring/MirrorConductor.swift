@@ -65,12 +65,15 @@ final class MirrorConductor: Sendable {
         note(["": "the source does not answer: a switchover needs it"])
         return rest()
       }
-      MirrorSwitchover(broker, order, link, view).proceed(moments) { outcome in
-        switch outcome {
-        case .waits(let reason): self.note(["": reason])
-        case .promoted: self.note([:])
+      // What diverges in the middle of it is set aside as well, and that waits for being written down.
+      keepIfDue(order, now) { _ in
+        MirrorSwitchover(self.broker, order, link, view).proceed(self.moments) { outcome in
+          switch outcome {
+          case .waits(let reason): self.note(["": reason])
+          case .promoted: self.note([:])
+          }
+          self.rest()
         }
-        self.rest()
       }
     case .running, .failback:
       guard let view = link.freshView else {
