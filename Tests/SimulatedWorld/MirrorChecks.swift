@@ -38,7 +38,11 @@ extension MirrorSimulation {
     else { return false }
     // Only who has a copy knows how far a group may be carried.
     let carried = Self.places.filter { coordinator.standing(of: $0) != nil }
-    return carried.allSatisfy { source[$0] == copy[$0] }
+    return carried.allSatisfy { place in
+      // A source that lost its end may have groups beyond it.
+      let end = cluster(side).leader(of: place)?.standing.highWatermark.value ?? 0
+      return source[place].map { min($0, end) } == copy[place]
+    }
   }
 
   /// Why it is not done, in words.
