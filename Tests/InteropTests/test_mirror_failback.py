@@ -52,10 +52,11 @@ def test_a_round_trip_brings_the_topics_home_and_copies_only_what_is_lacking(pai
     until(lambda: partition_status(new, "trip-0")["state"] == "stopped", "it is paused", every=0.1)
     write(old, "trip", [f"lost-{i}" for i in range(30)], 0)
     old.kill()
+    alter_mirror(new, "eu", "source.fencing.enable", "false")
     tool("mirrors", "failover", "eu", "--bootstrap-server", new.bootstrap)
     write(new, "trip", [f"new-{i}" for i in range(25)], 0)
     write(new, "trip", ["new"], 1)
-    # The old owner does not know of it, and takes writes as before.
+    # The old owner does not know of it and is not told: it takes writes as before.
     old.start()
     write(old, "trip", [f"late-{i}" for i in range(10)], 0)
 
@@ -98,6 +99,41 @@ def test_a_round_trip_brings_the_topics_home_and_copies_only_what_is_lacking(pai
     assert [(r[0], r[2].decode()) for r in read(old, "trip", 0)] == list(enumerate(expected))
 
 
+def test_an_old_owner_that_comes_back_after_a_failover_takes_no_more_writes(pair):
+    old, new = pair
+    for topic in ("closed", "elsewhere"):
+        make_topic(old, topic)
+        write(old, topic, ["shared"])
+    mirror(old, new, "--topics", "closed")
+    await_copy(old, new, "closed")
+    old.kill()
+    told = tool("mirrors", "failover", "eu", "--bootstrap-server", new.bootstrap)
+    assert "closed-0" in told
+    write(new, "closed", ["mine"])
+    assert status(new)["sourceClosed"] is False
+    # Whoever is the controller by then does it.
+    new.crash()
+    old.start()
+    until(lambda: status(new)["sourceClosed"], "the old owner is told", every=0.1)
+    with pytest.raises(AssertionError, match="_MSG_TIMED_OUT"):
+        write(old, "closed", ["no"], **{"message.timeout.ms": 1500})
+    write(old, "elsewhere", ["yes"])
+    # That is done once: a person who opens it again means it.
+    described = json.loads(tool("configs", "describe", "topic", "closed", "-o", "json", "--bootstrap-server", old.bootstrap))
+    assert next(c["value"] for c in described if c["key"] == "mirror.fence").endswith(":0")
+    tool("configs", "unset", "topic", "closed", "mirror.fence", "--bootstrap-server", old.bootstrap)
+    write(old, "closed", ["by hand"])
+    time.sleep(1.5)
+    write(old, "closed", ["still"])
+    found = failback(old, "--source", new.bootstrap, "--topics", "closed", name="home")
+    assert [(a["partition"], a["from"], a["to"]) for a in found["setAside"]] == [("closed-0", 1, 3)]
+    await_copy(new, old, "closed")
+    assert [r[2] for r in read(old, "closed")] == [b"shared", b"mine"]
+    # What was closed is open once it is home.
+    tool("mirrors", "switchover", "home", "--bootstrap-server", old.bootstrap)
+    write(old, "closed", ["home"])
+
+
 def test_a_failback_goes_on_after_crashes(pair):
     old, new = pair
     make_topic(old, "shaken", 3)
@@ -135,6 +171,7 @@ def test_what_only_the_old_owner_has_is_set_aside_though_the_new_one_has_forgott
     write(old, "short", [f"{i}" for i in range(50)])
     mirror(old, new)
     await_copy(old, new, "short")
+    alter_mirror(new, "eu", "source.fencing.enable", "false")
     tool("mirrors", "failover", "eu", "--bootstrap-server", new.bootstrap)
     write(old, "short", [f"lost-{i}" for i in range(5)])
     write(new, "short", [f"mine-{i}" for i in range(30)], **{"linger.ms": 0, "batch.num.messages": 5})
@@ -179,6 +216,7 @@ def test_every_replica_of_an_old_owner_goes_back(private, cluster):
     mirror(old, new, "--topics", "wide")
     for partition in range(3):
         until(lambda p=partition: ends(new, "wide", p) == (0, 100), "it is copied", every=0.1)
+    alter_mirror(new, "eu", "source.fencing.enable", "false")
     tool("mirrors", "failover", "eu", "--bootstrap-server", new.bootstrap)
     for partition in range(3):
         write(old, "wide", [f"lost-{i}" * 9 for i in range(20)], partition, acks="all")

@@ -21,6 +21,9 @@ public enum MirrorConfigs {
     key(
       "set.aside.bytes.max", .long(0...Int64.max), "1073741824",
       "How much of a partition may be set aside at once; where it is more, the partition halts."),
+    key(
+      "source.fencing.enable", .boolean, "true",
+      "After a failover: whether the source's topics are closed to writers as soon as it answers again."),
     key("source.cluster.id", .string, nil, "The cluster that was found, and the only one that is copied from."),
     key(
       "producer.ids.from", .long(0...Int64.max), nil,
@@ -28,6 +31,7 @@ public enum MirrorConfigs {
     key("attempt", .int(0...Int64(Int32.max)), "0", "How many switchovers were asked for."),
     key("generation", .int(1...Int64(Int32.max)), nil, "Rises with every change of who owns the topics."),
     key("promoted", .string, nil, "When the failover was done, in milliseconds since 1970."),
+    key("source.fenced", .int(1...Int64(Int32.max)), nil, "The last generation for which the source was closed."),
   ]
   public static let byName: [String: ConfigDefinition] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
@@ -39,7 +43,9 @@ public enum MirrorConfigs {
   public static let aside = "aside."
   /// Begins the keys of where the log of a partition parts from that of who has taken over, while a fail-back lasts.
   public static let shared = "shared."
-  private static let own: Set<String> = ["source.cluster.id", "producer.ids.from", "attempt", "generation", "promoted"]
+  private static let own: Set<String> = [
+    "source.cluster.id", "producer.ids.from", "attempt", "generation", "promoted", "source.fenced",
+  ]
 
   /// Whether a key belongs to the machinery: people read it and cannot change it.
   public static func isOwn(_ key: String, of resource: ConfigResource) -> Bool {

@@ -187,13 +187,20 @@ final class CurlTransfer {
     }
     if isTooLarge { return .tooLarge }
     let detail = String(cString: errorText)
-    let words = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
+    let words = (detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail) + advice(on: code)
     let beforeSending: [CURLcode] = [
       CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_SSL_CONNECT_ERROR,
       CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE, CURLE_URL_MALFORMAT,
       CURLE_UNSUPPORTED_PROTOCOL, CURLE_SSL_CIPHER, CURLE_PROXY,
     ]
     return beforeSending.contains(code) ? .notConnected(words) : .cut(words)
+  }
+
+  /// What whoever wrote the kubeconfig can do about it.
+  private func advice(on code: CURLcode) -> String {
+    guard code == CURLE_PEER_FAILED_VERIFICATION else { return "" }
+    return "; certificate-authority-data of the kubeconfig has to be the authority of this server's certificate"
+      + ", and tls-server-name a name in it where the address is none"
   }
 }
 

@@ -50,6 +50,8 @@ public struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     let words =
       switch cause {
+      case .refused(let status) where status.code == 401:
+        "\(status.description); the token or the client certificate of its kubeconfig is not known there, or has expired"
       case .refused(let status): status.description
       case .notConnected(let why): "no connection: \(why)"
       case .cut(let why): "the connection ended: \(why)"

@@ -45,7 +45,7 @@ final class MirrorConductor: Sendable {
   }
 
   func tick(_ order: MirrorOrder, _ link: MirrorLink, _ image: MetadataImage) {
-    guard broker.controller?.isActive == true, !order.isPromoted else { return }
+    guard broker.controller?.isActive == true, !order.isPromoted || order.isClosing else { return }
     let now = monotonicNow()
     let mayWork = state.withLock { state in
       let pause = order.state == .switchover || order.state == .failback ? Self.hurry : Self.interval
@@ -57,6 +57,7 @@ final class MirrorConductor: Sendable {
       return true
     }
     guard mayWork else { return }
+    if order.isClosing { return close(order, link) }
     switch order.state {
     case .paused: rest()
     case .failover: failOver(order, link, image, now)
@@ -129,12 +130,11 @@ final class MirrorConductor: Sendable {
     let topics = view.topics.filter { name, topic in
       !topic.isInternal && !name.isInternal && order.topics.contains(name.text)
     }
-    guard !topics.isEmpty, let node = view.brokers.keys.min(), let peer = link.source.peer(of: node, for: .questions)
-    else {
+    guard !topics.isEmpty else {
       note(order.state == .failback ? ["": "the source has none of the topics"] : [:])
       return rest()
     }
-    askConfigs(of: topics.keys.sorted(), peer) { configs in
+    SourceQuestions(link, view).askConfigs(of: topics.keys.sorted()) { configs in
       self.broker.pool.run {
         // What a switchover has closed that was given up.
         MirrorSwitchover(self.broker, order, link, view).release(configs)
@@ -150,36 +150,6 @@ final class MirrorConductor: Sendable {
       draft.add(draft.image.adopt(sourceID, by: name, chance: chance))
     } then: { _ in
       self.rest()
-    }
-  }
-
-  /// What was set on each topic itself. A topic that the source says nothing of is left out.
-  private func askConfigs(
-    of names: [TopicName], _ peer: Peer, then: @escaping @Sendable ([TopicName: [String: String]]) -> Void
-  ) {
-    var request = DescribeConfigsRequest()
-    request.resources = names.map { name in
-      var resource = DescribeConfigsRequest.Resource()
-      resource.resourceType = ConfigResourceType.topic.rawValue
-      resource.resourceName = name.text
-      resource.configurationKeys = nil
-      return resource
-    }
-    peer.ask(request, within: SourceCluster.span) { result in
-      guard case .success(let answer) = result else { return then([:]) }
-      var found: [TopicName: [String: String]] = [:]
-      for entry in answer.response.results where entry.errorCode == .none {
-        guard let name = TopicName(entry.resourceName) else { continue }
-        found[name] = Dictionary(
-          entry.configs.compactMap { config in
-            guard config.configSource == ConfigSource.dynamicTopic.rawValue, let value = config.value else {
-              return nil
-            }
-            return (config.name, value)
-          }
-        ) { first, _ in first }
-      }
-      then(found)
     }
   }
 
@@ -318,6 +288,19 @@ final class MirrorConductor: Sendable {
   }
 
   // MARK: Failing over
+
+  /// Tells the old owner, whenever it is back, that it is none any more.
+  private func close(_ order: MirrorOrder, _ link: MirrorLink) {
+    guard let view = link.freshView else { return rest() }
+    guard view.clusterID == order.sourceID else {
+      note(["": "the cluster \(view.clusterID) answers where the source was"])
+      return rest()
+    }
+    MirrorClosing(broker, order, link, view).proceed { problems in
+      self.note(problems)
+      self.rest()
+    }
+  }
 
   private func failOver(_ order: MirrorOrder, _ link: MirrorLink, _ image: MetadataImage, _ now: Instant) {
     let asked = state.withLock { state in

@@ -22,6 +22,8 @@ struct MirrorOrder: Equatable, Sendable {
   /// The number of the last switchover that was asked for.
   let attempt: Int32
   let isPromoted: Bool
+  /// Whether the old owner still has to hear that it is none any more.
+  let isClosing: Bool
   /// Whether what the source does not have is set aside and replaced, and how much of it may be.
   let setsAside: Bool
   let setAsideMax: Int64
@@ -43,6 +45,9 @@ struct MirrorOrder: Equatable, Sendable {
     generation = value("generation").flatMap { Int32($0) } ?? 1
     attempt = value("attempt").flatMap { Int32($0) } ?? 0
     isPromoted = value("promoted") != nil
+    isClosing =
+      isPromoted && state == .failover && value("source.fencing.enable") != "false"
+      && value("source.fenced") != String(generation)
     setsAside = state == .failback || value("divergence.policy") == "set-aside"
     setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
   }
@@ -117,9 +122,9 @@ final class MirrorLink: Sendable {
         source: isRight ? presence(of: name, lane, view) : .unknown,
         shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) })
     }
-    guard order.runs else { return }
+    guard order.runs || order.isClosing else { return }
     lookIfDue()
-    guard let view, isRight else { return }
+    guard order.runs, let view, isRight else { return }
     let targets = copy(lanes, view)
     guard order.setsAside else { return }
     for (place, lane) in lanes.sorted(by: { $0.key < $1.key }) {

@@ -33,8 +33,7 @@ struct MirrorSwitchover: Sendable {
     self.view = view
   }
 
-  /// What closes a topic for this attempt. Another attempt, or what is left of one, has another word.
-  private func word(_ attempt: Int32) -> String { "\(broker.clusterID):\(attempt)" }
+  private var word: String { SourceFence.word(of: broker.clusterID, order.attempt) }
 
   func proceed(_ moments: SwitchoverMoments, then: @escaping @Sendable (Outcome) -> Void) {
     var topics: [TopicName: Int] = [:]
@@ -80,7 +79,7 @@ struct MirrorSwitchover: Sendable {
     for (node, partitions) in led {
       for partition in partitions {
         let fence = commaSeparated(said[node]?.fences[partition.topic] ?? "")
-        let isFenced = fence.contains(word(order.attempt))
+        let isFenced = fence.contains(word)
         if !isFenced { fenced.remove(partition.topic) }
         let isEarly = broker.plantedInMirroring == .takesOverEarly
         let end = isEarly ? survey.statuses[partition]?.mark : said[node]?.ends[partition]
@@ -94,7 +93,7 @@ struct MirrorSwitchover: Sendable {
     if case .promote = step {} else { _ = note(.copied, false) }
     switch step {
     case .fence(let names):
-      alter(names.map { ($0, .append(word(order.attempt))) }) { refusal in
+      SourceFence(link, view).alter(names.map { ($0, .append(word)) }) { refusal in
         then(.waits(refusal ?? "the source is being closed"))
       }
     case .waitForSource(let places): then(.waits("the source has not said yet where \(places.count) partitions end"))
@@ -188,12 +187,10 @@ struct MirrorSwitchover: Sendable {
     }
   }
 
-  // MARK: Closing and opening the source
-
   /// Opens again what an attempt of ours has closed that was given up. A word is taken away by itself, so that an attempt
   /// that came later keeps its own.
   func release(_ configs: [TopicName: [String: String]]) {
-    var changes: [(TopicName, FenceChange)] = []
+    var changes: [(TopicName, SourceFence.Change)] = []
     for (name, values) in configs.sorted(by: { $0.key < $1.key }) {
       for fence in commaSeparated(values[MirrorConfigs.fence] ?? "") {
         guard fence.hasPrefix("\(broker.clusterID):"),
@@ -204,44 +201,7 @@ struct MirrorSwitchover: Sendable {
         changes.append((name, .subtract(isOther ? word(attempt + 1) : fence)))
       }
     }
-    if !changes.isEmpty { alter(changes) { _ in } }
-  }
-
-  private enum FenceChange {
-    case append(String)
-    case subtract(String)
-  }
-
-  private func alter(_ changes: [(TopicName, FenceChange)], then: @escaping @Sendable (String?) -> Void) {
-    guard let node = view.brokers.keys.min(), let peer = link.source.peer(of: node, for: .questions) else {
-      return then("no broker of the source can be asked")
-    }
-    var request = IncrementalAlterConfigsRequest()
-    request.resources = changes.map { name, change in
-      var config = IncrementalAlterConfigsRequest.Config()
-      config.name = MirrorConfigs.fence
-      switch change {
-      case .append(let word):
-        config.configOperation = 2
-        config.value = word
-      case .subtract(let word):
-        config.configOperation = 3
-        config.value = word
-      }
-      var resource = IncrementalAlterConfigsRequest.Resource()
-      resource.resourceType = ConfigResourceType.topic.rawValue
-      resource.resourceName = name.text
-      resource.configs = [config]
-      return resource
-    }
-    peer.ask(request, within: SourceCluster.span) { result in
-      switch result {
-      case .failure(let error): then("the source does not answer: \(error)")
-      case .success(let answer):
-        let refused = answer.response.responses.first { $0.errorCode != .none }
-        then(refused.map { "the source does not let itself be closed: \($0.errorMessage ?? "\($0.errorCode)")" })
-      }
-    }
+    if !changes.isEmpty { SourceFence(link, view).alter(changes) { _ in } }
   }
 }
 

@@ -20,6 +20,14 @@ struct MirrorView: Sendable {
     }
   }
 
+  /// Whether the old owner takes no more writes, after a failover; nil where nobody makes sure of it.
+  private var isSourceClosed: Bool? {
+    guard promoted != nil, settings["state"] == "failover", settings["source.fencing.enable"] != "false" else {
+      return nil
+    }
+    return settings["source.fenced"] == settings["generation"]
+  }
+
   var promoted: Int64? { settings["promoted"].flatMap { Int64($0) } }
   var topics: [String] {
     Set(partitions.map { String($0.name.prefix(upTo: $0.name.lastIndex(of: "-") ?? $0.name.endIndex)) }).sorted()
@@ -71,6 +79,11 @@ struct MirrorView: Sendable {
     let source = settings["source.cluster.id"] ?? "a cluster that was not reached yet"
     var text = "mirror \(name): \(state), from \(source) at \(settings["bootstrap.servers"] ?? "-"), "
     text += "generation \(settings["generation"] ?? "-")\n"
+    switch isSourceClosed {
+    case nil: break
+    case true?: text += "the source takes no more writes to these topics\n"
+    case false?: text += "the source does not know yet that these topics have another owner\n"
+    }
     var table = Table("PARTITION", "STATE", "START", "END", "SOURCE-END", "LAG", "READ-MS-AGO", "REASON")
     for (name, status) in partitions {
       table.add(
@@ -119,6 +132,7 @@ struct MirrorView: Sendable {
       "name": .string(name), "state": .string(state), "bootstrapServers": .string(settings["bootstrap.servers"]),
       "sourceClusterId": .string(settings["source.cluster.id"]),
       "generation": number(settings["generation"].flatMap { Int64($0) }), "promoted": number(promoted),
+      "sourceClosed": isSourceClosed.map { .bool($0) } ?? .null,
       "topics": .string(settings["topics"]), "groups": .string(settings["groups"]),
       "gapPolicy": .string(settings["gap.policy"]),
       "partitions": .array(
