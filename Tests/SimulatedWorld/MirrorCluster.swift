@@ -22,7 +22,8 @@ final class MirrorCluster: Sendable {
       let host = BrokerHost(side.rawValue * Self.stride + Int(place.id), "\(side)-\(place.id)", network)
       return BrokerMachine(
         place, host,
-        settings: layout.settings(of: place, syncs: options.syncs, cluster: "\(side)", prefix: "\(side)"),
+        settings: layout.settings(of: place, syncs: options.syncs, cluster: "\(side)", prefix: "\(side)")
+          .merging(options.settings) { $1 },
         planted: side == .north ? options.plantedAtSource : nil, plantedInMirroring: options.planted, watch: watch,
         diskSeed: network.stage.chance(), lives: lives)
     }
@@ -32,6 +33,7 @@ final class MirrorCluster: Sendable {
     let syncs: Bool
     let planted: MirrorMistake?
     let plantedAtSource: BrokerMistake?
+    let settings: [String: String]
   }
 
   /// What the numbers of the machines of one cluster differ by from those of the other.

@@ -33,6 +33,11 @@ package enum MirrorPlot: String, Sendable, CaseIterable {
     case .interrupted, .parted, .roundTrip: nil
     }
   }
+  /// What both clusters are set to besides.
+  var settings: [String: String] {
+    // One batch of each partition at a time.
+    self == .lagging ? ["replica.fetch.max.bytes": "1", "replica.fetch.response.max.bytes": "1"] : [:]
+  }
   var needsSync: Bool? { self == .cutInTheDark ? true : nil }
 
   /// How long it takes until everything may be mended, in milliseconds.
@@ -68,8 +73,9 @@ extension MirrorSimulation {
     case .cutInTheDark:
       loseEnds(&model)
       whenSomethingIsCut { model in
-        self.kill(.south, 800 * Self.millisecond, &model)
-        for machine in self.cluster(.south).machines { machine.die(.powerLost) }
+        for machine in self.cluster(.south).machines {
+          self.kill(machine, 800 * Self.millisecond, &model, by: .powerLost)
+        }
       }
     case .uncleanElection: electUncleanly(0, &model)
     case .lagging: lag(&model)
@@ -115,9 +121,7 @@ extension MirrorSimulation {
 
   private func loseEnds(_ model: inout Model) {
     cutLink(3500 * Self.millisecond, &model, ways: 0)
-    at(300) { model in
-      for place in Self.places { self.loseTheEnd(of: place, dropping: 2, 100 * Self.millisecond, &model) }
-    }
+    for place in Self.places { loseTheEnd(of: place, dropping: 2, 100 * Self.millisecond, &model) }
   }
 
   /// Calls it once, when the log of a copy ends before where it ended.
@@ -142,10 +146,9 @@ extension MirrorSimulation {
   // MARK: Changes of sides
 
   private func lag(_ model: inout Model) {
-    cutLink(1500 * Self.millisecond, &model, ways: 0)
+    slowLink(by: 150 * Self.millisecond)
     model.movesFrom = stage.now + 1300 * Self.millisecond
     model.moves = [.switchover(.south), .failback(.north)]
-    network.setLoss(oneIn: 4)
   }
 
   /// The source is closed, and who closed it is away while somebody thinks better of it.

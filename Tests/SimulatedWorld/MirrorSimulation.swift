@@ -114,7 +114,8 @@ package final class MirrorSimulation: Sendable {
     let layouts = options.plot?.layouts ?? Self.layouts(options.seed)
     let own = MirrorCluster.Options(
       syncs: syncs, planted: options.planted,
-      plantedAtSource: options.plot == .uncommitted ? .readsAboveTheHighWatermark : nil)
+      plantedAtSource: options.plot == .uncommitted ? .readsAboveTheHighWatermark : nil,
+      settings: options.plot?.settings ?? [:])
     clusters = zip(MirrorSide.allCases, layouts).map { side, layout in
       MirrorCluster(side, layout, network, lives, own) { appends.wrote($0, $1, $2) }
     }

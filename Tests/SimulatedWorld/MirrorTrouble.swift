@@ -4,7 +4,7 @@ import Vocabulary
 
 /// What goes wrong, on either side and between them.
 extension MirrorSimulation {
-  private static let faults = 14
+  private static let faults = 16
 
   func trouble(_ model: inout Model) {
     guard case .troubled = model.phase, !model.isPlotted else { return }
@@ -18,9 +18,13 @@ extension MirrorSimulation {
     case 5: isolate(machine, away, &model)
     case 6, 7: cutLink(away, &model)
     case 8: remove(&model)
+    case 12:
+      cutLink(away, &model)
+      later(away * 3 / 4) { self.remove(&$0, all: true) }
     case 9: loseTheEnd(of: Self.places[stage.draw(Self.places.count)], dropping: 1 + stage.draw(4), away, &model)
     case 10: electUncleanly(away, &model)
     case 11: cut(machine, machines[stage.draw(machines.count)], away, &model)
+    case 13: slowLink(by: Int64(stage.draw(200)) * BrokerStage.Spans.millisecond)
     default: network.setLoss(oneIn: [5, 20, 100, 400][stage.draw(4)])
     }
     later(Int64(1 + stage.draw(2 * troublePause)) * BrokerStage.Spans.millisecond) { self.trouble(&$0) }
@@ -57,6 +61,17 @@ extension MirrorSimulation {
       for south in cluster(.south).machines {
         if ways != 1 { cut(north.host, south.host, away) }
         if ways != 2 { cut(south.host, north.host, away) }
+      }
+    }
+  }
+
+  /// Every frame between the clusters takes longer, until something else is said.
+  func slowLink(by span: Int64) {
+    stage.note("what passes between the clusters takes \(span / 1000) ms longer")
+    for north in cluster(.north).machines {
+      for south in cluster(.south).machines {
+        network.slow(from: north.host.number, to: south.host.number, by: span)
+        network.slow(from: south.host.number, to: north.host.number, by: span)
       }
     }
   }
@@ -116,8 +131,8 @@ extension MirrorSimulation {
   /// A node that is alone loses the end of a log, with what was acknowledged.
   func loseTheEnd(of place: TopicPartition, dropping count: Int, _ away: Int64, _ model: inout Model) {
     let owner = cluster(.north)
-    guard model.owner == .north, owner.machines.count == 1, let leader = owner.leader(of: place) else { return }
-    let machine = leader.machine
+    guard model.owner == .north, owner.machines.count == 1 else { return }
+    let machine = owner.machines[0]
     kill(machine, away, &model, by: .killed)
     guard let name = machine.segments(of: "\(place)").last else { return }
     let path = "\(machine.host.name)/\(place)/\(name)"

@@ -198,7 +198,7 @@ struct MirrorSwitchover: Sendable {
           attempt <= order.attempt
         else { continue }
         let isOther = broker.plantedInMirroring == .opensWithAnotherNumber
-        changes.append((name, .subtract(isOther ? word(attempt + 1) : fence)))
+        changes.append((name, .subtract(isOther ? SourceFence.word(of: broker.clusterID, attempt + 1) : fence)))
       }
     }
     if !changes.isEmpty { SourceFence(link, view).alter(changes) { _ in } }
