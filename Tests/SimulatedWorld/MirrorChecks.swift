@@ -5,11 +5,14 @@ import Vocabulary
 /// What has to be there in the end.
 extension MirrorSimulation {
   private static let settling = 3 * BrokerStage.Spans.second
+  private static let keeping = 8 * BrokerStage.Spans.second
 
   func progress(_ model: inout Model) {
     switch model.phase {
     case .healing:
-      guard model.moves.isEmpty, model.served.count == Self.places.count else { return }
+      guard model.moves.isEmpty, model.served.count == Self.places.count,
+        MirrorSide.allCases.allSatisfy(isLoose)
+      else { return }
       stage.note("everything works again")
       model.phase = .checking
       model.mendedAt = stage.now
@@ -103,6 +106,7 @@ extension MirrorSimulation {
         stage.fail("\(place): the batch at offset \(base) is another one in the north than in the south")
       }
     }
+    checkGaps(place, model)
     let kept = MirrorSide.allCases.map { ($0, setAside(place, $0, &model)) }
     let removed = MirrorSide.allCases.compactMap { model.deleted[.init(side: $0, place: place)] }.max() ?? 0
     for side in MirrorSide.allCases {
@@ -120,6 +124,24 @@ extension MirrorSimulation {
         if model.unclean.contains(spot) { continue }
         stage.fail("\(side): \(batch) of \(place) were readable, and lie neither in the log nor in a file")
       }
+    }
+  }
+
+  /// What was passed over is still named, and nothing is named that was not.
+  private func checkGaps(_ place: TopicPartition, _ model: Model) {
+    let spot = MirrorLedger.Spot(side: model.owner.other, place: place)
+    let real = model.ledger.gaps.filter { $0.spot == spot }
+    let named = accepted(spot)
+    // What a mirror knew goes when its topics become the cluster's own, and whoever fails back had other records there.
+    guard model.takenOver.isEmpty else { return }
+    if let wrong = named.first(where: { !Self.contains(real.map(\.widest), $0) }) {
+      stage.fail("\(spot.side): \(place) names the gap \(wrong), and the gaps are \(real.map(\.range))")
+    }
+    for gap in real where !Self.contains(named, gap.range) {
+      // The controller asks leaders now and then: what one of them knew that died before is in its log alone.
+      let deaths = model.deaths[spot.side, default: []]
+      if deaths.contains(where: { $0 >= gap.at && $0 < gap.at + Self.keeping }) { continue }
+      stage.fail("\(spot.side): \(place) does not name the gap \(gap.range) any more; it names \(named)")
     }
   }
 

@@ -17,7 +17,7 @@ extension MirrorSimulation {
   /// What was written to a disk, in the order in which it was.
   func note(_ append: MirrorAppends.Append, _ model: inout Model) {
     for batch in append.batches {
-      if let broken = model.ledger.wrote(batch, append.spot) { stage.fail(broken) }
+      if let broken = model.ledger.wrote(batch, append.spot, at: stage.now) { stage.fail(broken) }
     }
     for gap in model.ledger.takeNewGaps() {
       stage.note("\(gap.spot.side): \(gap.spot.place) passes over \(gap.range)")
@@ -29,10 +29,20 @@ extension MirrorSimulation {
 
   /// Whether the status of the partition's leader has all of it among the gaps that were accepted.
   private func isNamed(_ gap: MirrorLedger.Gap) -> Bool {
-    accepted(gap.spot).contains { $0.lowerBound <= gap.range.lowerBound && $0.upperBound >= gap.range.upperBound }
+    Self.contains(accepted(gap.spot), gap.range)
   }
 
-  private func accepted(_ spot: MirrorLedger.Spot) -> [Range<Int64>] {
+  /// Whether the ranges together have all of it.
+  static func contains(_ ranges: [Range<Int64>], _ wanted: Range<Int64>) -> Bool {
+    var next = wanted.lowerBound
+    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) where range.lowerBound <= next {
+      next = max(next, range.upperBound)
+    }
+    return next >= wanted.upperBound
+  }
+
+  /// The gaps that the leader of a partition names.
+  func accepted(_ spot: MirrorLedger.Spot) -> [Range<Int64>] {
     guard let leader = cluster(spot.side).leader(of: spot.place)?.machine.broker else { return [] }
     return leader.mirrorStatus(of: spot.side.mirror).flatMap { key, value in
       key == "status.partition.\(spot.place)" ? PartitionStatus(text: value)?.accepted ?? [] : []

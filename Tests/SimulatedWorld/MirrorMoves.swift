@@ -149,15 +149,16 @@ extension MirrorSimulation {
 
   /// Lets every mirror go on that stands still until somebody decides. True when it has asked for something.
   private func loosen(_ model: Model, _ again: @escaping @Sendable () -> Void) -> Bool {
-    let wanted = ["gap.policy": "accept", "divergence.policy": "set-aside"]
-    for side in MirrorSide.allCases {
-      guard let now = cluster(side).witness?.agreedConfigs(ofMirror: side.mirror), now["bootstrap.servers"] != nil,
-        wanted.contains(where: { now[$0.key] != $0.value })
-      else { continue }
-      alter(side, wanted, again)
-      return true
-    }
-    return false
+    guard let side = MirrorSide.allCases.first(where: { !isLoose($0) }) else { return false }
+    alter(side, Self.loose, again)
+    return true
+  }
+
+  private static let loose = ["gap.policy": "accept", "divergence.policy": "set-aside"]
+
+  func isLoose(_ side: MirrorSide) -> Bool {
+    guard let now = cluster(side).witness?.agreedConfigs(ofMirror: side.mirror) else { return false }
+    return now["bootstrap.servers"] == nil || Self.loose.allSatisfy { now[$0.key] == $0.value }
   }
 
   // MARK: Moving

@@ -48,7 +48,8 @@ package enum MirrorPlot: String, Sendable, CaseIterable {
     case .lostEnd: 4000
     case .cutInTheDark: 7000
     case .uncleanElection: 10_000
-    case .lagging, .givenUp: 5000
+    case .lagging: 25_000
+    case .givenUp: 5000
     case .interrupted: 5000
     case .parted: 4000
     case .roundTrip: 6000
@@ -146,7 +147,7 @@ extension MirrorSimulation {
   // MARK: Changes of sides
 
   private func lag(_ model: inout Model) {
-    slowLink(by: 150 * Self.millisecond)
+    slowLink(by: 300 * Self.millisecond)
     model.movesFrom = stage.now + 1300 * Self.millisecond
     model.moves = [.switchover(.south), .failback(.north)]
   }

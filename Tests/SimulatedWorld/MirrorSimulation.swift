@@ -74,6 +74,7 @@ package final class MirrorSimulation: Sendable {
     /// Somebody was told that the topics are its own, and by which way.
     var takenOver: [MirrorTakeover] = []
     var isPlotted = false
+    var deaths: [MirrorSide: [Int64]] = [:]
     var mendedAt: Int64 = 0
     /// Where the owner has taken a write since everything was mended.
     var served: Set<TopicPartition> = []
