@@ -5,7 +5,6 @@ import Vocabulary
 /// What has to be there in the end.
 extension MirrorSimulation {
   private static let settling = 3 * BrokerStage.Spans.second
-  private static let keeping = 8 * BrokerStage.Spans.second
 
   func progress(_ model: inout Model) {
     switch model.phase {
@@ -88,7 +87,10 @@ extension MirrorSimulation {
   private func check(_ model: inout Model) {
     if let premature = model.ledger.premature { stage.fail(premature) }
     for place in Self.places { check(place, &model) }
-    for takeover in model.takenOver { check(takeover, model) }
+    for takeover in model.takenOver {
+      check(takeover, model)
+      if takeover.isPlanned { checkNothingIsLost(by: takeover, model) }
+    }
   }
 
   private func check(_ place: TopicPartition, _ model: inout Model) {
@@ -111,7 +113,7 @@ extension MirrorSimulation {
     let removed = MirrorSide.allCases.compactMap { model.deleted[.init(side: $0, place: place)] }.max() ?? 0
     for side in MirrorSide.allCases {
       let spot = MirrorLedger.Spot(side: side, place: place)
-      for (offset, value) in model.acknowledged[spot, default: []] where offset >= removed {
+      for (offset, value, _) in model.acknowledged[spot, default: []] where offset >= removed {
         guard !here.values.contains(value), !model.unclean.contains(spot),
           !kept.contains(where: { $0.1.values.contains(value) })
         else { continue }
@@ -134,14 +136,13 @@ extension MirrorSimulation {
     let named = accepted(spot)
     // What a mirror knew goes when its topics become the cluster's own, and whoever fails back had other records there.
     guard model.takenOver.isEmpty else { return }
-    if let wrong = named.first(where: { !Self.contains(real.map(\.widest), $0) }) {
+    // What was cut off, and then removed at the source, was there once.
+    let isCut = model.unclean.contains(.init(side: model.owner, place: place))
+    if !isCut, let wrong = named.first(where: { !Self.contains(real.map(\.widest), $0) }) {
       stage.fail("\(spot.side): \(place) names the gap \(wrong), and the gaps are \(real.map(\.range))")
     }
-    for gap in real where !Self.contains(named, gap.range) {
-      // The controller asks leaders now and then: what one of them knew that died before is in its log alone.
-      let deaths = model.deaths[spot.side, default: []]
-      if deaths.contains(where: { $0 >= gap.at && $0 < gap.at + Self.keeping }) { continue }
-      stage.fail("\(spot.side): \(place) does not name the gap \(gap.range) any more; it names \(named)")
+    if let lost = real.first(where: { !Self.contains(named, $0.range) }) {
+      stage.fail("\(spot.side): \(place) does not name the gap \(lost.range) any more; it names \(named)")
     }
   }
 
@@ -154,6 +155,25 @@ extension MirrorSimulation {
       found.add(cluster(side).machine(one.broker.value)?.peek(one.path) ?? [], from: 0, upTo: .max)
     }
     return found
+  }
+
+  /// A switchover takes over everything that the owner before has acknowledged.
+  private func checkNothingIsLost(by takeover: MirrorTakeover, _ model: Model) {
+    let before = takeover.side.other
+    let since = model.takenOver.last { $0.side == before && $0.at < takeover.at }?.at ?? 0
+    // Answers that were under way; what comes later comes of another change of sides.
+    let until = takeover.at + Self.settling / 6
+    for place in Self.places {
+      let spot = MirrorLedger.Spot(side: before, place: place)
+      let findings = PartitionFinding.parse(takeover.reports[place.topic.text] ?? "")
+      guard let end = findings.first(where: { $0.index == Int(place.partition.value) })?.finding?.end.value,
+        !model.unclean.contains(spot)
+      else { continue }
+      for (offset, value, at) in model.acknowledged[spot, default: []] where at >= since && at < until && offset >= end {
+        stage.fail(
+          "\(before): \(value) was acknowledged at offset \(offset) of \(place), and the switchover ended it at \(end)")
+      }
+    }
   }
 
   /// A report is exact as far as its knowledge goes.

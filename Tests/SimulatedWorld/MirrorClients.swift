@@ -98,7 +98,7 @@ extension MirrorSimulation {
     case .some(.none), .some(.duplicateSequenceNumber):
       stage.note("\(side): \(place) has \(attempt.values) at \(base)")
       for (index, value) in attempt.values.enumerated() where base >= 0 {
-        model.acknowledged[spot, default: []].append((base + Int64(index), value))
+        model.acknowledged[spot, default: []].append((base + Int64(index), value, stage.now))
       }
       model.seen.acknowledged += attempt.values.count
       model.producers[side]?.sequences[attempt.key] = attempt.sequence + Int32(attempt.values.count)

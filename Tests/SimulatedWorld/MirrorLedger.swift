@@ -52,7 +52,6 @@ struct MirrorLedger: Sendable {
     let range: Range<Int64>
     /// Where the first batch behind it ends: the source may begin in the middle of it.
     let nextEnd: Int64
-    let at: Int64
     /// What may have been left out, at most.
     var widest: Range<Int64> { range.lowerBound..<nextEnd }
   }
@@ -73,7 +72,7 @@ struct MirrorLedger: Sendable {
   private(set) var marks: [Spot: [(at: Int64, mark: Int64)]] = [:]
   private(set) var copied = 0
 
-  mutating func wrote(_ batch: WrittenBatch, _ spot: Spot, at now: Int64) -> String? {
+  mutating func wrote(_ batch: WrittenBatch, _ spot: Spot) -> String? {
     let slot = Slot(place: spot.place, epoch: batch.epoch, base: batch.base)
     if let other = written[slot], other != batch {
       return "\(spot.place): \(spot.side) has other \(batch) than were written there before"
@@ -88,7 +87,7 @@ struct MirrorLedger: Sendable {
       if committed[source]?.contains(batch) != true { unsure[source, default: []].insert(batch) }
     }
     if let before = covered[spot], batch.base > before {
-      let gap = Gap(spot: spot, range: before..<batch.base, nextEnd: batch.next, at: now)
+      let gap = Gap(spot: spot, range: before..<batch.base, nextEnd: batch.next)
       gaps.append(gap)
       newGaps.append(gap)
     }

@@ -17,7 +17,7 @@ extension MirrorSimulation {
   /// What was written to a disk, in the order in which it was.
   func note(_ append: MirrorAppends.Append, _ model: inout Model) {
     for batch in append.batches {
-      if let broken = model.ledger.wrote(batch, append.spot, at: stage.now) { stage.fail(broken) }
+      if let broken = model.ledger.wrote(batch, append.spot) { stage.fail(broken) }
     }
     for gap in model.ledger.takeNewGaps() {
       stage.note("\(gap.spot.side): \(gap.spot.place) passes over \(gap.range)")

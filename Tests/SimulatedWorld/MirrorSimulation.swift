@@ -66,7 +66,7 @@ package final class MirrorSimulation: Sendable {
     var coordinators: [MirrorSide: Int32] = [:]
     var groups: [MirrorSide: [TopicPartition: Int64]] = [:]
     var lastValue: UInt64 = 0
-    var acknowledged: [MirrorLedger.Spot: [(offset: Int64, value: UInt64)]] = [:]
+    var acknowledged: [MirrorLedger.Spot: [(offset: Int64, value: UInt64, at: Int64)]] = [:]
     /// Up to where somebody asked for records to be removed.
     var deleted: [MirrorLedger.Spot: Int64] = [:]
     /// Where a cluster lost what it had committed.
@@ -74,7 +74,6 @@ package final class MirrorSimulation: Sendable {
     /// Somebody was told that the topics are its own, and by which way.
     var takenOver: [MirrorTakeover] = []
     var isPlotted = false
-    var deaths: [MirrorSide: [Int64]] = [:]
     var mendedAt: Int64 = 0
     /// Where the owner has taken a write since everything was mended.
     var served: Set<TopicPartition> = []

@@ -36,14 +36,8 @@ extension MirrorSimulation {
   /// What was committed is noted before: nobody but the dead may know of it.
   func kill(_ machine: BrokerMachine, _ away: Int64, _ model: inout Model, by death: BrokerDeath? = nil) {
     look(&model)
-    note(deathOf: machine, at: stage.now, &model)
     machine.die(death ?? self.death)
     stage.schedule(after: away) { machine.start() }
-  }
-
-  private func note(deathOf machine: BrokerMachine, at now: Int64, _ model: inout Model) {
-    let side = MirrorSide.allCases.first { cluster($0).machines.contains { $0 === machine } } ?? .north
-    model.deaths[side, default: []].append(now)
   }
 
   func kill(_ side: MirrorSide, _ away: Int64, _ model: inout Model) {
@@ -55,7 +49,6 @@ extension MirrorSimulation {
     guard cluster(model.owner.other).machines.contains(where: { $0 === machine }), model.moves.isEmpty else {
       return kill(machine, away, &model)
     }
-    note(deathOf: machine, at: stage.now, &model)
     machine.die(death, afterEffects: stage.draw(80))
     stage.schedule(after: away + Int64(stage.draw(2000)) * BrokerStage.Spans.millisecond) { machine.start() }
   }

@@ -49,7 +49,9 @@ final class MirrorLane: Sendable {
   }
 
   /// What the metadata says now: a higher epoch of ours, or another policy, may mend what halted the copying.
-  func follow(_ order: MirrorOrder, epoch: LeaderEpoch, source: Presence, shared: SharedEnd?) {
+  func follow(
+    _ order: MirrorOrder, epoch: LeaderEpoch, source: Presence, shared: SharedEnd?, recorded: [Range<Int64>]
+  ) {
     let policy = order.policy
     let isNews = state.withLock { state -> Bool in
       if epoch != state.ownEpoch {
@@ -70,6 +72,7 @@ final class MirrorLane: Sendable {
       case .halted(.diverged), .halted(.shorter), .halted(.differs), .copying, .resting: isMended = false
       }
       state.policy = policy
+      state.copy.recorded = recorded
       if isMended { state.copy.resume() }
       state.shared = shared
       if let shared, let position = partition.mirrorPosition(of: link), shared.isExceeded(by: position) {

@@ -120,7 +120,8 @@ final class MirrorLink: Sendable {
       lane.follow(
         order, epoch: lane.partition.leaderEpoch,
         source: isRight ? presence(of: name, lane, view) : .unknown,
-        shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) })
+        shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) },
+        recorded: kept[MirrorConfigs.known + "\(name)"].flatMap { KnownSource(text: $0) }?.gaps ?? [])
     }
     guard order.runs || order.isClosing else { return }
     lookIfDue()
