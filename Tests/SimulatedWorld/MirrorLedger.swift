@@ -60,7 +60,7 @@ struct MirrorLedger: Sendable {
   private var written: [Slot: WrittenBatch] = [:]
   private(set) var committed: [Spot: Set<WrittenBatch>] = [:]
   /// Up to where a cluster has ever had everything.
-  private var covered: [Spot: Int64] = [:]
+  private(set) var covered: [Spot: Int64] = [:]
   /// What was passed over, and not looked into yet.
   private(set) var newGaps: [Gap] = []
   private(set) var gaps: [Gap] = []
