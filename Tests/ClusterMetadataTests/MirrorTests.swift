@@ -134,6 +134,24 @@ import Vocabulary
     #expect(!promote(2).records.isEmpty)
   }
 
+  @Test func aMirrorIsDeletedOnceItWritesNothing() throws {
+    var cluster = try mirrored()
+    func delete() -> Decision<Result<Void, Refusal>> {
+      cluster.image.alter(mirror, [("bootstrap.servers", .delete)], inherited: nothingSet)
+    }
+    #expect(throws: Refusal.self) { try delete().answer.get() }
+    #expect(delete().records.isEmpty)
+    try ask("failover", &cluster)
+    cluster.apply(cluster.image.promote("eu", generation: 2, reports: [:], at: Timestamp(milliseconds: 5)).records)
+    let before = cluster.image.nextProducerID
+    try delete().answer.get()
+    cluster.apply(delete().records)
+    #expect(cluster.image.mirrors.isEmpty && cluster.image.configs(of: mirror).isEmpty)
+    #expect(cluster.image.topic(named: name) != nil)
+    // Producers of the source stay told apart from those here.
+    #expect(cluster.image.nextProducerID == before)
+  }
+
   @Test func producersHereGetIDsThatTheSourceDoesNotHave() throws {
     let cluster = try cluster()
     let least = cluster.image.leastProducerID

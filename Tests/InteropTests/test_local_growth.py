@@ -150,3 +150,45 @@ def test_a_cluster_grows_from_one_region_to_three_and_shrinks_back(growing):
     writer.stop()
     assert not writer.failed, writer.failed[:3]
     check(writer, read_back(servers, "payments", 3))
+
+
+@pytest.mark.timeout(400)
+def test_a_region_without_brokers_is_a_witness_and_goes_with_its_cluster(growing):
+    growing.up("--regions", ",".join(ALL), "--apply", str(LAPTOP / "regions.yaml"))
+    regions = [
+        {"name": name, "brokers": brokers, "controllers": 1, "storage": {"size": "1Gi"}}
+        for name, brokers in zip(ALL, (1, 1, 0))
+    ]
+    spec = {"regions": regions, "durability": {"survive": "Region"}, "config": {"offsets.topic.num.partitions": "4"}}
+    growing.apply("kafkaclusters", "KafkaCluster", "orders", spec)
+    growing.await_ready("with a witness")
+    assert growing.cluster()["quorum"]["voters"] == [100, 200, 300]
+    growing.apply("kafkatopics", "KafkaTopic", "payments", {"cluster": {"name": "orders"}, "partitions": 3})
+    until(lambda: growing.is_ready("eu-west", "kafkatopics", "payments"), "the topic is Ready", 60, every=0.2)
+    servers = ",".join(growing.cluster()["bootstrapServers"])
+    writer = Writer(servers, "payments", partitions=3).start()
+    writer.await_more(100)
+    growing.tell("stop-region", "eu-north")
+    writer.await_more(100)
+    growing.tell("start-region", "eu-north")
+    growing.await_ready("with its witness again")
+    writer.stop()
+    assert not writer.failed, writer.failed[:3]
+    check(writer, read_back(servers, "payments", 3))
+
+    # Two Regions have every record, so that with one of them nothing is acknowledged: it says so beforehand.
+    def survives():
+        return next(c for c in growing.cluster()["conditions"] if c["type"] == "SurvivesRegionLoss")
+
+    until(lambda: survives()["status"] == "False", "it says what cannot be lost", 60, every=0.2)
+    assert "eu-west" in survives()["message"] and "eu-north" not in survives()["message"], survives()
+    addresses = {name: address for name, (_, address) in growing.status().items()}
+
+    def pods(region):
+        answer = json.load(urllib.request.urlopen(f"{addresses[region]}/api/v1/namespaces/kafka/pods", timeout=5))
+        return [pod["metadata"]["name"] for pod in answer["items"]]
+
+    assert all(pods(region) for region in ALL)
+    cluster = f"{addresses['eu-west']}/apis/kafka.swiftwater.dev/v1alpha1/namespaces/kafka/kafkaclusters/orders"
+    urllib.request.urlopen(urllib.request.Request(cluster, method="DELETE"), timeout=5)
+    until(lambda: not any(pods(region) for region in ALL), "no node is left", 30, every=0.2)

@@ -130,8 +130,12 @@ def test_an_old_owner_that_comes_back_after_a_failover_takes_no_more_writes(pair
     await_copy(new, old, "closed")
     assert [r[2] for r in read(old, "closed")] == [b"shared", b"mine"]
     # What was closed is open once it is home.
+    assert "still writes closed" in tool("mirrors", "delete", "home", "--bootstrap-server", old.bootstrap, fails=True)
     tool("mirrors", "switchover", "home", "--bootstrap-server", old.bootstrap)
     write(old, "closed", ["home"])
+    tool("mirrors", "delete", "home", "--bootstrap-server", old.bootstrap)
+    assert "there are no mirrors" in tool("mirrors", "status", "--bootstrap-server", old.bootstrap)
+    write(old, "closed", ["still"])
 
 
 def test_a_failback_goes_on_after_crashes(pair):

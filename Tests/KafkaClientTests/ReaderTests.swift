@@ -20,11 +20,49 @@ import Vocabulary
     return builder.build(compressedBody: body)
   }
 
-  static func control(at offset: Int64) -> [UInt8] {
+  /// The end of a transaction.
+  static func control(at offset: Int64, of producer: Int64 = -1, commits: Bool = true) -> [UInt8] {
     var builder = RecordBatchBuilder(
-      attributes: RecordBatchAttributes(isTransactional: true, isControl: true), baseOffset: Offset(offset))
-    builder.append(timestamp: Timestamp(milliseconds: 5), key: [0, 0, 0, 1], value: [0, 0, 0, 0, 0, 0])
+      attributes: RecordBatchAttributes(isTransactional: true, isControl: true), producer: stamp(producer),
+      baseOffset: Offset(offset))
+    builder.append(
+      timestamp: Timestamp(milliseconds: 5), key: [0, 0, 0, commits ? 1 : 0], value: [0, 0, 0, 0, 0, 0])
     return builder.build()
+  }
+
+  static func stamp(_ producer: Int64) -> ProducerStamp {
+    ProducerStamp(id: ProducerID(producer), epoch: ProducerEpoch(0), baseSequence: 0)
+  }
+
+  static func transactional(_ value: String, at offset: Int64, of producer: Int64) -> [UInt8] {
+    var builder = RecordBatchBuilder(
+      attributes: RecordBatchAttributes(isTransactional: true), producer: stamp(producer), baseOffset: Offset(offset))
+    builder.append(timestamp: Timestamp(milliseconds: 5), key: nil, value: Array(value.utf8))
+    return builder.build()
+  }
+
+  @Test func ofTransactionsOnlyThoseThatWereTakenBackAreLeftOut() throws {
+    let bytes =
+      Self.transactional("lost", at: 0, of: 1) + Self.transactional("kept", at: 1, of: 2)
+      + (try Self.batch(["plain"], at: 2)) + Self.control(at: 3, of: 1, commits: false)
+      + Self.transactional("again", at: 4, of: 1) + Self.control(at: 5, of: 2)
+      + Self.transactional("late", at: 6, of: 2) + Self.control(at: 7, of: 1)
+      + Self.control(at: 8, of: 2, commits: false)
+    func aborted(_ producer: Int64, _ first: Int64) -> FetchResponse.AbortedTransaction {
+      FetchResponse.AbortedTransaction {
+        $0.producerID = producer
+        $0.firstOffset = first
+      }
+    }
+    func values(_ aborted: [FetchResponse.AbortedTransaction]) throws -> [String] {
+      let decoded = try bytes.withUnsafeBytes {
+        try BatchDecoding.records(in: $0, from: .zero, of: Self.partition, aborted: aborted)
+      }
+      #expect(decoded.next == Offset(9))
+      return decoded.records.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    }
+    #expect(try values([]) == ["lost", "kept", "plain", "again", "late"])
+    #expect(try values([aborted(2, 6), aborted(1, 0)]) == ["kept", "plain", "again"])
   }
 
   /// The answer to a Fetch of partition 0.

@@ -33,7 +33,7 @@ extension MetadataImage {
       }
       if case .mirror(let name) = resource {
         try checkMirror(name, after: records)
-        records += countAttempt(resource, records)
+        records += consequences(ofMirror: resource, records)
       }
       records += try consequences(of: records, on: resource, inherited)
       return Decision(records: records, answer: .success(()))

@@ -54,9 +54,14 @@ extension MetadataImage {
     }
   }
 
-  /// Each switchover that is asked for has a number, so that what belongs to an earlier one cannot undo it. A fail-back
+  /// What goes with a change of a mirror. Each switchover that is asked for has a number, so that what belongs to an earlier one cannot undo it. A fail-back
   /// takes back that the mirror has been promoted.
-  func countAttempt(_ mirror: ConfigResource, _ changes: [MetadataRecord]) -> [MetadataRecord] {
+  func consequences(ofMirror mirror: ConfigResource, _ changes: [MetadataRecord]) -> [MetadataRecord] {
+    if changes.contains(.configChanged(mirror, key: "bootstrap.servers", value: nil)) {
+      // It is deleted, with everything that it kept about itself.
+      let others = configs(of: mirror).keys.filter { $0 != "bootstrap.servers" }.sorted()
+      return others.map { .configChanged(mirror, key: $0, value: nil) }
+    }
     if changes.contains(.configChanged(mirror, key: "state", value: "failback")) {
       // What is this cluster's own by now is so no more, for topics that are given up.
       return configs(of: mirror)["promoted"] == nil ? [] : [.configChanged(mirror, key: "promoted", value: nil)]
@@ -87,10 +92,19 @@ extension MetadataImage {
     if key == "state", value == "failover" || value == "switchover", now["source.cluster.id"] == nil {
       throw Refusal(.invalidRequest, "The mirror has never reached its source: there is nothing to take over.")
     }
-    if key == "bootstrap.servers", value == nil {
-      throw Refusal(.invalidRequest, "A mirror needs bootstrap.servers.")
+    if key == "bootstrap.servers", value == nil, let first = topics(mirroredBy: mirror.mirrorName).first?.name {
+      let count = topics(mirroredBy: mirror.mirrorName).count
+      let words = count == 1 ? "\(first)" : "\(first) and \(count - 1) more"
+      throw Refusal(
+        .invalidRequest,
+        "A mirror without bootstrap.servers is none, and this one still writes \(words): take the topics over with a "
+          + "switchover or a failover first, or delete them here.")
     }
   }
+}
+
+extension ConfigResource {
+  fileprivate var mirrorName: String { if case .mirror(let name) = self { name } else { "" } }
 }
 
 /// A topic as it stands at the source.

@@ -14,17 +14,21 @@ enum BatchDecoding {
   }
 
   /// The records from `start` on in the batches that fill `bytes`; the last batch may be cut off. Control records, and
-  /// in batches before `start`'s the records below it, are left out, but their offsets are passed.
+  /// in batches before `start`'s the records below it, are left out, but their offsets are passed. So are `aborted`
+  /// transactions.
   static func records(
-    in bytes: UnsafeRawBufferPointer, from start: Offset, of partition: TopicPartition
+    in bytes: UnsafeRawBufferPointer, from start: Offset, of partition: TopicPartition,
+    aborted: [FetchResponse.AbortedTransaction] = []
   ) throws(ClientError) -> Decoded {
     var decoded = Decoded(next: start)
+    var aborted = AbortedTransactions(aborted)
     var cursor = RecordBatchCursor(bytes)
     do {
       while let batch = try cursor.next() {
         guard batch.isChecksumValid else { throw RecordBatchError.wrongChecksum }
         if batch.header.lastOffset < start { continue }
-        if !batch.header.attributes.isControl { try append(batch, from: start, to: &decoded.records) }
+        let isLeftOut = try aborted.leaveOut(batch)
+        if !isLeftOut && !batch.header.attributes.isControl { try append(batch, from: start, to: &decoded.records) }
         decoded.next = max(decoded.next, batch.header.nextOffset)
       }
     } catch {

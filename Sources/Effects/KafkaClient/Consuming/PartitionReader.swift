@@ -16,6 +16,7 @@ public struct ReaderSettings: Sendable {
   public var fetchBytesMax = ByteCount.mebibytes(16)
   public var partitionBytesMax = ByteCount.mebibytes(4)
   public var reset = OffsetReset.earliest
+  public var isolation = Isolation.readUncommitted
   public init() {}
 }
 
@@ -160,6 +161,7 @@ extension ClusterClient {
     let request = FetchRequest { request in
       request.maxWaitMs = Int32(clamping: settings.waitMax.milliseconds)
       request.minBytes = 1
+      request.isolationLevel = settings.isolation.rawValue
       request.maxBytes = Int32(clamping: settings.fetchBytesMax.value)
       for (partition, offset) in wanted {
         let name = partition.topic.text
@@ -203,7 +205,9 @@ extension ClusterClient {
       reply.body.withUnsafeBytes { raw in
         let bytes = UnsafeRawBufferPointer(rebasing: raw[range])
         do throws(ClientError) {
-          outcome = .success(try BatchDecoding.records(in: bytes, from: start, of: partition))
+          outcome = .success(
+            try BatchDecoding.records(
+              in: bytes, from: start, of: partition, aborted: answer.abortedTransactions ?? []))
         } catch {
           outcome = .failure(error)
         }

@@ -38,6 +38,9 @@ public final class Producer {
   private var identity: ProducerIdentity?
   private var partitioners: [TopicName: Partitioner] = [:]
   private var random = SystemRandomNumberGenerator()
+  /// Called for each batch that the cluster has, in each partition in their order, with where its first record is; nil
+  /// where an answer was lost, or with `Acks.none`.
+  public var whenAppended: ((_ partition: TopicPartition, _ first: Offset?, _ records: Int) -> Void)?
   /// Records that the cluster has, or with `Acks.none` that were sent.
   public private(set) var acknowledged = 0
 
@@ -104,6 +107,9 @@ public final class Producer {
     switch outcome {
     case .appended, .wasAppended:
       acknowledged += batch.records
+      var first: Offset?
+      if case .appended(let at) = outcome, at >= Offset(0) { first = at }
+      whenAppended?(batch.partition, first, batch.records)
       identity?.acknowledge(batch.records, in: batch.partition)
       lane.advance()
       return nil

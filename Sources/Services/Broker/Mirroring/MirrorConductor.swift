@@ -170,7 +170,10 @@ final class MirrorConductor: Sendable {
     broker.change { draft in
       var followed = Followed()
       var changed = 0
-      let failsBack = draft.image.configs(of: .mirror(name))["state"] == MirrorOrder.State.failback.rawValue
+      let mirror = draft.image.configs(of: .mirror(name))
+      // It may have been deleted since the source was asked.
+      guard mirror["bootstrap.servers"] != nil else { return followed }
+      let failsBack = mirror["state"] == MirrorOrder.State.failback.rawValue
       for (topicName, topic) in topics.sorted(by: { $0.key < $1.key }) {
         guard let values = configs[topicName], changed < Self.topicsPerChangeMax else {
           followed.isPartial = true

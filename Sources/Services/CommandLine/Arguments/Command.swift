@@ -53,5 +53,6 @@ struct Command: Sendable {
 /// Every command, in the order of the help.
 let allCommands: [Command] = [
   topicCommands, moveCommands, brokerCommands, [awaitStopCommand], quorumCommands, groupCommands, configCommands,
-  mirrorCommands, localCommands, kubectlCommands, [produceCommand, consumeCommand, logDumpCommand],
+  mirrorCommands, localCommands, kubectlCommands,
+  [produceCommand, consumeCommand, standaloneMirrorCommand, logDumpCommand],
 ].flatMap { $0 }

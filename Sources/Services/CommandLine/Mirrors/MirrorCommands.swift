@@ -23,6 +23,9 @@ let mirrorCommands: [Command] = [
     "mirrors", "resume", "Goes on copying, and tries again what stood still.", operands: "NAME", count: 1...1,
     options: [.bootstrap], perform: { try await setState($0, $1, "running") }),
   Command(
+    "mirrors", "delete", "Forgets a mirror that writes no topics any more.", operands: "NAME", count: 1...1,
+    options: [.bootstrap], perform: deleteMirror),
+  Command(
     "mirrors", "failover",
     "Makes the mirrored topics this cluster's own, without asking the source.",
     operands: "NAME", count: 1...1, options: [.output, .bootstrap],
@@ -100,6 +103,15 @@ private func createMirror(_ arguments: Arguments, _ console: Console) async thro
     guard try await !client.mirrors().contains(name) else { throw Failure("there is a mirror \(name) already") }
     try await client.alterConfigs(of: .mirror(name), changes)
     try console.write("mirror \(name) copies from \(source)\n")
+  }
+}
+
+private func deleteMirror(_ arguments: Arguments, _ console: Console) async throws {
+  let name = arguments.positionals[0]
+  try await Session.run(arguments) { client in
+    guard try await client.mirrors().contains(name) else { throw Failure("there is no mirror \(name)") }
+    try await client.alterConfigs(of: .mirror(name), [.unset("bootstrap.servers")])
+    try console.write("mirror \(name) is deleted\n")
   }
 }
 

@@ -13,6 +13,7 @@ let consumeCommand = Command(
     .value("group", "NAME", "reads as a member of this group (KIP-848) and commits what was written out"),
     .value("max-messages", "N", "ends after so many records"),
     .value("timeout", "SECONDS", "ends when no record came for so long (never)"),
+    .value("isolation-level", "LEVEL", "read_uncommitted or read_committed (read_uncommitted)"),
     .value("print", "FIELDS", "before each value: key, offset, timestamp, headers, partition, with commas"),
     .output, .bootstrap,
   ], perform: consume)
@@ -23,6 +24,7 @@ private func consume(_ arguments: Arguments, _ console: Console) async throws {
   try await Session.run(arguments) { client in
     try await knownTopic(topic, client)
     var settings = ReaderSettings()
+    settings.isolation = plan.isolation
     if let timeout = plan.timeout { settings.waitMax = min(settings.waitMax, timeout) }
     // Who names an offset wants that one or none.
     if case .offset = plan.start { settings.reset = .fail }
@@ -108,6 +110,7 @@ struct ConsumePlan {
   let messagesMax: Int
   let timeout: TimeSpan?
   let fields: [Field]
+  let isolation: Isolation
   let format: Format
 
   init(_ arguments: Arguments) throws(UsageError) {
@@ -141,6 +144,11 @@ struct ConsumePlan {
       fields.append(field)
     }
     self.fields = fields
+    switch arguments.text("isolation-level") ?? "read_uncommitted" {
+    case "read_uncommitted": isolation = .readUncommitted
+    case "read_committed": isolation = .readCommitted
+    case let other: throw UsageError("--isolation-level \(other): read_uncommitted or read_committed is needed")
+    }
     format = try Format(arguments)
   }
 
