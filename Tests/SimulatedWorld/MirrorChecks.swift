@@ -170,7 +170,8 @@ extension MirrorSimulation {
       guard let end = findings.first(where: { $0.index == Int(place.partition.value) })?.finding?.end.value,
         !model.unclean.contains(spot)
       else { continue }
-      for (offset, value, at) in model.acknowledged[spot, default: []] where at >= since && at < until && offset >= end {
+      for (offset, value, at) in model.acknowledged[spot, default: []] where at >= since && at < until && offset >= end
+      {
         stage.fail(
           "\(before): \(value) was acknowledged at offset \(offset) of \(place), and the switchover ended it at \(end)")
       }

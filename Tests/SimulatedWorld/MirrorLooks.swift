@@ -80,7 +80,9 @@ extension MirrorSimulation {
   private func checkOwners(_ model: Model) {
     for topic in Self.topics {
       let owners = clusters.compactMap { cluster -> (side: MirrorSide, generation: Int32)? in
-        guard let witness = cluster.witness, TopicName(topic).map({ witness.agreedTopic($0) }) == true else { return nil }
+        guard let witness = cluster.witness, TopicName(topic).map({ witness.agreedTopic($0) }) == true else {
+          return nil
+        }
         let configs = witness.agreedConfigs(ofTopic: topic)
         guard configs["mirror.link"] == nil, (configs["mirror.fence"] ?? "").isEmpty else { return nil }
         return (cluster.side, ownershipGeneration(configs))

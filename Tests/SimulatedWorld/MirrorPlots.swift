@@ -161,10 +161,10 @@ extension MirrorSimulation {
       model.stage = .givingUp
       // It is not asked for again.
       self.watch(until: { _ in self.cluster(.south).witness?.agreedConfigs(ofMirror: "from-north")["state"] == "running"
-        }) {
-          $0.moves = []
-          $0.stage = .waiting
-        }
+      }) {
+        $0.moves = []
+        $0.stage = .waiting
+      }
     }
   }
 

@@ -44,7 +44,9 @@ public struct PartitionStatus: Hashable, Sendable {
     case .resting:
       state = .waiting
       reason =
-        copy.pendingGap.map { "the source removed offsets \($0.lowerBound) to \($0.upperBound - 1), which is being written down" }
+        copy.pendingGap.map {
+          "the source removed offsets \($0.lowerBound) to \($0.upperBound - 1), which is being written down"
+        }
         ?? "the source did not answer with records"
     case .halted(let halt):
       state = .halted

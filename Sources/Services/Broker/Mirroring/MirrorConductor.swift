@@ -89,7 +89,8 @@ final class MirrorConductor: Sendable {
   private func keepIfDue(
     _ order: MirrorOrder, _ now: Instant, then: @escaping @Sendable (MirrorSurvey?) -> Void
   ) {
-    let pause = order.state == .failback ? .zero : order.setsAside || order.policy == .accept ? Self.interval : keepingInterval
+    let pause =
+      order.state == .failback ? .zero : order.setsAside || order.policy == .accept ? Self.interval : keepingInterval
     let isDue = state.withLock { state in
       guard now - state.lastKeeping >= pause else { return false }
       state.lastKeeping = now
