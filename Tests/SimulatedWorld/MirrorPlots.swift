@@ -162,6 +162,7 @@ extension MirrorSimulation {
       // It is not asked for again.
       self.watch(until: { _ in self.cluster(.south).witness?.agreedConfigs(ofMirror: "from-north")["state"] == "running"
       }) {
+        $0.seen.givenUp += 1
         $0.moves = []
         $0.stage = .waiting
       }

@@ -107,8 +107,7 @@ public final class Broker: Sendable {
     log: Log, ended: @escaping @Sendable (String) -> Void
   ) throws {
     let parts = try BrokerParts(settings: settings, disk: disk, planted: planted, log: log)
-    self.planted = planted
-    self.plantedInMirroring = plantedInMirroring
+    (self.planted, self.plantedInMirroring) = (planted, plantedInMirroring)
     self.settings = settings
     self.log = log
     self.ended = ended
