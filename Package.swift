@@ -112,7 +112,7 @@ let testing: [Target] = [
     name: "SimulatedWorld",
     dependencies: [
       "Vocabulary", "KafkaProtocol", "LogStorage", "Consensus", "Replication", "ClusterMetadata", "EventLoop",
-      "KafkaClient", "Broker", "Telemetry",
+      "KafkaClient", "Broker", "Telemetry", "MirrorPlanning",
     ],
     path: "Tests/SimulatedWorld", swiftSettings: strict),
   .executableTarget(

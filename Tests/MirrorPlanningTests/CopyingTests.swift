@@ -48,13 +48,37 @@ import Vocabulary
     #expect(halt.description == "the source removed offsets 100 to 149 before they were copied")
   }
 
-  @Test func anAcceptedGapIsRemembered() {
+  @Test func aGapIsPassedOverOnlyOnceItIsWrittenDown() {
     var copy = PartitionCopy()
     let bounds = SourceAnswer.bounds(earliest: Offset(150), latest: Offset(200))
+    #expect(copy.answered(bounds, at: position(), policy: .accept, now: now) == .rest)
+    #expect(copy.accepted.isEmpty && copy.namedGaps == [100..<150])
+    copy.recorded = copy.namedGaps
     #expect(
       copy.answered(bounds, at: position(), policy: .accept, now: now)
         == .restart(at: Offset(150), missing: 100..<150))
-    #expect(copy.accepted == [100..<150])
+    #expect(copy.accepted == [100..<150] && copy.namedGaps == [100..<150])
+  }
+
+  @Test func whatIsRemovedWhileAGapIsWrittenDownIsAnotherGap() {
+    var copy = PartitionCopy()
+    let first = SourceAnswer.bounds(earliest: Offset(150), latest: Offset(200))
+    _ = copy.answered(first, at: position(), policy: .accept, now: now)
+    copy.recorded = copy.namedGaps
+    let second = SourceAnswer.bounds(earliest: Offset(180), latest: Offset(200))
+    #expect(
+      copy.answered(second, at: position(), policy: .accept, now: now)
+        == .restart(at: Offset(150), missing: 100..<150))
+  }
+
+  @Test func aGapThatWasNotPassedOverIsNotNamed() {
+    var copy = PartitionCopy()
+    let bounds = SourceAnswer.bounds(earliest: Offset(150), latest: Offset(200))
+    _ = copy.answered(bounds, at: position(), policy: .accept, now: now)
+    let nothing = SourceAnswer.records(
+      from: Offset(100), upTo: Offset(100), runs: [], highWatermark: Offset(100), logStart: .zero)
+    _ = copy.answered(nothing, at: position(), policy: .accept, now: now)
+    #expect(copy.namedGaps.isEmpty)
   }
 
   @Test func aCopyThatWasNeverBegunBeginsWhereTheSourceBegins() {

@@ -12,14 +12,14 @@ func fail(_ text: String) -> Never {
   exit(2)
 }
 
-enum WorldName: String, CaseIterable { case quorum, replication, cluster, brokers }
+enum WorldName: String, CaseIterable { case quorum, replication, cluster, brokers, mirrors }
 
 var arguments = Array(CommandLine.arguments.dropFirst())
 var seed: UInt64?
 var count: UInt64?
 var first: UInt64 = 0
 var planted: String?
-var plot: BrokerPlot?
+var plot: String?
 var isShort = false
 var logs: ClusterLogs?
 var chosen = WorldName.allCases
@@ -27,6 +27,7 @@ var chosen = WorldName.allCases
 var seenInQuorums = QuorumSimulation.Seen()
 var seenInClusters = ClusterSeen()
 var seenInBrokers = BrokerSeen()
+var seenInMirrors = MirrorSeen()
 while !arguments.isEmpty {
   let word = arguments.removeFirst()
   func value() -> String {
@@ -54,12 +55,7 @@ while !arguments.isEmpty {
     }
     logs = known
   case "--plant": planted = value()
-  case "--plot":
-    let name = value()
-    guard let known = BrokerPlot(rawValue: name) else {
-      fail("there is no plot \(name); there are \(BrokerPlot.allCases.map(\.rawValue).joined(separator: ", "))")
-    }
-    plot = known
+  case "--plot": plot = value()
   default:
     guard let number = UInt64(word) else { fail("\(word) is not a seed") }
     seed = number
@@ -79,6 +75,13 @@ struct Story {
   guard let planted else { return nil }
   if let bug = all.first(where: { name($0) == planted }) { return bug }
   fail("there is no bug \(planted) in the world \(world); there are \(all.map(name).joined(separator: ", "))")
+}
+
+/// So is a plot.
+@MainActor func plot<Plot>(_ all: [Plot], _ name: (Plot) -> String, in world: WorldName) -> Plot? {
+  guard let plot else { return nil }
+  if let known = all.first(where: { name($0) == plot }) { return known }
+  fail("there is no plot \(plot) in the world \(world); there are \(all.map(name).joined(separator: ", "))")
 }
 
 @MainActor func tell(_ world: WorldName, _ seed: UInt64, traces: Bool) -> Story {
@@ -106,16 +109,26 @@ struct Story {
     return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
   case .brokers:
     let bug = mistake(BrokerMistake.allCases, \.rawValue, in: world)
-    var options = BrokerSimulation.Options(seed: seed, planted: bug, plot: plot)
+    var options = BrokerSimulation.Options(
+      seed: seed, planted: bug, plot: plot(BrokerPlot.allCases, \.rawValue, in: world))
     if isShort { options.troubledFor = BrokerSimulation.Options.shortTrouble }
     options.traces = traces
     let outcome = BrokerSimulation.run(options)
     seenInBrokers += outcome.seen
     return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
+  case .mirrors:
+    let bug = mistake(MirrorMistake.allCases, \.rawValue, in: world)
+    var options = MirrorSimulation.Options(
+      seed: seed, planted: bug, plot: plot(MirrorPlot.allCases, \.rawValue, in: world))
+    if isShort { options.troubledFor = MirrorSimulation.Options.shortTrouble }
+    options.traces = traces
+    let outcome = MirrorSimulation.run(options)
+    seenInMirrors += outcome.seen
+    return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
   }
 }
 
-if planted != nil, chosen.count > 1 { fail("--plant needs --world: each has its own") }
+if planted != nil || plot != nil, chosen.count > 1 { fail("--plant and --plot need --world: each has its own") }
 if let count {
   for world in chosen {
     var steps = 0
@@ -136,6 +149,7 @@ if let count {
     case .replication: break
     case .cluster: print(seenInClusters)
     case .brokers: print(seenInBrokers)
+    case .mirrors: print(seenInMirrors)
     }
   }
 } else if let seed {

@@ -11,12 +11,17 @@ final class BrokerDisk: Disk {
   }
   private let disk: SimulatedDisk
   private let process: BrokerProcess
+  private let watch: BrokerDiskWatch
   private let state = Mutex(State())
 
-  init(_ disk: SimulatedDisk, _ process: BrokerProcess) {
+  init(_ disk: SimulatedDisk, _ process: BrokerProcess, watch: BrokerDiskWatch = BrokerDiskWatch()) {
     self.disk = disk
     self.process = process
+    self.watch = watch
   }
+
+  fileprivate func wrote(_ bytes: UnsafeRawBufferPointer, to path: String) { watch.wrote?(path, bytes) }
+  fileprivate func syncs(_ path: String) -> Bool { watch.unsynced.map { !path.contains($0) } ?? true }
 
   /// The process dies in place of its effect after `count` others.
   func die(_ death: BrokerDeath, afterEffects count: Int) {
@@ -85,6 +90,14 @@ final class BrokerDisk: Disk {
   }
 }
 
+/// Who looks at what a disk is told to do, and what of it the disk leaves out.
+struct BrokerDiskWatch: Sendable {
+  /// Comes after each write, under the locks of whoever writes.
+  var wrote: (@Sendable (_ path: String, UnsafeRawBufferPointer) -> Void)?
+  /// Files with this in their names are not synced, though it is said that they were.
+  var unsynced: String?
+}
+
 private final class BrokerLock: DiskLock {}
 
 private final class BrokerFile: DiskFile {
@@ -109,6 +122,7 @@ private final class BrokerFile: DiskFile {
   func write(_ bytes: UnsafeRawBufferPointer, at position: Int64) throws(StorageError) {
     try disk.effect(.write, path)
     try file.write(bytes, at: position)
+    disk.wrote(bytes, to: path)
   }
   func truncate(to size: Int64) throws(StorageError) {
     try disk.effect(.truncate, path)
@@ -116,6 +130,6 @@ private final class BrokerFile: DiskFile {
   }
   func syncData() throws(StorageError) {
     try disk.effect(.sync, path)
-    try file.syncData()
+    if disk.syncs(path) { try file.syncData() }
   }
 }

@@ -67,11 +67,16 @@ package enum BrokerLayout: Sendable, Equatable {
     (min(2, brokers), Int(configs(of: topic)["min.insync.regions"] ?? "1") ?? 1)
   }
 
-  func settings(of place: Place, syncs: Bool) -> [String: String] {
-    let name = "node-\(place.id)"
+  /// - Parameters:
+  ///   - cluster: its id.
+  ///   - prefix: what the names of its machines begin with.
+  func settings(
+    of place: Place, syncs: Bool, cluster: String = clusterID, prefix: String = "node"
+  ) -> [String: String] {
+    let name = "\(prefix)-\(place.id)"
     let count = min(3, brokers)
     var settings = [
-      "node.id": "\(place.id)", "log.dirs": name, "cluster.id": Self.clusterID, "num.network.threads": "2",
+      "node.id": "\(place.id)", "log.dirs": name, "cluster.id": cluster, "num.network.threads": "2",
       "background.threads": "3", "offsets.topic.num.partitions": "2", "replica.lag.time.max.ms": "3000",
       "listeners": "PLAINTEXT://\(name):9092", "min.insync.replicas": "\(min(2, count))",
       "offsets.topic.replication.factor": "\(count)", "default.replication.factor": "\(count)",
@@ -96,10 +101,10 @@ package enum BrokerLayout: Sendable, Equatable {
     let controllers = places.filter(\.isController)
     if case .voters = self {
       settings["controller.quorum.bootstrap.servers"] =
-        controllers.map { "node-\($0.id):\(Self.controllerPort)" }.joined(separator: ",")
+        controllers.map { "\(prefix)-\($0.id):\(Self.controllerPort)" }.joined(separator: ",")
     } else {
       settings["controller.quorum.voters"] =
-        controllers.map { "\($0.id)@node-\($0.id):\(Self.controllerPort)" }.joined(separator: ",")
+        controllers.map { "\($0.id)@\(prefix)-\($0.id):\(Self.controllerPort)" }.joined(separator: ",")
     }
     return settings
   }

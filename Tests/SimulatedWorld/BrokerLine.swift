@@ -22,6 +22,7 @@ final class BrokerHost: Sendable {
   func host(named name: String) -> BrokerHost? { network.host(named: name) }
   var stage: BrokerStage { network.stage }
   var delay: Int64 { network.delay() }
+  func delay(to other: BrokerHost) -> Int64 { network.delay() + network.slowness(from: number, to: other.number) }
 }
 
 /// Which machines there are, and who reaches whom.
@@ -32,6 +33,8 @@ final class BrokerNetwork: Sendable {
     var cuts: [Int: Int] = [:]
     /// One frame in so many is late: lost and sent again.
     var oddsOfLoss = 100
+    /// One-way as well: what a frame takes longer there, in microseconds.
+    var slowness: [Int: Int64] = [:]
   }
   let stage: BrokerStage
   private let state = Mutex(State())
@@ -41,6 +44,8 @@ final class BrokerNetwork: Sendable {
   func host(named name: String) -> BrokerHost? { state.withLock { $0.hosts.first { $0.name == name } } }
   func passes(from: Int, to: Int) -> Bool { state.withLock { $0.cuts[from << 16 | to, default: 0] == 0 } }
   func setLoss(oneIn odds: Int) { state.withLock { $0.oddsOfLoss = odds } }
+  func slow(from: Int, to: Int, by span: Int64) { state.withLock { $0.slowness[from << 16 | to] = span } }
+  func slowness(from: Int, to: Int) -> Int64 { state.withLock { $0.slowness[from << 16 | to] ?? 0 } }
   func cut(from: Int, to: Int) { state.withLock { $0.cuts[from << 16 | to, default: 0] += 1 } }
   func mend(from: Int, to: Int) {
     state.withLock { $0.cuts[from << 16 | to] = max(0, $0.cuts[from << 16 | to, default: 0] - 1) }
@@ -48,6 +53,7 @@ final class BrokerNetwork: Sendable {
   func mendAll() {
     state.withLock { state in
       state.cuts = [:]
+      state.slowness = [:]
       state.oddsOfLoss = .max
     }
   }
@@ -155,7 +161,7 @@ final class BrokerLine: FrameLine {
   }
 
   private func put(_ item: Item) {
-    let at = stage.now + sender.host.delay
+    let at = stage.now + sender.host.delay(to: receiver.host)
     let isTaken = state.withLock { state in
       if state.isEnded { return false }
       if case .end = item { state.isEnded = true }

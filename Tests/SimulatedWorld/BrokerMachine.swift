@@ -33,13 +33,15 @@ final class BrokerMachine: Sendable {
   private let stage: BrokerStage
   private let settings: [String: String]
   private let planted: BrokerMistake?
+  private let plantedInMirroring: MirrorMistake?
+  private let watch: BrokerDiskWatch
   private let disk: SimulatedDisk
   private let lives: BrokerLives
   private let state = Mutex(State())
 
   init(
     _ place: BrokerLayout.Place, _ host: BrokerHost, settings: [String: String], planted: BrokerMistake?,
-    diskSeed: UInt64,
+    plantedInMirroring: MirrorMistake? = nil, watch: BrokerDiskWatch = BrokerDiskWatch(), diskSeed: UInt64,
     lives: BrokerLives
   ) {
     id = place.id
@@ -50,6 +52,8 @@ final class BrokerMachine: Sendable {
     self.host = host
     self.settings = settings
     self.planted = planted
+    self.plantedInMirroring = plantedInMirroring
+    self.watch = watch
     self.lives = lives
     stage = host.stage
     disk = SimulatedDisk(seed: diskSeed)
@@ -63,6 +67,19 @@ final class BrokerMachine: Sendable {
   /// How many of its brokers are still in memory.
   var remaining: Int { state.withLock { $0.brokers.count { $0.broker != nil } } }
   var isActiveController: Bool { isUp && life?.broker?.isActiveController == true }
+
+  /// The node, while its process is there.
+  var broker: Broker? { isUp ? life?.broker : nil }
+
+  // MARK: Its disk, as a program would see it now
+
+  func peek(_ path: String) -> [UInt8]? { disk.peek(path) }
+  /// The segments of a partition, by their names.
+  func segments(of partition: String) -> [String] {
+    disk.peekNames(in: "\(host.name)/\(partition)").filter { $0.hasSuffix(".log") }.sorted()
+  }
+  /// Behind everybody's back.
+  func damage(_ path: String, _ change: (inout [UInt8]) -> Void) { disk.damage(path, change) }
 
   /// Whether the value is on its disk, in the partition.
   func holds(_ value: UInt64, of partition: String) -> Bool {
@@ -93,7 +110,7 @@ final class BrokerMachine: Sendable {
       return state.wallAhead
     }
     let process = BrokerProcess(stage, host: host, number: lives.next(), wallAhead: ahead)
-    let own = BrokerDisk(disk, process)
+    let own = BrokerDisk(disk, process, watch: watch)
     state.withLock { $0.life = Life(process: process, disk: own) }
     host.set(process)
     stage.note("\(host.name) starts")
@@ -110,7 +127,8 @@ final class BrokerMachine: Sendable {
         state.withLock { $0.isFormatted = true }
       }
       let broker = try Broker(
-        settings: settings, disk: disk, planted: planted, log: Log(host.name, to: output)
+        settings: settings, disk: disk, planted: planted, plantedInMirroring: plantedInMirroring,
+        log: Log(host.name, to: output)
       ) { [weak self] reason in self?.ended(process, reason) }
       state.withLock { state in
         if state.life?.process === process { state.life?.broker = broker }

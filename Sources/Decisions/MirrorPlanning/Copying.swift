@@ -128,6 +128,16 @@ public struct PartitionCopy: Sendable {
   public private(set) var reading: SourceReading?
   /// What was given up, since the policy allowed it.
   public private(set) var accepted: [Range<Int64>] = []
+  /// What the metadata says was given up: nothing is passed over before it stands there, so that whoever leads next names
+  /// it too.
+  public var recorded: [Range<Int64>] = []
+  /// What may be given up, and is not written down yet.
+  public private(set) var pendingGap: Range<Int64>?
+  /// What is to be written down.
+  public var namedGaps: [Range<Int64>] {
+    guard let pendingGap, !accepted.contains(pendingGap) else { return accepted }
+    return accepted.suffix(Self.acceptedMax - 1) + [pendingGap]
+  }
   /// What is being done about that which the source does not have.
   public internal(set) var parting = Parting.none
   /// Why it was not set aside yet.
@@ -191,9 +201,11 @@ public struct PartitionCopy: Sendable {
     case .append, .keep:
       guard case .records(_, _, _, let mark, let start) = answer else { break }
       reading = SourceReading(highWatermark: mark, logStart: start, at: now)
+      pendingGap = nil
       resume()
     case .restart(_, let missing):
       if let missing { note(missing) }
+      pendingGap = nil
       resume()
     case .askBounds, .askWhoLeads, .rest: rest(now)
     case .halt(let halt): phase = .halted(halt)
@@ -209,11 +221,12 @@ public struct PartitionCopy: Sendable {
   }
 
   private mutating func note(_ missing: Range<Int64>) {
+    guard !accepted.contains(missing) else { return }
     if accepted.count == Self.acceptedMax { accepted.removeFirst() }
     accepted.append(missing)
   }
 
-  private func step(for answer: SourceAnswer, at position: CopyPosition, _ policy: GapPolicy) -> CopyStep {
+  private mutating func step(for answer: SourceAnswer, at position: CopyPosition, _ policy: GapPolicy) -> CopyStep {
     switch answer {
     case .records(let from, let end, let runs, let mark, let logStart):
       return take(from, end, runs, mark, logStart, at: position)
@@ -249,7 +262,7 @@ public struct PartitionCopy: Sendable {
     return .append(logStart: removed)
   }
 
-  private func bounded(
+  private mutating func bounded(
     _ earliest: Offset, _ latest: Offset, at position: CopyPosition, _ policy: GapPolicy
   ) -> CopyStep {
     guard earliest <= latest else { return .rest }
@@ -259,7 +272,15 @@ public struct PartitionCopy: Sendable {
     if planted == .skipsGaps { return .restart(at: earliest, missing: nil) }
     switch policy {
     case .halt: return .halt(.gap(from: position.end, to: earliest))
-    case .accept: return .restart(at: earliest, missing: position.end.value..<earliest.value)
+    case .accept:
+      let missing = position.end.value..<earliest.value
+      // The source may have removed more since it was written down: that is another gap then.
+      let known = recorded.filter { $0.lowerBound == missing.lowerBound && $0.upperBound <= missing.upperBound }
+      guard let known = known.max(by: { $0.upperBound < $1.upperBound }) else {
+        pendingGap = missing
+        return .rest
+      }
+      return .restart(at: Offset(known.upperBound), missing: known)
     }
   }
 }

@@ -43,7 +43,11 @@ public struct PartitionStatus: Hashable, Sendable {
     case .copying: break
     case .resting:
       state = .waiting
-      reason = "the source did not answer with records"
+      reason =
+        copy.pendingGap.map {
+          "the source removed offsets \($0.lowerBound) to \($0.upperBound - 1), which is being written down"
+        }
+        ?? "the source did not answer with records"
     case .halted(let halt):
       state = .halted
       reason = halt.description + (copy.partingTrouble.map { "; it could not be set aside yet: \($0)" } ?? "")
@@ -58,7 +62,7 @@ public struct PartitionStatus: Hashable, Sendable {
     sourceEnd = copy.reading?.highWatermark
     sourceStart = copy.reading?.logStart
     age = copy.reading.map { now - $0.at }
-    accepted = copy.accepted
+    accepted = copy.namedGaps
   }
 
   /// Offsets that the source has and the copy has not, as far as is known.

@@ -33,7 +33,7 @@ struct MirrorClosing: Sendable {
 
   /// What came from that source, and is this cluster's own since the failover.
   private var taken: [TakenTopic] {
-    broker.image.topics.values.compactMap { topic in
+    broker.image.topicsByName.compactMap { topic in
       let configs = broker.image.configs(of: .topic(topic.name.text))
       guard configs["mirror.link"] == nil, configs["mirror.report"] != nil,
         MirrorPath(text: configs["mirror.path"]).clusters.last == order.sourceID

@@ -66,12 +66,15 @@ final class MirrorConductor: Sendable {
         note(["": "the source does not answer: a switchover needs it"])
         return rest()
       }
-      MirrorSwitchover(broker, order, link, view).proceed(moments) { outcome in
-        switch outcome {
-        case .waits(let reason): self.note(["": reason])
-        case .promoted: self.note([:])
+      // What diverges in the middle of it is set aside as well, and that waits for being written down.
+      keepIfDue(order, now) { _ in
+        MirrorSwitchover(self.broker, order, link, view).proceed(self.moments) { outcome in
+          switch outcome {
+          case .waits(let reason): self.note(["": reason])
+          case .promoted: self.note([:])
+          }
+          self.rest()
         }
-        self.rest()
       }
     case .running, .failback:
       guard let view = link.freshView else {
@@ -86,7 +89,8 @@ final class MirrorConductor: Sendable {
   private func keepIfDue(
     _ order: MirrorOrder, _ now: Instant, then: @escaping @Sendable (MirrorSurvey?) -> Void
   ) {
-    let pause = order.state == .failback ? .zero : order.setsAside ? Self.interval : keepingInterval
+    let pause =
+      order.state == .failback ? .zero : order.setsAside || order.policy == .accept ? Self.interval : keepingInterval
     let isDue = state.withLock { state in
       guard now - state.lastKeeping >= pause else { return false }
       state.lastKeeping = now
@@ -155,7 +159,8 @@ final class MirrorConductor: Sendable {
   }
 
   private func adopt(_ sourceID: String) {
-    let (name, chance) = (name, UInt32.random(in: 0 ... .max))
+    var source = Chance()
+    let (name, chance) = (name, UInt32.random(in: 0 ... .max, using: &source))
     broker.change { draft in
       draft.add(draft.image.adopt(sourceID, by: name, chance: chance))
     } then: { _ in
@@ -334,7 +339,8 @@ final class MirrorConductor: Sendable {
       ) { first, _ in first }
       let mirror = draft.image.configs(of: .mirror(name))
       let step = planPromotion(
-        isPromoted: mirror["promoted"] != nil, generation: order.generation, topics: topics, found: found,
+        isPromoted: mirror["promoted"] != nil, generation: order.generationBefore(broker.plantedInMirroring),
+        topics: topics, found: found,
         asked: asked, now: now)
       if case .promote(let generation, let reports) = step {
         _ = draft.add(draft.image.promote(name, generation: generation, reports: reports, at: time))

@@ -26,6 +26,7 @@ final class MirrorFetcher: Sendable {
     let source: SourceCluster
     let pool: BlockingPool
     let settings: CopySettings
+    let planted: MirrorMistake?
     /// Somebody else leads: the source must be looked at.
     let mustLook: @Sendable () -> Void
   }
@@ -70,7 +71,7 @@ final class MirrorFetcher: Sendable {
     guard !asked.isEmpty, let peer = world.source.peer(of: node, for: .copying) else {
       return state.withLock { $0.isAsking = false }
     }
-    let request = Self.request(asked, wait, world.settings)
+    let request = Self.request(asked, wait, world.settings, world.planted)
     let span = TimeSpan.milliseconds(SourceCluster.span.milliseconds + Int64(request.maxWaitMs))
     // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
     peer.ask(request, lowest: 13, within: span) { result in
@@ -80,7 +81,7 @@ final class MirrorFetcher: Sendable {
   }
 
   private static func request(
-    _ asked: [Asked], _ wait: TimeSpan, _ settings: CopySettings
+    _ asked: [Asked], _ wait: TimeSpan, _ settings: CopySettings, _ planted: MirrorMistake?
   ) -> KafkaProtocol.FetchRequest {
     var request = KafkaProtocol.FetchRequest()
     request.maxWaitMs = Int32(clamping: wait.milliseconds)
@@ -92,7 +93,7 @@ final class MirrorFetcher: Sendable {
       ask.partition = one.target.index
       ask.currentLeaderEpoch = one.target.sourceEpoch.value
       ask.fetchOffset = one.position.end.value
-      ask.lastFetchedEpoch = one.position.lastEpoch.value
+      ask.lastFetchedEpoch = planted == .comparesNoEpochs ? -1 : one.position.lastEpoch.value
       ask.partitionMaxBytes = settings.partitionMaxBytes
       var topic = topics[one.target.topic] ?? KafkaProtocol.FetchRequest.Topic()
       topic.topic = one.target.topic.text
@@ -101,7 +102,8 @@ final class MirrorFetcher: Sendable {
       topics[one.target.topic] = topic
     }
     // Another order each time, so that a full answer leaves out nobody for ever.
-    request.topics = topics.values.shuffled()
+    var chance = Chance()
+    request.topics = topics.values.sorted { $0.topic < $1.topic }.shuffled(using: &chance)
     return request
   }
 

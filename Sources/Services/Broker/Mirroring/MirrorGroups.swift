@@ -48,7 +48,8 @@ final class MirrorGroups: Sendable {
     var ends: Ends = [:]
     for topic in image.topics(mirroredBy: name) {
       for partition in broker.partitions.topic(topic.id)?.partitions ?? [] {
-        ends[partition.name] = partition.highWatermark
+        ends[partition.name] =
+          broker.plantedInMirroring == .carriesGroupsAhead ? Offset(.max) : partition.highWatermark
       }
     }
     begin()

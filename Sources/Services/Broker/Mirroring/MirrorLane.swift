@@ -29,13 +29,15 @@ final class MirrorLane: Sendable {
   }
 
   /// - Parameter known: what the metadata has kept of what the leader before knew.
-  init(_ partition: Partition, link: String, known: KnownSource?, log: Log) {
+  init(_ partition: Partition, link: String, known: KnownSource?, planted: MirrorMistake?, log: Log) {
     self.partition = partition
     self.link = link
     self.log = log
-    guard let known else { return }
-    let reading = known.reading(at: monotonicNow(), wallClockNow())
-    state.withLock { $0.copy = PartitionCopy(reading: reading, accepted: known.gaps) }
+    let reading = known?.reading(at: monotonicNow(), wallClockNow())
+    state.withLock { state in
+      state.copy = PartitionCopy(reading: reading, accepted: known?.gaps ?? [])
+      state.copy.planted = planted?.ofCopy
+    }
   }
 
   /// Where to go on, if there is anything to ask for.
@@ -47,7 +49,9 @@ final class MirrorLane: Sendable {
   }
 
   /// What the metadata says now: a higher epoch of ours, or another policy, may mend what halted the copying.
-  func follow(_ order: MirrorOrder, epoch: LeaderEpoch, source: Presence, shared: SharedEnd?) {
+  func follow(
+    _ order: MirrorOrder, epoch: LeaderEpoch, source: Presence, shared: SharedEnd?, recorded: [Range<Int64>]
+  ) {
     let policy = order.policy
     let isNews = state.withLock { state -> Bool in
       if epoch != state.ownEpoch {
@@ -68,6 +72,7 @@ final class MirrorLane: Sendable {
       case .halted(.diverged), .halted(.shorter), .halted(.differs), .copying, .resting: isMended = false
       }
       state.policy = policy
+      state.copy.recorded = recorded
       if isMended { state.copy.resume() }
       state.shared = shared
       if let shared, let position = partition.mirrorPosition(of: link), shared.isExceeded(by: position) {

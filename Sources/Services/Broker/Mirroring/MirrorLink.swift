@@ -55,6 +55,11 @@ struct MirrorOrder: Equatable, Sendable {
   /// A switchover that was given up by a pause may have left topics of the source closed: they are opened all the same.
   var mayOwe: Bool { state == .paused && attempt > 0 && !isPromoted }
 
+  /// That of the owner before.
+  func generationBefore(_ planted: MirrorMistake?) -> Int32 {
+    planted == .keepsTheGeneration ? generation - 1 : generation
+  }
+
   var runs: Bool {
     switch state {
     case .running, .switchover, .failback: !isPromoted
@@ -88,6 +93,7 @@ final class MirrorLink: Sendable {
     let pool: BlockingPool
     let settings: CopySettings
     let table: PartitionTable
+    let planted: MirrorMistake?
     let log: Log
   }
 
@@ -125,7 +131,8 @@ final class MirrorLink: Sendable {
       lane.follow(
         order, epoch: lane.partition.leaderEpoch,
         source: isRight ? presence(of: name, lane, view) : .unknown,
-        shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) })
+        shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) },
+        recorded: order.policy == .accept ? recordedGaps(of: name, kept) : [])
     }
     guard order.runs || order.isClosing || order.mayOwe else { return }
     lookIfDue()
@@ -135,7 +142,12 @@ final class MirrorLink: Sendable {
     for (place, lane) in lanes {
       lane.cut(recorded: SetAside.parse(list: kept[MirrorConfigs.aside + "\(place)"]))
     }
-    for (node, targets) in targets { setAside(targets, node, order) }
+    for (node, targets) in targets.sorted(by: { $0.key < $1.key }) { setAside(targets, node, order) }
+  }
+
+  /// Those that may be passed over. There are none where none may be.
+  private func recordedGaps(of name: TopicPartition, _ kept: [String: String]) -> [Range<Int64>] {
+    kept[MirrorConfigs.known + "\(name)"].flatMap { KnownSource(text: $0) }?.gaps ?? []
   }
 
   private func setAside(_ targets: [MirrorFetcher.Target], _ node: NodeID, _ order: MirrorOrder) {
@@ -170,8 +182,8 @@ final class MirrorLink: Sendable {
     source.look { view in self.state.withLock { $0.isReached = view != nil } }
   }
 
-  /// One for each copy that is led here.
-  private func lanes(_ order: MirrorOrder, _ image: MetadataImage) -> [TopicPartition: MirrorLane] {
+  /// One for each copy that is led here, in the order of their names.
+  private func lanes(_ order: MirrorOrder, _ image: MetadataImage) -> [(TopicPartition, MirrorLane)] {
     var led: [Partition] = []
     for topic in image.topics(mirroredBy: name) {
       led += (world.table.topic(topic.id)?.partitions ?? []).filter(\.leads)
@@ -184,12 +196,13 @@ final class MirrorLink: Sendable {
         } else {
           let known = image.configs(of: .mirror(name))[MirrorConfigs.known + "\(partition.name)"]
           lanes[partition.name] = MirrorLane(
-            partition, link: name, known: known.flatMap { KnownSource(text: $0) }, log: world.log)
+            partition, link: name, known: known.flatMap { KnownSource(text: $0) }, planted: world.planted,
+            log: world.log)
         }
       }
       // What was found when the copying stopped is asked for until the mirror is gone.
       if !order.isPromoted { state.lanes = lanes }
-      return lanes
+      return led.compactMap { partition in lanes[partition.name].map { (partition.name, $0) } }
     }
   }
 
@@ -203,7 +216,7 @@ final class MirrorLink: Sendable {
 
   /// Whom everything is copied from.
   private func copy(
-    _ lanes: [TopicPartition: MirrorLane], _ view: SourceCluster.View, within wait: TimeSpan
+    _ lanes: [(TopicPartition, MirrorLane)], _ view: SourceCluster.View, within wait: TimeSpan
   ) -> [NodeID: [MirrorFetcher.Target]] {
     var targets: [NodeID: [MirrorFetcher.Target]] = [:]
     for (name, lane) in lanes {
@@ -220,13 +233,13 @@ final class MirrorLink: Sendable {
       for node in targets.keys where state.fetchers[node] == nil {
         state.fetchers[node] = MirrorFetcher(
           node,
-          MirrorFetcher.World(source: source, pool: world.pool, settings: world.settings) {
+          MirrorFetcher.World(source: source, pool: world.pool, settings: world.settings, planted: world.planted) {
             self.state.withLock { $0.mustLook = true }
           })
       }
       return state.fetchers
     }
-    for (node, fetcher) in fetchers { fetcher.copy(targets[node] ?? [], within: wait) }
+    for (node, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) { fetcher.copy(targets[node] ?? [], within: wait) }
     return targets
   }
 

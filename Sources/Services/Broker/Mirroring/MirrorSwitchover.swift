@@ -81,12 +81,14 @@ struct MirrorSwitchover: Sendable {
         let fence = commaSeparated(said[node]?.fences[partition.topic] ?? "")
         let isFenced = fence.contains(word)
         if !isFenced { fenced.remove(partition.topic) }
-        source[partition] = SourceStanding(isFenced: isFenced, end: said[node]?.ends[partition])
+        let isEarly = broker.plantedInMirroring == .takesOverEarly
+        let end = isEarly ? survey.statuses[partition]?.mark : said[node]?.ends[partition]
+        source[partition] = SourceStanding(isFenced: isFenced, end: end)
       }
     }
     let isClosed = source.values.allSatisfy { $0.isFenced && $0.end != nil }
     let step = planSwitchover(
-      generation: order.generation, topics: topics, fenced: fenced, source: source,
+      generation: order.generationBefore(broker.plantedInMirroring), topics: topics, fenced: fenced, source: source,
       copies: survey.findings(isFinal: false), closedFor: note(.closed, isClosed))
     if case .promote = step {} else { _ = note(.copied, false) }
     switch step {
@@ -195,7 +197,8 @@ struct MirrorSwitchover: Sendable {
           let attempt = Int32(fence.dropFirst(broker.clusterID.utf8.count + 1)),
           attempt <= order.attempt
         else { continue }
-        changes.append((name, .subtract(fence)))
+        let isOther = broker.plantedInMirroring == .opensWithAnotherNumber
+        changes.append((name, .subtract(isOther ? SourceFence.word(of: broker.clusterID, attempt + 1) : fence)))
       }
     }
     if !changes.isEmpty { SourceFence(link, view).alter(changes) { _ in } }

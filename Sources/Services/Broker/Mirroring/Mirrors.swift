@@ -63,7 +63,7 @@ final class Mirrors: Sendable {
   private func bringInLine(_ orders: [MirrorOrder], _ broker: Broker) -> ([Entry], [MirrorLink]) {
     let world = MirrorLink.World(
       loop: broker.loops[0], pool: broker.pool, settings: CopySettings(broker.settings.reader),
-      table: broker.partitions, log: broker.log)
+      table: broker.partitions, planted: broker.plantedInMirroring, log: broker.log)
     return state.withLock { state in
       var links: [String: Entry] = [:]
       var gone: [MirrorLink] = []
@@ -77,7 +77,9 @@ final class Mirrors: Sendable {
             conductor: MirrorConductor(order.name, broker), groups: MirrorGroups(order.name, broker))
         }
       }
-      for (name, old) in state.links where links[name]?.link !== old.link { gone.append(old.link) }
+      for (name, old) in state.links.sorted(by: { $0.key < $1.key }) where links[name]?.link !== old.link {
+        gone.append(old.link)
+      }
       state.links = links
       return (links.sorted { $0.key < $1.key }.map(\.value), gone)
     }

@@ -16,6 +16,7 @@ import Vocabulary
 public final class Broker: Sendable {
   let settings: BrokerSettings
   let planted: BrokerMistake?
+  let plantedInMirroring: MirrorMistake?
   let clusterID: String
   let identity: DirectoryIdentity
   let quorum: MetadataQuorum
@@ -102,11 +103,11 @@ public final class Broker: Sendable {
 
   /// For a simulation, which has disks of its own, and mistakes that it has to find.
   package init(
-    settings: BrokerSettings, disk: any Disk, planted: BrokerMistake?, log: Log,
-    ended: @escaping @Sendable (String) -> Void
+    settings: BrokerSettings, disk: any Disk, planted: BrokerMistake?, plantedInMirroring: MirrorMistake? = nil,
+    log: Log, ended: @escaping @Sendable (String) -> Void
   ) throws {
     let parts = try BrokerParts(settings: settings, disk: disk, planted: planted, log: log)
-    self.planted = planted
+    (self.planted, self.plantedInMirroring) = (planted, plantedInMirroring)
     self.settings = settings
     self.log = log
     self.ended = ended

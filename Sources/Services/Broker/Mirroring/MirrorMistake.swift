@@ -1,0 +1,33 @@
+import MirrorPlanning
+
+/// Mistakes of mirroring, which a simulation of two clusters has to find, for the proof that it can. No caller outside of
+/// this package can ask for one.
+package enum MirrorMistake: String, Sendable, CaseIterable {
+  /// What the source sends counts, committed or not.
+  case copiesBeyondTheMark
+  /// What the source removed too early is passed over, and nobody is told.
+  case skipsGaps
+  /// A Fetch does not say of which epoch the last record is.
+  case comparesNoEpochs
+  /// What diverged is cut off before the metadata says where it is kept.
+  case cutsBeforeItIsWrittenDown
+  /// What is set aside is not synced. The disk of the world does it, by not syncing.
+  case setsAsideWithoutSync
+  /// A switchover takes what is here for all there is.
+  case takesOverEarly
+  /// Who takes over has the generation of the owner before.
+  case keepsTheGeneration
+  /// Groups are carried wherever they are at the source.
+  case carriesGroupsAhead
+  /// What a switchover has closed that was given up is opened by another number than it was closed by.
+  case opensWithAnotherNumber
+
+  var ofCopy: MirrorPlanning.PlantedBug? {
+    switch self {
+    case .copiesBeyondTheMark: .copiesBeyondTheMark
+    case .skipsGaps: .skipsGaps
+    case .cutsBeforeItIsWrittenDown: .cutsBeforeItIsWrittenDown
+    default: nil
+    }
+  }
+}

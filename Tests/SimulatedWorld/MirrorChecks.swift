@@ -1,0 +1,214 @@
+import Broker
+import MirrorPlanning
+import Vocabulary
+
+/// What has to be there in the end.
+extension MirrorSimulation {
+  private static let settling = 3 * BrokerStage.Spans.second
+
+  func progress(_ model: inout Model) {
+    switch model.phase {
+    case .healing:
+      guard model.moves.isEmpty, model.served.count == Self.places.count,
+        MirrorSide.allCases.allSatisfy(isLoose)
+      else { return }
+      stage.note("everything works again")
+      model.phase = .checking
+      model.mendedAt = stage.now
+    case .checking:
+      guard stage.now >= model.mendedAt + Self.settling, Self.places.allSatisfy({ isCopied($0, model) }),
+        groupsAgree(model)
+      else { return }
+      look(&model)
+      check(&model)
+      model.phase = .done
+    case .preparing, .troubled, .done: break
+    }
+  }
+
+  private func isCopied(_ place: TopicPartition, _ model: Model) -> Bool {
+    guard let source = cluster(model.owner).leader(of: place)?.standing,
+      let copy = cluster(model.owner.other).leader(of: place)?.standing
+    else { return false }
+    return source.highWatermark == source.end && copy.highWatermark == copy.end && copy.end == source.end
+  }
+
+  private func groupsAgree(_ model: Model) -> Bool {
+    let side = model.owner.other
+    guard let source = model.groups[model.owner], let copy = model.groups[side],
+      let coordinator = cluster(side).machine(model.coordinators[side])?.broker
+    else { return false }
+    // Only who has a copy knows how far a group may be carried.
+    let carried = Self.places.filter { coordinator.standing(of: $0) != nil }
+    return carried.allSatisfy { place in
+      // A source that lost its end may have groups beyond it.
+      let end = cluster(side).leader(of: place)?.standing.highWatermark.value ?? 0
+      return source[place].map { min($0, end) } == copy[place]
+    }
+  }
+
+  /// Why it is not done, in words.
+  func complaints(_ model: Model) -> String {
+    var words: [String] = []
+    if let move = model.moves.first {
+      let side = move.side
+      let now = cluster(side).witness?.agreedConfigs(ofMirror: side.mirror) ?? [:]
+      words.append("\(move) is not done, and \(side.mirror) is \(now["state"] ?? "nowhere")")
+      words += problems(of: side.mirror, side)
+    }
+    words += Self.places.filter { !model.served.contains($0) }.map { "\($0) takes no write in the \(model.owner)" }
+    for place in Self.places where !isCopied(place, model) {
+      let ends = clusters.map { cluster -> String in
+        guard let standing = cluster.leader(of: place)?.standing else { return "\(cluster.side) without a leader" }
+        return "\(cluster.side) \(standing.start.value) to \(standing.highWatermark.value) of \(standing.end.value)"
+      }
+      words.append("of \(place) there is \(ends.joined(separator: ", "))")
+    }
+    if !groupsAgree(model) {
+      let groups = MirrorSide.allCases.map { side in
+        "\(side) \((model.groups[side] ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })"
+      }
+      words.append("the group is at \(groups.joined(separator: ", "))")
+    }
+    words += problems(of: model.owner.other.mirror, model.owner.other)
+    return words.joined(separator: "; ")
+  }
+
+  private func problems(of mirror: String, _ side: MirrorSide) -> [String] {
+    cluster(side).machines.flatMap { machine in
+      (machine.broker?.mirrorStatus(of: mirror) ?? []).filter { key, value in
+        key.hasPrefix("status.problem") || value.contains("reason=")
+      }.map { "\(machine.host.name) says \($0.key) \($0.value)" }
+    }
+  }
+
+  // MARK: Everything
+
+  private func check(_ model: inout Model) {
+    if let premature = model.ledger.premature { stage.fail(premature) }
+    for place in Self.places { check(place, &model) }
+    for takeover in model.takenOver {
+      check(takeover, model)
+      if takeover.isPlanned { checkNothingIsLost(by: takeover, model) }
+    }
+  }
+
+  private func check(_ place: TopicPartition, _ model: inout Model) {
+    guard let source = cluster(model.owner).leader(of: place), let copy = cluster(model.owner.other).leader(of: place)
+    else { return }
+    let end = source.standing.highWatermark.value
+    let here = source.machine.contents(of: place, from: source.standing.start.value, upTo: end)
+    let there = copy.machine.contents(of: place, from: copy.standing.start.value, upTo: end)
+    for (side, contents) in [(model.owner, here), (model.owner.other, there)] {
+      if let hole = contents.holes.first { stage.fail("\(side): \(place) has nothing at the offsets \(hole)") }
+    }
+    let start = max(source.standing.start, copy.standing.start).value
+    for base in Set(here.bytes.keys).union(there.bytes.keys).sorted() where base >= start {
+      if here.bytes[base] != there.bytes[base] {
+        stage.fail("\(place): the batch at offset \(base) is another one in the north than in the south")
+      }
+    }
+    checkGaps(place, model)
+    let kept = MirrorSide.allCases.map { ($0, setAside(place, $0, &model)) }
+    let removed = MirrorSide.allCases.compactMap { model.deleted[.init(side: $0, place: place)] }.max() ?? 0
+    for side in MirrorSide.allCases {
+      let spot = MirrorLedger.Spot(side: side, place: place)
+      for (offset, value, _) in model.acknowledged[spot, default: []] where offset >= removed {
+        guard !here.values.contains(value), !model.unclean.contains(spot),
+          !kept.contains(where: { $0.1.values.contains(value) })
+        else { continue }
+        stage.fail("\(side): \(value) was acknowledged at offset \(offset) of \(place), and is nowhere")
+      }
+      // What was readable and is no more lies in a file that the metadata names.
+      let gone = model.ledger.committed[spot, default: []].subtracting(here.batches)
+      let own = kept.first { $0.0 == side }?.1.batches ?? []
+      for batch in gone.subtracting(own).sorted(by: { $0.base < $1.base }) where batch.base >= max(removed, start) {
+        if model.unclean.contains(spot) { continue }
+        stage.fail("\(side): \(batch) of \(place) were readable, and lie neither in the log nor in a file")
+      }
+    }
+  }
+
+  /// What was passed over is still named, and nothing is named that was not.
+  private func checkGaps(_ place: TopicPartition, _ model: Model) {
+    let spot = MirrorLedger.Spot(side: model.owner.other, place: place)
+    let real = model.ledger.gaps.filter { $0.spot == spot }
+    let named = accepted(spot)
+    // What a mirror knew goes when its topics become the cluster's own, and whoever fails back had other records there.
+    guard model.takenOver.isEmpty else { return }
+    // What was cut off, and then removed at the source, was there once.
+    let isCut = model.unclean.contains(.init(side: model.owner, place: place))
+    let covered = model.ledger.covered[spot] ?? 0
+    if !isCut, let wrong = named.first(where: { $0.upperBound <= covered && !Self.contains(real.map(\.widest), $0) }) {
+      stage.fail("\(spot.side): \(place) names the gap \(wrong), and the gaps are \(real.map(\.range))")
+    }
+    if let lost = real.first(where: { !Self.contains(named, $0.range) }) {
+      stage.fail("\(spot.side): \(place) does not name the gap \(lost.range) any more; it names \(named)")
+    }
+  }
+
+  /// What the metadata says was set aside, as far as it is where it says.
+  private func setAside(_ place: TopicPartition, _ side: MirrorSide, _ model: inout Model) -> MirrorContents {
+    var found = MirrorContents()
+    let list = cluster(side).witness?.agreedConfigs(ofMirror: side.mirror)["aside.\(place)"]
+    for one in SetAside.parse(list: list) {
+      model.seen.setAside += 1
+      found.add(cluster(side).machine(one.broker.value)?.peek(one.path) ?? [], from: 0, upTo: .max)
+    }
+    return found
+  }
+
+  /// A switchover takes over everything that the owner before has acknowledged.
+  private func checkNothingIsLost(by takeover: MirrorTakeover, _ model: Model) {
+    let before = takeover.side.other
+    let since = model.takenOver.last { $0.side == before && $0.at < takeover.at }?.at ?? 0
+    // Answers that were under way; what comes later comes of another change of sides.
+    let until = takeover.at + Self.settling / 6
+    for place in Self.places {
+      let spot = MirrorLedger.Spot(side: before, place: place)
+      let findings = PartitionFinding.parse(takeover.reports[place.topic.text] ?? "")
+      guard let end = findings.first(where: { $0.index == Int(place.partition.value) })?.finding?.end.value,
+        !model.unclean.contains(spot)
+      else { continue }
+      for (offset, value, at) in model.acknowledged[spot, default: []] where at >= since && at < until && offset >= end
+      {
+        stage.fail(
+          "\(before): \(value) was acknowledged at offset \(offset) of \(place), and the switchover ended it at \(end)")
+      }
+    }
+  }
+
+  /// A report is exact as far as its knowledge goes.
+  private func check(_ takeover: MirrorTakeover, _ model: Model) {
+    for place in Self.places {
+      let spot = MirrorLedger.Spot(side: takeover.side, place: place)
+      guard let report = takeover.reports[place.topic.text] else {
+        stage.fail("\(takeover.side): \(place.topic) was taken over, and there is no report")
+        continue
+      }
+      let findings = PartitionFinding.parse(report)
+      guard let finding = findings.first(where: { $0.index == Int(place.partition.value) })?.finding else {
+        if takeover.isPlanned { stage.fail("\(takeover.side): the report of a switchover does not know \(place)") }
+        continue
+      }
+      if let era = takeover.eras[place], let first = model.ledger.beginning(of: era, spot), first != finding.end.value {
+        stage.fail(
+          "\(takeover.side): the report says that \(place) ended at \(finding.end.value), and clients wrote from \(first) on"
+        )
+      }
+      guard !takeover.isPlanned, let end = finding.sourceEnd, let age = finding.age else { continue }
+      let marks = model.ledger.marks[.init(side: takeover.side.other, place: place)] ?? []
+      let heard = takeover.at - age.milliseconds * BrokerStage.Spans.millisecond
+      // A look may be late by a pause, and what is found by the time that a survey and a change take.
+      let known = marks.filter { $0.at <= heard + Self.settling / 3 }.map(\.mark).max() ?? 0
+      let before = marks.last { $0.at <= heard - 8 * Self.settling }?.mark ?? 0
+      if end.value > known
+        || end.value < before && !model.unclean.contains(.init(side: takeover.side.other, place: place))
+      {
+        stage.fail(
+          "\(takeover.side): the report says that \(place) ended at \(end.value) \(age.milliseconds) ms before, where it "
+            + "had between \(before) and \(known)")
+      }
+    }
+  }
+}

@@ -1,0 +1,245 @@
+import KafkaClient
+import KafkaProtocol
+import Vocabulary
+
+/// What clients of both clusters do: a producer on each side tries all the time, whoever owns the topics.
+extension MirrorSimulation {
+  private static let patience = TimeSpan.seconds(3)
+  private static let passing: Set<ErrorCode> = [
+    .notLeaderOrFollower, .unknownTopicOrPartition, .unknownTopicId, .inconsistentTopicId, .leaderNotAvailable,
+    .notEnoughReplicas, .notEnoughReplicasAfterAppend, .requestTimedOut, .kafkaStorageError, .fencedLeaderEpoch,
+    .unknownLeaderEpoch, .replicaNotAvailable, .networkException, .policyViolation,
+  ]
+
+  func ask<Request: RequestBody>(
+    _ request: Request, of node: Int32, _ side: MirrorSide, by client: Int = 1,
+    then: @escaping @Sendable (Request.Response?, inout Model) -> Void
+  ) {
+    clients[client].ask(request, of: cluster(side).number(of: node), within: Self.patience) { result in
+      self.post { model in
+        if case .success(let answer) = result { then(answer.response, &model) } else { then(nil, &model) }
+      }
+    }
+  }
+
+  func anyNode(_ side: MirrorSide) -> Int32 {
+    let machines = cluster(side).machines
+    return machines[stage.draw(machines.count)].id
+  }
+
+  private var pause: Int64 { Int64(10 + stage.draw(90)) * BrokerStage.Spans.millisecond }
+
+  // MARK: Producers
+
+  func produce(_ side: MirrorSide, _ model: inout Model) {
+    let again = { @Sendable in self.later(self.pause) { self.produce(side, &$0) } }
+    switch model.phase {
+    case .checking, .done: return again()
+    case .preparing where side == .south: return again()
+    case .preparing, .troubled, .healing: break
+    }
+    guard let client = model.producers[side] else { return }
+    guard let producer = client.producer else { return identify(side, again) }
+    if client.attempt == nil { aim(side, &model) }
+    guard let attempt = model.producers[side]?.attempt, let leader = client.leaders[attempt.key], leader.node >= 0,
+      !stage.happens(oneIn: 20)
+    else { return learn(side, again) }
+    var batch = RecordBatchBuilder(
+      producer: ProducerStamp(id: producer.id, epoch: producer.epoch, baseSequence: attempt.sequence))
+    for value in attempt.values {
+      batch.append(
+        timestamp: Timestamp(milliseconds: 1_700_000_000_000 + stage.now / 1000), key: nil,
+        value: Array("\(value)".utf8))
+    }
+    let bytes = batch.build()
+    let request = ProduceRequest { request in
+      request.acks = -1
+      request.timeoutMs = 2000
+      request.topicData = [
+        .init {
+          $0.name = attempt.key.name
+          $0.topicID = attempt.key.topic
+          $0.partitionData = [
+            .init {
+              $0.index = attempt.key.partition
+              $0.records = .bytes(bytes)
+            }
+          ]
+        }
+      ]
+    }
+    ask(request, of: leader.node, side, by: 0) { response, model in
+      let answer = response?.responses.first?.partitionResponses.first
+      self.produced(side, attempt, answer?.errorCode, at: answer?.baseOffset ?? -1, &model, again)
+    }
+  }
+
+  private func aim(_ side: MirrorSide, _ model: inout Model) {
+    guard var client = model.producers[side] else { return }
+    let keys = client.led.filter { key in Self.topics.contains(key.name) }
+    guard !keys.isEmpty else { return }
+    let key = keys[stage.draw(keys.count)]
+    let values = (0..<(1 + stage.draw(3))).map { _ in
+      model.lastValue += 1
+      return model.lastValue
+    }
+    client.attempt = .init(key: key, sequence: client.sequences[key, default: 0], values: values)
+    model.producers[side] = client
+  }
+
+  private func produced(
+    _ side: MirrorSide, _ attempt: BrokerClientState.Attempt, _ code: ErrorCode?, at base: Int64,
+    _ model: inout Model, _ again: @escaping @Sendable () -> Void
+  ) {
+    guard let place = Self.place(attempt.key) else { return again() }
+    let spot = MirrorLedger.Spot(side: side, place: place)
+    switch code {
+    case nil: learn(side, again)
+    case .some(.none), .some(.duplicateSequenceNumber):
+      stage.note("\(side): \(place) has \(attempt.values) at \(base)")
+      for (index, value) in attempt.values.enumerated() where base >= 0 {
+        model.acknowledged[spot, default: []].append((base + Int64(index), value, stage.now))
+      }
+      model.seen.acknowledged += attempt.values.count
+      model.producers[side]?.sequences[attempt.key] = attempt.sequence + Int32(attempt.values.count)
+      model.producers[side]?.attempt = nil
+      if case .healing = model.phase, side == model.owner { model.served.insert(place) }
+      again()
+    case .some(.outOfOrderSequenceNumber), .some(.unknownProducerId):
+      // What it wrote before may be gone where a cluster gave up what it had.
+      let mayForget = model.unclean.contains(spot) || model.seen.failovers > 0 || model.seen.failbacks > 0
+      if !mayForget { stage.fail("\(side): a batch of \(place) is refused, since its predecessors are not known") }
+      model.producers[side]?.attempt = nil
+      model.producers[side]?.producer = nil
+      model.producers[side]?.sequences = [:]
+      learn(side, again)
+    case let code?:
+      if !Self.passing.contains(code) { stage.fail("\(side): a batch of \(place) was answered with \(code)") }
+      // Who is refused for good gives the batch up, which was never written.
+      if code == .policyViolation { model.producers[side]?.attempt = nil }
+      learn(side, again)
+    }
+  }
+
+  static func place(_ key: BrokerKey) -> TopicPartition? {
+    places.first { $0.topic.text == key.name && $0.partition.value == key.partition }
+  }
+
+  private func identify(_ side: MirrorSide, _ again: @escaping @Sendable () -> Void) {
+    let request = InitProducerIDRequest {
+      $0.transactionalID = nil
+      $0.transactionTimeoutMs = .max
+    }
+    ask(request, of: anyNode(side), side) { response, model in
+      if let response, response.errorCode == .none {
+        model.producers[side]?.producer = (ProducerID(response.producerID), ProducerEpoch(response.producerEpoch))
+      }
+      again()
+    }
+  }
+
+  private func learn(_ side: MirrorSide, _ again: @escaping @Sendable () -> Void) {
+    let request = MetadataRequest {
+      $0.topics = nil
+      $0.allowAutoTopicCreation = false
+    }
+    ask(request, of: anyNode(side), side) { response, model in
+      if let response, response.errorCode == .none { model.producers[side]?.learn(response) }
+      again()
+    }
+  }
+
+  // MARK: Groups
+
+  private static let group = "group"
+
+  /// Somebody who commits at whoever owns the topics.
+  func commit(_ model: inout Model) {
+    let again = { @Sendable in self.later(2 * self.pause) { self.commit(&$0) } }
+    let side = model.owner
+    switch model.phase {
+    case .preparing, .checking, .done: return again()
+    case .troubled, .healing: break
+    }
+    guard let coordinator = model.coordinators[side] else { return findCoordinator(side, again) }
+    let place = Self.places[stage.draw(Self.places.count)]
+    let end = model.ledger.marks[.init(side: side, place: place)]?.last?.mark ?? 0
+    guard end > 0 else { return again() }
+    let offset = max(0, end - Int64(stage.draw(4)))
+    let request = OffsetCommitRequest { request in
+      request.groupID = Self.group
+      request.topics = [
+        .init {
+          $0.name = place.topic.text
+          $0.topicID = model.producers[side]?.leaders.keys.first { $0.name == place.topic.text }?.topic ?? .zero
+          $0.partitions = [
+            .init {
+              $0.partitionIndex = place.partition.value
+              $0.committedOffset = offset
+            }
+          ]
+        }
+      ]
+    }
+    ask(request, of: coordinator, side) { response, model in
+      if response?.topics.first?.partitions.first?.errorCode == ErrorCode.none {
+        self.stage.note("\(side): offset \(offset) of \(place) is committed")
+        model.seen.committed += 1
+      } else {
+        model.coordinators[side] = nil
+      }
+      again()
+    }
+  }
+
+  private func findCoordinator(_ side: MirrorSide, _ again: @escaping @Sendable () -> Void) {
+    let request = FindCoordinatorRequest {
+      $0.key = Self.group
+      $0.coordinatorKeys = [Self.group]
+    }
+    ask(request, of: anyNode(side), side) { response, model in
+      if let found = response?.coordinators.first, found.errorCode == .none, found.nodeID >= 0 {
+        model.coordinators[side] = found.nodeID
+      }
+      again()
+    }
+  }
+
+  /// Nothing that a group has committed is beyond what was ever there.
+  func readGroup(_ side: MirrorSide, _ model: inout Model) {
+    let again = { @Sendable in self.later(2 * self.pause) { self.readGroup(side, &$0) } }
+    if case .preparing = model.phase { return again() }
+    guard let coordinator = model.coordinators[side] else { return findCoordinator(side, again) }
+    let request = OffsetFetchRequest { request in
+      request.groups = [
+        .init {
+          $0.groupID = Self.group
+          $0.topics = nil
+        }
+      ]
+    }
+    ask(request, of: coordinator, side) { response, model in
+      guard let group = response?.groups.first, group.errorCode == .none else {
+        model.coordinators[side] = nil
+        return again()
+      }
+      self.look(&model)
+      var found: [TopicPartition: Int64] = [:]
+      for topic in group.topics {
+        for one in topic.partitions where one.committedOffset >= 0 {
+          let name = model.producers[side]?.leaders.keys.first { $0.topic == topic.topicID }?.name ?? topic.name
+          let place = Self.places.first { $0.topic.text == name && $0.partition.value == one.partitionIndex }
+          guard let place else { continue }
+          found[place] = one.committedOffset
+          model.seen.groupsRead += 1
+          let end = model.ledger.highest(.init(side: side, place: place))
+          if one.committedOffset > end {
+            self.stage.fail("\(side): the group is at \(one.committedOffset) of \(place), which ends at \(end)")
+          }
+        }
+      }
+      model.groups[side] = found
+      again()
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import Broker
+import SimulatedWorld
+import Testing
+
+/// Two clusters of whole nodes, and a mirror between them.
+@Suite struct MirrorsTests {
+  /// Every journey of the topics, every layout. `hack/simulate --world mirrors --seeds` has the others.
+  @Test func twoClustersKeepEveryPromiseAndAreThenTheSame() {
+    var seen = MirrorSeen()
+    for seed: UInt64 in [0, 5, 6, 9, 10, 12, 16] {
+      var options = MirrorSimulation.Options(seed: seed)
+      options.troubledFor = MirrorSimulation.Options.shortTrouble
+      let outcome = MirrorSimulation.run(options)
+      #expect(outcome.failure == nil, "hack/simulate \(seed) --world mirrors --short")
+      seen += outcome.seen
+    }
+    // A world in which nothing goes wrong would prove nothing.
+    #expect(seen.copied > 300 && seen.acknowledged > 300 && seen.groupsRead > 100, "\(seen)")
+    #expect(seen.deaths > 5 && seen.cuts > 5, "\(seen)")
+    #expect(seen.switchovers >= 5 && seen.failovers >= 3 && seen.failbacks >= 8, "\(seen)")
+  }
+
+  /// Of a switchover in which somebody dies there are five steps and four victims; these are some.
+  @Test func aSwitchoverThatIsInterruptedEndsWhole() {
+    var seen = MirrorSeen()
+    for seed: UInt64 in [0, 6, 12, 13, 4] {
+      let outcome = MirrorSimulation.run(MirrorSimulation.Options(seed: seed, plot: .interrupted))
+      #expect(outcome.failure == nil, "hack/simulate \(seed) --world mirrors --plot interrupted")
+      seen += outcome.seen
+    }
+    #expect(seen.deaths >= 4 && seen.switchovers >= 5 && seen.failbacks >= 5, "\(seen)")
+  }
+
+  /// What no planted mistake needs.
+  @Test(arguments: [MirrorPlot.uncleanElection, .roundTrip]) func whatIsAimedAtOneJointIsSurvived(plot: MirrorPlot) {
+    let outcome = MirrorSimulation.run(MirrorSimulation.Options(seed: 1, plot: plot))
+    #expect(outcome.failure == nil, "hack/simulate 1 --world mirrors --plot \(plot.rawValue)")
+    #expect(outcome.seen.setAside > 0, "\(outcome.seen)")
+  }
+
+  /// A gap that was forgotten. Of a switchover in the middle of which something diverges, the seeds above have one.
+  @Test func whatWasFoundOnceIsFoundNoMore() {
+    #expect(
+      MirrorSimulation.run(MirrorSimulation.Options(seed: 122)).failure == nil, "hack/simulate 122 --world mirrors")
+  }
+
+  /// `hack/simulate --twice` has two processes say it.
+  @Test func oneSeedIsOneHistory() {
+    for seed: UInt64 in [16, 5] {
+      var options = MirrorSimulation.Options(seed: seed)
+      options.troubledFor = MirrorSimulation.Options.shortTrouble
+      let first = MirrorSimulation.run(options)
+      let second = MirrorSimulation.run(options)
+      #expect(first.hash == second.hash && first.steps == second.steps, "seed \(seed)")
+    }
+  }
+
+  /// A mistake, and the history in which it shows.
+  struct Planted: Sendable, CustomTestStringConvertible {
+    let mistake: MirrorMistake
+    let plot: MirrorPlot
+    let seed: UInt64
+    /// What it is found by.
+    let words: String
+    var testDescription: String { mistake.rawValue }
+  }
+
+  @Test(arguments: MirrorMistake.allCases.map(planted)) func aPlantedMistakeIsFound(_ planted: Planted) {
+    var options = MirrorSimulation.Options(seed: planted.seed, planted: planted.mistake, plot: planted.plot)
+    options.recoversWithin = 30_000
+    let outcome = MirrorSimulation.run(options)
+    #expect(outcome.failure?.contains(planted.words) == true, "seed \(planted.seed): \(outcome.failure ?? "nothing")")
+    options.planted = nil
+    let sound = MirrorSimulation.run(options)
+    #expect(sound.failure == nil, "seed \(planted.seed) without the mistake")
+  }
+
+  static func planted(_ mistake: MirrorMistake) -> Planted {
+    switch mistake {
+    case .copiesBeyondTheMark: Planted(mistake: mistake, plot: .uncommitted, seed: 0, words: "never committed")
+    case .skipsGaps: Planted(mistake: mistake, plot: .overrun, seed: 0, words: "and nobody says so")
+    case .comparesNoEpochs: Planted(mistake: mistake, plot: .lostEnd, seed: 6, words: "is another one")
+    case .cutsBeforeItIsWrittenDown: Planted(mistake: mistake, plot: .lostEnd, seed: 0, words: "nor in a file")
+    case .setsAsideWithoutSync: Planted(mistake: mistake, plot: .cutInTheDark, seed: 0, words: "nor in a file")
+    case .takesOverEarly: Planted(mistake: mistake, plot: .lagging, seed: 0, words: "the switchover ended it")
+    case .keepsTheGeneration: Planted(mistake: mistake, plot: .parted, seed: 0, words: "two owners")
+    case .carriesGroupsAhead: Planted(mistake: mistake, plot: .standsStill, seed: 0, words: "the group is at")
+    case .opensWithAnotherNumber: Planted(mistake: mistake, plot: .givenUp, seed: 0, words: "takes no write")
+    }
+  }
+}
