@@ -144,6 +144,9 @@ import Vocabulary
     try ask("failover", &cluster)
     cluster.apply(cluster.image.promote("eu", generation: 2, reports: [:], at: Timestamp(milliseconds: 5)).records)
     let before = cluster.image.nextProducerID
+    // Who leaves the servers out by mistake does not mean that.
+    let replaced = cluster.image.replace(mirror, with: [("topics", "a")], inherited: nothingSet)
+    #expect(throws: Refusal.self) { try replaced.answer.get() }
     try delete().answer.get()
     cluster.apply(delete().records)
     #expect(cluster.image.mirrors.isEmpty && cluster.image.configs(of: mirror).isEmpty)

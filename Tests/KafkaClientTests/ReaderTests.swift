@@ -161,6 +161,44 @@ import Vocabulary
     client.close()
   }
 
+  @Test func anErrorOfOnePartitionLosesNoRecordsOfAnother() async throws {
+    let cluster = try FakeCluster()
+    let bytes = try Self.batch(["a", "b"], at: 0)
+    _ = try cluster.add { call in
+      guard call.header.key == .fetch else { return nil }
+      return .reply(
+        FetchResponse { response in
+          response.responses = [
+            .init { topic in
+              topic.topic = FakeCluster.topic.text
+              topic.partitions = [
+                .init {
+                  $0.partitionIndex = 0
+                  $0.highWatermark = 2
+                  $0.records = .bytes(bytes)
+                },
+                .init {
+                  $0.partitionIndex = 1
+                  $0.errorCode = .offsetOutOfRange
+                },
+              ]
+            }
+          ]
+        })
+    }
+    let client = cluster.client()
+    defer { client.close() }
+    var settings = ReaderSettings()
+    settings.reset = .fail
+    let other = TopicPartition(FakeCluster.topic, PartitionIndex(1))
+    let reader = PartitionReader(client, from: [Self.partition: .zero, other: Offset(5)], settings)
+    let fetched = try await reader.poll()
+    #expect(fetched.map(\.partition) == [Self.partition])
+    #expect(fetched.flatMap(\.records).count == 2 && reader.positions[Self.partition] == Offset(2))
+    let error = await #expect(throws: ClientError.self) { _ = try await reader.poll() }
+    #expect(error?.code == .offsetOutOfRange && reader.positions[other] == Offset(5))
+  }
+
   static func listed(_ offset: Int64, _ code: ErrorCode = .none) -> ListOffsetsResponse {
     ListOffsetsResponse { response in
       response.topics = [

@@ -42,6 +42,12 @@ extension MetadataImage {
   private static let mirrorProducerIDs: Int64 = 1 << 32
 
   func checkMirror(_ name: String, after changes: [MetadataRecord]) throws(Refusal) {
+    let isDeleted = changes.contains(.configChanged(.mirror(name), key: "bootstrap.servers", value: nil))
+    let sets = changes.contains { if case .configChanged(_, _, .some) = $0 { true } else { false } }
+    if isDeleted && sets {
+      throw Refusal(
+        .invalidRequest, "A mirror needs bootstrap.servers; one that loses them is deleted, and nothing is set.")
+    }
     guard TopicName(name) != nil else {
       throw Refusal(.invalidRequest, "'\(name)' is no name for a mirror: it must be one that a topic could have.")
     }
@@ -54,8 +60,8 @@ extension MetadataImage {
     }
   }
 
-  /// What goes with a change of a mirror. Each switchover that is asked for has a number, so that what belongs to an earlier one cannot undo it. A fail-back
-  /// takes back that the mirror has been promoted.
+  /// What goes with a change of a mirror. Each switchover that is asked for has a number, so that what belongs to an
+  /// earlier one cannot undo it. A fail-back takes back that the mirror has been promoted.
   func consequences(ofMirror mirror: ConfigResource, _ changes: [MetadataRecord]) -> [MetadataRecord] {
     if changes.contains(.configChanged(mirror, key: "bootstrap.servers", value: nil)) {
       // It is deleted, with everything that it kept about itself.

@@ -51,7 +51,8 @@ public final class PartitionReader {
   }
 
   /// The next records, of one or more partitions; none when there were none for `ReaderSettings.waitMax`.
-  /// Errors that pass are passed over, for `ClientSettings.retrySpan`.
+  /// Errors that pass are passed over, for `ClientSettings.retrySpan`. No error hides records that came with it: they are
+  /// handed over, since `positions` are behind them, and the next poll meets the error again.
   public func poll() async throws(ClientError) -> [FetchedRecords] {
     let (byLeader, unled) = try await leaders()
     let client = client
@@ -69,26 +70,32 @@ public final class PartitionReader {
       switch result {
       case .failure(let failure):
         for partition in failure.partitions { client.apply(.refreshMetadata, to: .leader(partition)) }
-        guard Remedy(for: failure.error) != .none else { throw failure.error }
+        guard Remedy(for: failure.error) != .none else {
+          guard fetched.isEmpty else { return fetched }
+          throw failure.error
+        }
         trouble = failure.error
       case .success(let partitions):
         for one in partitions {
           do throws(ClientError) {
             if let some = try await take(one) { fetched.append(some) }
           } catch {
-            guard BatchOutcome(error).isPassing else { throw error }
+            guard BatchOutcome(error).isPassing else {
+              guard fetched.isEmpty else { return fetched }
+              throw error
+            }
             client.apply(.refreshMetadata, to: .leader(one.partition))
             trouble = error
           }
         }
       }
     }
-    try await endure(trouble)
+    try await endure(trouble, hasNews: !fetched.isEmpty)
     return fetched
   }
 
-  /// Pauses after trouble, and throws it when it lasts.
-  private func endure(_ trouble: ClientError?) async throws(ClientError) {
+  /// Pauses after trouble, and throws it when it lasts and nothing came.
+  private func endure(_ trouble: ClientError?, hasNews: Bool) async throws(ClientError) {
     guard let trouble else {
       failingSince = nil
       backoff.succeed()
@@ -97,7 +104,7 @@ public final class PartitionReader {
     let now = monotonicNow()
     let since = failingSince ?? now
     failingSince = since
-    guard now - since < client.settings.retrySpan else { throw trouble }
+    guard now - since < client.settings.retrySpan || hasNews else { throw trouble }
     await client.pause(client.nextPause(&backoff))
   }
 

@@ -87,7 +87,8 @@ final class MirrorFetcher: Sendable {
     request.maxWaitMs = Int32(clamping: wait.milliseconds)
     request.minBytes = 1
     request.maxBytes = settings.responseMaxBytes
-    var topics: [TopicName: KafkaProtocol.FetchRequest.Topic] = [:]
+    // They come in the order of their topics.
+    var topics: [KafkaProtocol.FetchRequest.Topic] = []
     for one in asked {
       var ask = KafkaProtocol.FetchRequest.Partition()
       ask.partition = one.target.index
@@ -95,15 +96,17 @@ final class MirrorFetcher: Sendable {
       ask.fetchOffset = one.position.end.value
       ask.lastFetchedEpoch = planted == .comparesNoEpochs ? -1 : one.position.lastEpoch.value
       ask.partitionMaxBytes = settings.partitionMaxBytes
-      var topic = topics[one.target.topic] ?? KafkaProtocol.FetchRequest.Topic()
-      topic.topic = one.target.topic.text
-      topic.topicID = one.target.id
-      topic.partitions.append(ask)
-      topics[one.target.topic] = topic
+      if topics.last?.topicID != one.target.id {
+        var topic = KafkaProtocol.FetchRequest.Topic()
+        topic.topic = one.target.topic.text
+        topic.topicID = one.target.id
+        topics.append(topic)
+      }
+      topics[topics.count - 1].partitions.append(ask)
     }
     // Another order each time, so that a full answer leaves out nobody for ever.
     var chance = Chance()
-    request.topics = topics.values.sorted { $0.topic < $1.topic }.shuffled(using: &chance)
+    request.topics = topics.shuffled(using: &chance)
     return request
   }
 

@@ -83,15 +83,11 @@ extension StandaloneMirror {
     }
     var tail: [(record: OwnedRecord, at: Offset)] = []
     if point.present > 0 {
-      do {
-        for record in try await readAll(of: place, from: point.downstream) {
-          var bare = record
-          bare.offset = .none
-          tail.append((bare, record.offset))
-        }
-      } catch let error as ClientError {
-        throw error
-      } catch { return }
+      for record in try await readAll(of: place, from: point.downstream) {
+        var bare = record
+        bare.offset = .none
+        tail.append((bare, record.offset))
+      }
     }
     copies[partition] = Copy(
       topicID: topic.id, remote: place,

@@ -55,7 +55,9 @@ extension StandaloneMirror {
   }
 
   /// The records of a partition of the target up to its end.
-  func readAll(of partition: TopicPartition, from start: Offset?) async throws -> [OwnedRecord] {
+  func readAll(
+    of partition: TopicPartition, from start: Offset?
+  ) async throws(ClientError) -> [OwnedRecord] {
     let end = try await clusters.target.offset(of: partition, at: .latest)
     var first = try await clusters.target.offset(of: partition, at: .earliest)
     if let start { first = max(first, start) }
