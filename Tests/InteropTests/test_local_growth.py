@@ -16,6 +16,8 @@ ALL = ("eu-west", "eu-central", "eu-north")
 class Growing(Local):
     """Local Regions in which one cluster is applied again and again."""
 
+    home = "eu-west"
+
     def shares(self, controllers, survive="Region"):
         """Applies the cluster with a broker in each of the Regions that `controllers` names."""
         regions = [
@@ -34,7 +36,7 @@ class Growing(Local):
         )
 
     def apply(self, plural, kind, name, spec):
-        address = self.status()["eu-west"][1]
+        address = self.status()[self.home][1]
         body = {"apiVersion": "kafka.swiftwater.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
         request = urllib.request.Request(
             f"{address}/apis/kafka.swiftwater.dev/v1alpha1/namespaces/kafka/{plural}/{name}?fieldManager=people&force=true",

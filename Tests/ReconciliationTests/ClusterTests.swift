@@ -171,6 +171,30 @@ import Vocabulary
     #expect(world.broken == [])
   }
 
+  @Test func aLostRegionIsReplacedAndItsBrokerIsForgottenOnceTheRegionIsDeleted() {
+    var world = World.three
+    world.converge()
+    world.addTopic("t", [100, 200, 300])
+    world.members["west"]?.isReachable = false
+    world.setFenced(NodeID(300), true)
+    var south = Region()
+    south.metadata = ObjectMeta(name: "south", namespace: "kafka")
+    world.regions.append(south)
+    world.members["south"] = World.Member()
+    world.cluster.spec.regions = ["central", "north", "south"].map { RegionShare($0, brokers: 1, controllers: 1) }
+    #expect(world.converge() != nil)
+    #expect(world.broken == [])
+    #expect(world.facts.voters.map(\.id.value).sorted() == [100, 200, 400])
+    #expect(world.facts.topics[0].partitions.allSatisfy { $0.replicas.map(\.value).sorted() == [100, 200, 400] })
+    #expect(world.facts.brokers.contains { $0.id == NodeID(300) }, "what cannot be seen may still be there")
+    world.regions.removeAll { $0.metadata.name == "west" }
+    world.members["west"] = nil
+    world.converge()
+    #expect(world.broken == [])
+    #expect(world.facts.brokers.map(\.id.value).sorted() == [100, 200, 400])
+    #expect(world.plan.steps == [])
+  }
+
   @Test func brokersHearThatTheirClusterGoesBeforeAnythingOfItDoes() throws {
     var world = World.three
     world.converge()

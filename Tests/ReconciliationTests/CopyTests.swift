@@ -107,6 +107,19 @@ import Testing
     #expect(planted != [], "the planted mistake is seen here")
   }
 
+  @Test func aMemberThatIsGivenUpKeepsNoDeletionWaitingAndOthersDo() {
+    var original = Self.topic()
+    original["metadata"]["deletionTimestamp"] = "t"
+    var situation = CopySituation(
+      Self.id, members: ["a": .seen(original), "b": Self.unknown, "c": Self.unknown], mayGo: true, givenUp: ["b"])
+    #expect(CopyReconciliation.plan(situation).plan.steps == [])
+    situation.members["c"] = .seen(nil)
+    #expect(CopyReconciliation.plan(situation).plan.steps == [.setFinalizers(Self.id, [], member: "a")])
+    // Where it can be seen its copy goes first, as everybody's.
+    situation.members["b"] = .seen(Self.copy(of: Self.topic()))
+    #expect(CopyReconciliation.plan(situation).plan.steps == [.delete(Self.id, uid: "u2", member: "b")])
+  }
+
   @Test func theOlderOfTwoOriginalsCountsAndTheOtherIsLeftAlone() {
     let older = Self.topic(partitions: 3)
     let younger = Self.topic(partitions: 5, created: "2026-03-01T00:00:00Z")

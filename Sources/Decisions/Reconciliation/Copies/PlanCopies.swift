@@ -8,10 +8,14 @@ public struct CopySituation: Sendable {
   public var members: [String: View<JSON?>]
   /// Whether everything that has to go before an object that is being deleted is gone.
   public var mayGo: Bool
-  public init(_ id: ObjectID, members: [String: View<JSON?>], mayGo: Bool) {
+  /// Members that a deletion does not wait for: whoever deletes the only Region that leads to a member says that it is
+  /// gone for good.
+  public var givenUp: Set<String>
+  public init(_ id: ObjectID, members: [String: View<JSON?>], mayGo: Bool, givenUp: Set<String> = []) {
     self.id = id
     self.members = members
     self.mayGo = mayGo
+    self.givenUp = givenUp
   }
 }
 
@@ -186,7 +190,9 @@ public enum CopyReconciliation {
       plan.waits.append("\(situation.id) goes once what belongs to it is gone.")
       return
     }
-    let unknown = situation.members.keys.sorted().filter { situation.members[$0]?.content == nil }
+    let unknown = situation.members.keys.sorted().filter {
+      situation.members[$0]?.content == nil && !situation.givenUp.contains($0)
+    }
     for held in seen where held.member != original.member && !held.meta.isBeingDeleted {
       plan.steps.append(.delete(situation.id, uid: held.meta.uid, member: held.member))
     }

@@ -63,10 +63,16 @@ extension ClusterDesign {
   private func unregister(into plan: inout Plan) {
     guard let facts = situation.brokers.content, facts.leader != nil else { return }
     for node in leaving where facts.brokers.contains(where: { $0.id == node.id && $0.isFenced }) {
-      guard let objects = objects(in: node.region), isEmptied(node), pod(of: node) == nil,
-        objects.objects[ObjectID(.statefulSet, namespace, node.name)] == nil
-      else { continue }
+      guard isEmptied(node), isGone(node) else { continue }
       plan.steps.append(.ask(.unregister(node.id)))
     }
+  }
+
+  /// Whether nothing of a node is left. What is in a Region that does not answer may still be there; of one that was
+  /// deleted nobody will ever know.
+  private func isGone(_ node: Node) -> Bool {
+    guard region(node.region) != nil else { return true }
+    guard let objects = objects(in: node.region) else { return false }
+    return pod(of: node) == nil && objects.objects[ObjectID(.statefulSet, namespace, node.name)] == nil
   }
 }

@@ -4,9 +4,12 @@ public import KafkaProtocol
 public import Vocabulary
 
 extension ClusterClient {
-  /// Asks for topics; nil asks for all. Never creates any.
+  /// Asks for topics; nil asks for all. Never creates any. Who asks for all only to read the answer does not have the
+  /// client keep the topics: `remembersTopics` is false.
   @discardableResult
-  public func refreshMetadata(_ topics: [TopicName]?) async throws(ClientError) -> MetadataResponse {
+  public func refreshMetadata(
+    _ topics: [TopicName]?, remembersTopics: Bool = true
+  ) async throws(ClientError) -> MetadataResponse {
     let request = MetadataRequest {
       $0.topics = topics.map { names in
         names.map { name in MetadataRequest.Topic { $0.name = name.text } }
@@ -15,7 +18,9 @@ extension ClusterClient {
     }
     let reply = try await sendToAny(request)
     let now = monotonicNow()
-    state.withLock { $0.view.learn(reply.response, at: now) }
+    var learned = reply.response
+    if !remembersTopics { learned.topics = [] }
+    state.withLock { $0.view.learn(learned, at: now) }
     return reply.response
   }
 

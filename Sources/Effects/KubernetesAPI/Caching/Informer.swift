@@ -48,6 +48,10 @@ public final class Informer<Object: Sendable>: Sendable {
   public var keys: [ObjectKey] { state.withLock { $0.cache.entries.keys.sorted() } }
   /// All objects; taken at one moment.
   public var objects: [ObjectKey: Object] { state.withLock { $0.cache.entries.mapValues(\.object) } }
+  /// What is made of each object, in any order, without a copy of the whole cache. `part` must not use the informer.
+  public func collect<Part: Sendable>(_ part: (ObjectKey, Object) -> Part?) -> [Part] {
+    state.withLock { state in state.cache.entries.compactMap { part($0.key, $0.value.object) } }
+  }
   public subscript(key: ObjectKey) -> Object? { state.withLock { $0.cache.entries[key]?.object } }
   public func resourceVersion(of key: ObjectKey) -> String? {
     state.withLock { $0.cache.entries[key]?.resourceVersion }

@@ -18,7 +18,8 @@ let kubectlCommands: [Command] = [
     "kubectl", "rehome", "Gives what was applied in a member that is gone for good a new home.",
     operands: "MEMBER", count: 1...1,
     options: [
-      .values("also", "CONTEXT", "another member that is left; may be there several times, for all of them")
+      .values("also", "CONTEXT", "another member that is left; may be there several times, for all of them"),
+      .value("manager", "NAME", "who applies from now on, as server-side apply calls it (kubectl)"),
     ] + KubernetesSession.options, perform: rehome),
 ]
 

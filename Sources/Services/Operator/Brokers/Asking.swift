@@ -172,7 +172,7 @@ extension Conversation {
 
   /// By id, so that a topic that was made again under the same name is left alone.
   private func delete(_ topics: [TopicDeletion], _ client: ClusterClient, _ refusals: inout Refusals) async throws {
-    let metadata = try await client.refreshMetadata(nil)
+    let metadata = try await client.refreshMetadata(nil, remembersTopics: false)
     let present = Dictionary(metadata.topics.map { ($0.name ?? "", $0.topicID) }) { first, _ in first }
     for chunk in topics.chunks(of: Limits.topicsPerRequest) {
       let ids = chunk.compactMap { topic in present[topic.topic].flatMap { "\($0)" == topic.id ? $0 : nil } }

@@ -18,11 +18,18 @@ final class Conversation: Sendable {
     /// Topics whose settings are read each time though nobody here changed them, in turn: what others change in ten
     /// thousand topics is found within minutes, and costs next to nothing.
     static let sweptPerLook = 500
+    /// Settings that are looked for among those of other topics.
+    static let distinctSettingsMax = 1_000
   }
   /// Why the brokers are not known, in a sentence.
   struct Unknown: Error, CustomStringConvertible {
     let description: String
     init(_ sentence: String) { description = sentence }
+  }
+  private struct KnownSettings {
+    /// Of the topic that had them.
+    let id: UniqueID
+    let config: [String: String]
   }
   private struct State {
     var client: ClusterClient?
@@ -31,11 +38,18 @@ final class Conversation: Sendable {
     var directories: [NodeID: UniqueID] = [:]
     var clusterID: String?
     var facts: (BrokerFacts, at: Instant)?
-    /// What topics' settings were, by id.
-    var configs: [UniqueID: [String: String]] = [:]
+    /// What topics' settings were, by name.
+    var configs: [String: KnownSettings] = [:]
+    /// Settings that some topic has, so that those of many topics are one value.
+    var distinct: Set<[String: String]> = []
     /// Where the sweep goes on.
     var sweep = 0
     var unknownSince: String?
+
+    mutating func share(_ config: [String: String]) -> [String: String] {
+      if distinct.count > Limits.distinctSettingsMax { distinct = [] }
+      return distinct.insert(config).memberAfterInsert
+    }
   }
   private let state = Mutex(State())
   private let loop: EventLoop
@@ -82,21 +96,26 @@ final class Conversation: Sendable {
   /// The settings of these topics have to be read again.
   func expectChange(_ request: BrokerRequest) {
     guard case .alterTopics = request else { return }
-    let names = Set(request.topics)
     state.withLock { state in
-      guard let facts = state.facts?.0 else { return state.configs.removeAll() }
-      for topic in facts.topics where names.contains(topic.name) {
-        if let id = UniqueID(topic.id) { state.configs[id] = nil }
-      }
+      for name in request.topics { state.configs[name] = nil }
     }
   }
 
   func forgetFacts() { state.withLock { $0.facts = nil } }
+  private func forgetOldFacts() {
+    let old = state.withLock { state -> BrokerFacts? in
+      guard let (facts, at) = state.facts, monotonicNow() - at >= Limits.factsAge else { return nil }
+      state.facts = nil
+      return facts
+    }
+    // It ends outside of the lock.
+    _ = old
+  }
   /// Everything about topics is asked again, their settings too.
   func forgetTopics() {
     state.withLock { state in
       state.facts = nil
-      state.configs.removeAll()
+      state.configs = [:]
     }
   }
   func directory(of node: NodeID) -> UniqueID? { state.withLock { $0.directories[node] } }
@@ -115,6 +134,8 @@ final class Conversation: Sendable {
         state.facts = (facts, monotonicNow())
         state.unknownSince = nil
       }
+      // What ten thousand topics come to is kept no longer than it is used.
+      loop.schedule(after: Limits.factsAge) { [weak self] in self?.forgetOldFacts() }
       return .seen(facts)
     } catch {
       let since = state.withLock { state in
@@ -129,7 +150,7 @@ final class Conversation: Sendable {
   private func ask(_ wanted: String) async throws -> BrokerFacts {
     let client = try client()
     var facts = BrokerFacts()
-    let metadata = try await client.refreshMetadata(nil)
+    let metadata = try await client.refreshMetadata(nil, remembersTopics: false)
     guard metadata.clusterID == wanted else {
       throw Unknown("the brokers at these addresses are of the cluster \(metadata.clusterID ?? "without an id").")
     }
@@ -243,26 +264,33 @@ final class Conversation: Sendable {
     let topics = metadata.topics.compactMap { topic in topic.name.map { (name: $0, id: topic.topicID) } }
       .sorted { $0.name < $1.name }
     let (known, start) = state.withLock { ($0.configs, $0.sweep) }
-    var asked = topics.filter { known[$0.id] == nil }.map(\.name)
-    let swept = topics.indices.map { topics[($0 + start) % topics.count] }.prefix(Limits.sweptPerLook)
-    asked += swept.filter { known[$0.id] != nil }.map(\.name)
+    func isKnown(_ topic: (name: String, id: UniqueID)) -> Bool { known[topic.name]?.id == topic.id }
+    var asked = topics.filter { !isKnown($0) }.map(\.name)
+    let swept = topics.indices.lazy.map { topics[($0 + start) % topics.count] }.prefix(Limits.sweptPerLook)
+    asked += swept.filter(isKnown).map(\.name)
     let read = try await readConfigs(of: asked, client)
-    var (byID, byName): ([UniqueID: [String: String]], [String: [String: String]]) = ([:], [:])
-    var same: [[String: String]: [String: String]] = [:]
-    for topic in topics {
-      guard let found = read[topic.name] ?? known[topic.id] else { continue }
-      // Equal settings of many topics are one value.
-      let shared = same[found] ?? found
-      if same[found] == nil { same[found] = found }
-      byID[topic.id] = shared
-      byName[topic.name] = shared
-    }
+    var found: [String: [String: String]] = [:]
+    found.reserveCapacity(topics.count)
     state.withLock { state in
-      // What was expected to change meanwhile is not known any more.
-      state.configs = byID.filter { known[$0.key] == nil || state.configs[$0.key] != nil }
+      for topic in topics {
+        guard let config = read[topic.name] else {
+          if isKnown(topic) { found[topic.name] = known[topic.name]?.config }
+          continue
+        }
+        if isKnown(topic), let same = known[topic.name]?.config, same == config {
+          found[topic.name] = same
+          continue
+        }
+        let shared = state.share(config)
+        found[topic.name] = shared
+        // What was expected to change meanwhile is not known any more.
+        guard !isKnown(topic) || state.configs[topic.name] != nil else { continue }
+        state.configs[topic.name] = KnownSettings(id: topic.id, config: shared)
+      }
+      if state.configs.count > topics.count { state.configs = state.configs.filter { found[$0.key] != nil } }
       state.sweep = topics.isEmpty ? 0 : (start + swept.count) % topics.count
     }
-    return byName
+    return found
   }
 
   private func readConfigs(of topics: [String], _ client: ClusterClient) async throws -> [String: [String: String]] {

@@ -1,3 +1,4 @@
+import CMalloc
 import EventLoop
 import Glibc
 import KubernetesAPI
@@ -89,6 +90,7 @@ public enum OperatorCommand {
 
   /// Runs until a signal ends it. Returns the exit code. Blocks the calling thread.
   public static func run(_ arguments: [String], log: Log) -> Int32 {
+    malloc_stay_small()
     ignoreBrokenPipes()
     do {
       let options = try Options(arguments)

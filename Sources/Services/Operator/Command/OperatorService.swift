@@ -1,3 +1,4 @@
+import CMalloc
 import EventLoop
 import HTTP
 import JSONValue
@@ -127,6 +128,8 @@ public final class OperatorService: Sendable {
       while !Task.isCancelled, let self {
         let began = monotonicNow()
         await attend()
+        // What many topics come to for a moment is not kept for the hours until the next one.
+        malloc_give_back()
         let period = settings.leaseDuration.nanoseconds / 3
         // Candidates come at different times, so that one of them is first.
         let pause = isLeading ? period : period / 2 + Int64.random(in: 0...period)
@@ -228,7 +231,7 @@ private final class Router: Sendable {
 
   private var mirrors: [WorkKey] {
     let members = membership.withLock { $0 }?.members.values.compactMap(\.caches) ?? []
-    return Set(members.flatMap(\.targetsOfMirrors.values)).map { .mirrors(into: $0) }
+    return Set(members.flatMap { $0.clusters(named: Kinds.mirrors) }).map { .mirrors(into: $0) }
   }
 
   private func add(_ key: WorkKey) {
@@ -245,8 +248,8 @@ private final class Router: Sendable {
     for caches in sights {
       for key in caches.informers[Kinds.regions]?.keys ?? [] { add(.region(key)) }
       for key in caches.informers[Kinds.clusters]?.keys ?? [] { add(.cluster(key)) }
-      for cluster in Set(caches.clustersOfTopics.values) { add(.topics(of: cluster)) }
-      for cluster in Set(caches.targetsOfMirrors.values) { add(.mirrors(into: cluster)) }
+      for cluster in caches.clusters(named: Kinds.topics) { add(.topics(of: cluster)) }
+      for cluster in caches.clusters(named: Kinds.mirrors) { add(.mirrors(into: cluster)) }
     }
   }
 }

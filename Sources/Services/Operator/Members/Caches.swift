@@ -1,6 +1,7 @@
 import JSONValue
 import KubernetesAPI
 import KubernetesResources
+import Synchronization
 import Vocabulary
 
 /// What one API server has of everything that the operator looks at.
@@ -71,11 +72,17 @@ final class Caches: Sendable {
   subscript(_ id: ObjectID) -> JSON? { Kinds.type(of: id.kind).flatMap { informers[$0]?[id.key]?.json } }
   /// Every object of a type; of topics there are too many for that.
   func all(_ type: ResourceType) -> [ObjectKey: JSON] { informers[type]?.objects.mapValues(\.json) ?? [:] }
-  /// The KafkaCluster of each KafkaTopic.
-  var clustersOfTopics: [ObjectKey: ObjectKey] { informers[Kinds.topics]?.objects.compactMapValues(\.cluster) ?? [:] }
+  /// The KafkaClusters that KafkaTopics name, or that KafkaMirrors copy into.
+  func clusters(named type: ResourceType) -> Set<ObjectKey> {
+    let numbers = Set(informers[type]?.collect { $1.cluster } ?? [])
+    return Set(numbers.map { ClusterNames.shared.name(of: $0) })
+  }
 
-  /// The KafkaCluster that each KafkaMirror copies into.
-  var targetsOfMirrors: [ObjectKey: ObjectKey] { informers[Kinds.mirrors]?.objects.compactMapValues(\.cluster) ?? [:] }
+  /// The KafkaTopics that name a cluster, or the KafkaMirrors into it, in any order.
+  func keys(_ type: ResourceType, of cluster: ObjectKey) -> [ObjectKey] {
+    let number = ClusterNames.shared.number(of: cluster)
+    return informers[type]?.collect { $1.cluster == number ? $0 : nil } ?? []
+  }
 
   /// Everything that belongs to one KafkaCluster.
   func objects(of cluster: ObjectKey) -> MemberContent {
@@ -112,18 +119,42 @@ struct MemberContent: Sendable {
 /// One object of a cache.
 struct Held: Sendable {
   private let packed: PackedObject
-  /// Of a KafkaTopic the cluster that it names, of a KafkaMirror the one that it copies into.
-  let cluster: ObjectKey?
+  /// Of a KafkaTopic the cluster that it names, of a KafkaMirror the one that it copies into, as a number of
+  /// `ClusterNames`.
+  let cluster: Int32?
 
   init(_ object: JSON) {
     packed = PackedObject(object)
-    cluster =
+    let named: ObjectKey? =
       switch object["kind"].string {
       case KafkaTopic.kind: Reconciler.cluster(of: object)
       case KafkaMirror.kind: Reconciler.target(of: object)
       default: nil
       }
+    cluster = named.map { ClusterNames.shared.number(of: $0) }
   }
 
   var json: JSON { packed.json() }
+}
+
+/// The names of clusters, each once: ten thousand topics name the same few. It never shrinks.
+final class ClusterNames: Sendable {
+  static let shared = ClusterNames()
+  private struct State {
+    var names: [ObjectKey] = []
+    var numbers: [ObjectKey: Int32] = [:]
+  }
+  private let state = Mutex(State())
+
+  func number(of name: ObjectKey) -> Int32 {
+    state.withLock { state in
+      if let known = state.numbers[name] { return known }
+      let number = Int32(clamping: state.names.count)
+      state.names.append(name)
+      state.numbers[name] = number
+      return number
+    }
+  }
+
+  func name(of number: Int32) -> ObjectKey { state.withLock { $0.names[Int(number)] } }
 }

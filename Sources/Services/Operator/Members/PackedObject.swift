@@ -1,16 +1,16 @@
 import JSONValue
-import Synchronization
 
 /// An object of a cache, as few bytes as it can be: tens of thousands of topics are kept in each operator, and all but a
 /// few of them are not looked at for hours.
 ///
-/// As a value of JSON an object of a kilobyte takes three. Here what objects have in common, the names of fields before
-/// all else, is a number that a table has the text of; the rest lies behind one another.
+/// As a value of JSON an object of a kilobyte takes three. Here the names of its fields are one number, that of its
+/// shape; what else objects have in common is a number that a table has the text of; what is of a common form, such as
+/// a time, is as short as what it says (`PackedText`); the rest lies behind one another.
 struct PackedObject: Sendable {
   private let bytes: [UInt8]
 
   init(_ json: JSON, _ table: StringTable = .shared) {
-    var packing = Packing(table: table)
+    var packing = Packing(table: table, own: json["metadata"]["name"].string)
     packing.add(json)
     // An array of exactly this size: the one that grew has room to spare.
     bytes = Array(packing.bytes[...])
@@ -33,55 +33,24 @@ struct PackedObject: Sendable {
     /// A text of the table.
     static let known: UInt8 = 6
     static let array: UInt8 = 7
-    static let object: UInt8 = 8
+    /// An object of a shape of the table: the values alone.
+    static let shaped: UInt8 = 8
+    /// An object that says its fields' names: the table is full.
+    static let object: UInt8 = 9
+    static let time: UInt8 = 10
+    static let uuid: UInt8 = 11
+    static let id: UInt8 = 12
+    static let digits: UInt8 = 13
+    /// The object's own name, where it stands first, and where it stands again: no other object has it.
+    static let ownName: UInt8 = 14
+    static let ownNameAgain: UInt8 = 15
   }
-}
-
-/// Texts that many objects have, each once. It never shrinks, and stops growing at its limit.
-final class StringTable: Sendable {
-  enum Limits {
-    static let textsMax = 16_384
-    /// Texts that were seen once, remembered until there are so many.
-    static let candidatesMax = 2_048
-    /// Shorter ones are as short by themselves.
-    static let bytesMin = 3
-    /// Longer ones are hardly ever the same twice.
-    static let bytesMax = 512
-  }
-  static let shared = StringTable()
-
-  private struct State {
-    var texts: [String] = []
-    var places: [String: Int] = [:]
-    var candidates: Set<String> = []
-  }
-  private let state = Mutex(State())
-
-  /// The number of a text; nil where it is worth none. Names of fields have one at once, other texts when they are seen
-  /// again.
-  func place(of text: String, isName: Bool) -> Int? {
-    let length = text.utf8.count
-    guard isName || (Limits.bytesMin...Limits.bytesMax).contains(length) else { return nil }
-    return state.withLock { state in
-      if let known = state.places[text] { return known }
-      guard state.texts.count < Limits.textsMax else { return nil }
-      guard isName || state.candidates.remove(text) != nil else {
-        if state.candidates.count >= Limits.candidatesMax { state.candidates.removeAll(keepingCapacity: true) }
-        state.candidates.insert(text)
-        return nil
-      }
-      state.places[text] = state.texts.count
-      state.texts.append(text)
-      return state.texts.count - 1
-    }
-  }
-
-  func text(at place: Int) -> String { state.withLock { $0.texts[place] } }
-  var count: Int { state.withLock { $0.texts.count } }
 }
 
 private struct Packing {
   let table: StringTable
+  let own: String?
+  var hasOwn = false
   var bytes: [UInt8] = []
 
   mutating func add(_ json: JSON) {
@@ -94,29 +63,71 @@ private struct Packing {
     case .number(let value):
       bytes.append(PackedObject.Tag.number)
       add(value.bitPattern)
-    case .string(let text): add(text, isName: false)
+    case .string(let text): add(text)
     case .array(let elements):
       bytes.append(PackedObject.Tag.array)
       add(UInt64(elements.count))
       for element in elements { add(element) }
-    case .object(let object):
-      bytes.append(PackedObject.Tag.object)
-      add(UInt64(object.count))
-      for member in object.members {
-        add(member.key, isName: true)
-        add(member.value)
-      }
+    case .object(let object): add(object)
     }
   }
 
-  private mutating func add(_ text: String, isName: Bool) {
-    if let place = table.place(of: text, isName: isName) {
-      bytes.append(PackedObject.Tag.known)
-      return add(UInt64(place))
+  private mutating func add(_ object: JSON.Object) {
+    if let shape = table.shape(of: object.keys) {
+      bytes.append(PackedObject.Tag.shaped)
+      add(UInt64(shape))
+      for member in object.members { add(member.value) }
+      return
     }
-    bytes.append(PackedObject.Tag.text)
+    bytes.append(PackedObject.Tag.object)
+    add(UInt64(object.count))
+    for member in object.members {
+      add(whole: member.key)
+      add(member.value)
+    }
+  }
+
+  private mutating func add(_ text: String) {
+    if text == own {
+      bytes.append(hasOwn ? PackedObject.Tag.ownNameAgain : PackedObject.Tag.ownName)
+      if !hasOwn { add(whole: text) }
+      hasOwn = true
+      return
+    }
+    switch PackedText(text) {
+    case .time(let seconds):
+      bytes.append(PackedObject.Tag.time)
+      add(seconds)
+    case .uuid(let high, let low):
+      bytes.append(PackedObject.Tag.uuid)
+      add(fixed: high)
+      add(fixed: low)
+    case .id(let high, let low):
+      bytes.append(PackedObject.Tag.id)
+      add(fixed: high)
+      add(fixed: low)
+    case .digits(let value):
+      bytes.append(PackedObject.Tag.digits)
+      add(value)
+    case nil:
+      guard let place = table.place(of: text) else {
+        bytes.append(PackedObject.Tag.text)
+        return add(whole: text)
+      }
+      bytes.append(PackedObject.Tag.known)
+      add(UInt64(place))
+    }
+  }
+
+  private mutating func add(whole text: String) {
     add(UInt64(text.utf8.count))
     bytes.append(contentsOf: text.utf8)
+  }
+
+  private mutating func add(fixed value: UInt64) {
+    for shift in stride(from: 56, through: 0, by: -8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+    }
   }
 
   /// Seven bits a byte, the lowest first.
@@ -135,27 +146,37 @@ private struct Unpacking {
   let bytes: [UInt8]
   let table: StringTable
   var place = 0
+  var own = ""
 
   mutating func value() -> JSON {
-    let tag = byte()
-    switch tag {
+    switch byte() {
     case PackedObject.Tag.no: return .bool(false)
     case PackedObject.Tag.yes: return .bool(true)
     case PackedObject.Tag.integer:
       let raw = count()
       return .integer(Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1))
     case PackedObject.Tag.number: return .number(Double(bitPattern: count()))
-    case PackedObject.Tag.text, PackedObject.Tag.known: return .string(text(tag))
+    case PackedObject.Tag.text: return .string(text())
+    case PackedObject.Tag.ownName:
+      own = text()
+      return .string(own)
+    case PackedObject.Tag.ownNameAgain: return .string(own)
+    case PackedObject.Tag.known: return .string(table.text(at: Int(count())))
+    case PackedObject.Tag.time: return .string(PackedText.time(count()).text)
+    case PackedObject.Tag.uuid: return .string(PackedText.uuid(fixed(), fixed()).text)
+    case PackedObject.Tag.id: return .string(PackedText.id(fixed(), fixed()).text)
+    case PackedObject.Tag.digits: return .string(PackedText.digits(count()).text)
     case PackedObject.Tag.array: return .array((0..<Int(count())).map { _ in value() })
-    case PackedObject.Tag.object:
-      return .object(JSON.Object((0..<Int(count())).map { _ in (text(byte()), value()) }))
+    case PackedObject.Tag.shaped:
+      let names = table.names(ofShape: Int(count()))
+      return .object(JSON.Object(names.map { ($0, value()) }))
+    case PackedObject.Tag.object: return .object(JSON.Object((0..<Int(count())).map { _ in (text(), value()) }))
     default: return .null
     }
   }
 
-  private mutating func text(_ tag: UInt8) -> String {
+  private mutating func text() -> String {
     let number = Int(count())
-    if tag == PackedObject.Tag.known { return table.text(at: number) }
     defer { place += number }
     return String(decoding: bytes[place..<place + number], as: UTF8.self)
   }
@@ -164,6 +185,8 @@ private struct Unpacking {
     defer { place += 1 }
     return bytes[place]
   }
+
+  private mutating func fixed() -> UInt64 { (0..<8).reduce(0) { value, _ in value << 8 | UInt64(byte()) } }
 
   private mutating func count() -> UInt64 {
     var (result, shift): (UInt64, UInt64) = (0, 0)

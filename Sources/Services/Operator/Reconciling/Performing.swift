@@ -21,6 +21,8 @@ final class Performer: Sendable {
     let before: String?
     let until: Instant
   }
+  /// The version of what is gone.
+  private static let deleted = ""
   /// A change that a cache has not shown after this time is not waited for.
   private static let pendingMax = TimeSpan.seconds(3)
 
@@ -229,7 +231,7 @@ final class Performer: Sendable {
       guard let type = Kinds.type(of: id.kind) else { return }
       try await refuseIfNewer(door.caches?[id], epoch)
       try await door.server.delete(type, id.key, uid: uid, resourceVersion: door.version(of: id))
-      wrote(member, door, type, id.key, key, "", "deleted \(id)")
+      wrote(member, door, type, id.key, key, Self.deleted, "deleted \(id)")
     case .tell(let id, let uid, let words, _):
       let patch: JSON = ["metadata": ["uid": .string(uid), "annotations": [Marks.told: .string(words)]]]
       do throws(APIError) {
@@ -278,6 +280,8 @@ final class Performer: Sendable {
     guard before != version else { return }
     writes.add()
     log.info(words, ["member": member])
+    // It was deleted, and the cache has shown that already: nothing more will come.
+    if before == nil, version == Self.deleted { return }
     let pending = Pending(
       member: member, type: type, key: key, before: before, until: monotonicNow() + Self.pendingMax)
     state.withLock { $0.pending[work, default: []].append(pending) }

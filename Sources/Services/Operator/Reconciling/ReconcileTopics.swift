@@ -1,4 +1,3 @@
-import CMalloc
 import JSONValue
 import KubernetesAPI
 import KubernetesResources
@@ -28,20 +27,20 @@ extension Reconciler {
   /// Topics that are decoded, planned and performed together.
   static let topicsAtOnce = 500
 
-  func topics(of name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+  func topics(of name: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
     let id = ObjectID(.kafkaCluster, name.namespace, name.name)
     let news = news(name)
     var situation: ClusterSituation?
-    if let truth = sights.copies(of: id, mayGo: false).truth {
-      var found = self.situation(name, truth, sights)
-      await addBrokers(to: &found, name)
-      situation = found
+    var sights = before
+    if let truth = before.copies(of: id, mayGo: false).truth {
+      var asked = self.situation(name, truth, before)
+      await addBrokers(to: &asked, name)
+      sights = Sights(membership)
+      situation = lookAgain(name, after: asked, sights)
     }
     let calm = situation.map { TopicMemory.Calm(news: news, brokers: $0.brokers.hashValue) }
     var memory = topicMemory.withLock { $0.removeValue(forKey: name) } ?? TopicMemory()
     defer { topicMemory.withLock { $0[name] = memory } }
-    // What so many topics come to for a moment is not kept for the hours until the next one.
-    defer { if memory.settled.count > Self.topicsAtOnce { malloc_give_back() } }
     if let calm, memory.calm == calm { return pause([], [], isDone: true) }
     memory.calm = nil
     let keys = sights.topics(of: name)
@@ -137,7 +136,8 @@ struct TopicRound {
   private let isPlanned: Bool
   private let facts: [String: TopicFacts]
   private let base: Int
-  private let versions: [ObjectKey: [String]]
+  /// Of all members, as a hash for each topic.
+  private let versions: [ObjectKey: Int]
   private(set) var settled: [ObjectKey: TopicMemory.Settled] = [:]
   /// Topics that have to be looked at, sorted.
   private(set) var unsettled: [ObjectKey] = []
@@ -150,9 +150,7 @@ struct TopicRound {
     let topics = situation?.brokers.content?.topics ?? []
     facts = Dictionary(topics.map { ($0.name, $0) }) { first, _ in first }
     base = situation.map { Self.base($0, sights) } ?? 0
-    var versions: [ObjectKey: [String]] = [:]
-    for key in keys { versions[key] = sights.versions(Kinds.topics, key) }
-    self.versions = versions
+    versions = Dictionary(uniqueKeysWithValues: zip(keys, sights.versions(Kinds.topics, keys)))
     for key in keys {
       if let known = memory.settled[key], isPlanned, known.inputs == inputs(of: key, named: known.name) {
         settled[key] = known

@@ -91,15 +91,11 @@ final class Reconciler: Sendable {
 
   private func region(_ name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
     let id = ObjectID(.region, name.namespace, name.name)
-    let isUsed = sights.keys(Kinds.clusters).contains { cluster in
-      guard cluster.namespace == name.namespace else { return false }
-      let id = ObjectID(.kafkaCluster, cluster.namespace, cluster.name)
-      let spec = sights.copies(of: id, mayGo: false).truth?["spec"]["regions"].elements ?? []
-      return spec.contains { $0["name"].string == name.name }
-    }
-    let copies = sights.copies(of: id, mayGo: !isUsed)
-    guard let truth = copies.truth else { return nil }
+    let seen = sights.copies(of: id, mayGo: false)
+    guard let truth = seen.truth else { return nil }
     let (region, mistakes) = Region.read(truth)
+    let copies = sights.copies(
+      of: id, mayGo: !isUsed(name, sights), givenUp: sights.membersGivenUp(with: region, origin: seen.origin))
     var plan = copies.plan
     if !region.metadata.isBeingDeleted {
       var situation = RegionSituation(
@@ -113,6 +109,24 @@ final class Reconciler: Sendable {
     }
     let isDone = await performer.perform(plan.steps, for: key, sights) { _ in }
     return pause(plan.steps, plan.waits, isDone: isDone)
+  }
+
+  /// Whether a cluster has its place in a Region, or a node there that has yet to leave: without the Region nobody would
+  /// look after it.
+  private func isUsed(_ region: ObjectKey, _ sights: Sights) -> Bool {
+    let isNamed = sights.keys(Kinds.clusters).contains { cluster in
+      guard cluster.namespace == region.namespace else { return false }
+      let id = ObjectID(.kafkaCluster, cluster.namespace, cluster.name)
+      let spec = sights.copies(of: id, mayGo: false).truth?["spec"]["regions"].elements ?? []
+      return spec.contains { $0["name"].string == region.name }
+    }
+    return isNamed
+      || sights.doors.keys.contains { member in
+        let sets = sights.view(member) { $0.all(Kinds.sets) }.content ?? [:]
+        return sets.contains {
+          $0.key.namespace == region.namespace && ObjectMeta($0.value).labels[Marks.region] == region.name
+        }
+      }
   }
 
   private func contact(_ region: Region, _ origin: String?, _ sights: Sights) -> RegionSituation.Contact {
@@ -190,23 +204,35 @@ final class Reconciler: Sendable {
     situation.brokers = await conversation.facts(of: id, now: now)
   }
 
-  private func cluster(_ name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+  /// How the members are after the brokers were asked, which may have taken seconds: a pod that was ready before may be
+  /// gone. Nil where the cluster itself is gone.
+  func lookAgain(_ name: ObjectKey, after asked: ClusterSituation, _ sights: Sights) -> ClusterSituation? {
     let id = ObjectID(.kafkaCluster, name.namespace, name.name)
-    guard let truth = sights.copies(of: id, mayGo: false).truth else {
+    guard let truth = sights.copies(of: id, mayGo: false).truth else { return nil }
+    var situation = situation(name, truth, sights)
+    situation.brokers = asked.brokers
+    return situation
+  }
+
+  private func cluster(_ name: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
+    let id = ObjectID(.kafkaCluster, name.namespace, name.name)
+    guard let truth = before.copies(of: id, mayGo: false).truth else {
       state.withLock { $0.removeValue(forKey: name) }?.close()
       return nil
     }
-    var situation = situation(name, truth, sights)
+    var asked = situation(name, truth, before)
     // Brokers that are gone for good tell nothing, and waiting for them to say nothing would hold up the end.
-    if situation.hasProcesses || !situation.cluster.metadata.isBeingDeleted { await addBrokers(to: &situation, name) }
+    if asked.hasProcesses || !asked.cluster.metadata.isBeingDeleted { await addBrokers(to: &asked, name) }
+    let sights = Sights(membership)
+    guard let situation = lookAgain(name, after: asked, sights) else { return pauses.afterSteps }
     let isGone = situation.cluster.metadata.isBeingDeleted && ClusterReconciliation.isGone(situation)
     var plan = sights.copies(of: id, mayGo: isGone).plan
     let own = ClusterReconciliation.plan(situation)
     plan.steps += own.steps
     plan.waits += own.waits
-    let (conversation, final) = (conversation(name), situation)
+    let conversation = conversation(name)
     let isDone = await performer.perform(plan.steps, for: key, sights) { request in
-      try await conversation.perform(request) { ClusterReconciliation.controllerAddress(of: $0, final) }
+      try await conversation.perform(request) { ClusterReconciliation.controllerAddress(of: $0, situation) }
     }
     log.debug(
       "looked at a cluster", ["cluster": name, "steps": plan.steps.count, "waits": plan.waits.joined(separator: " ")])

@@ -73,34 +73,51 @@ struct Sights: Sendable {
   /// The KafkaTopics that name a cluster in any member, sorted.
   func topics(of cluster: ObjectKey) -> [ObjectKey] {
     var found: Set<ObjectKey> = []
-    for door in doors.values {
-      for (key, named) in door.caches?.clustersOfTopics ?? [:] where named == cluster { found.insert(key) }
-    }
+    for door in doors.values { found.formUnion(door.caches?.keys(Kinds.topics, of: cluster) ?? []) }
     return found.sorted()
   }
 
   /// The KafkaMirrors into a cluster in any member, sorted.
   func mirrors(into cluster: ObjectKey) -> [ObjectKey] {
     var found: Set<ObjectKey> = []
-    for door in doors.values {
-      for (key, named) in door.caches?.targetsOfMirrors ?? [:] where named == cluster { found.insert(key) }
-    }
+    for door in doors.values { found.formUnion(door.caches?.keys(Kinds.mirrors, of: cluster) ?? []) }
     return found.sorted()
   }
 
-  /// The version of an object in each member, sorted by member, with what cannot be seen as such.
-  func versions(_ type: ResourceType, _ key: ObjectKey) -> [String] {
-    sights.keys.sorted().map { member in
-      guard case .seen = sights[member], let informer = doors[member]?.caches?.informers[type] else {
-        return "\(member) ?"
+  /// A hash of the version of each object in each member, with what cannot be seen as such.
+  func versions(_ type: ResourceType, _ keys: [ObjectKey]) -> [Int] {
+    var hashers = Array(repeating: Hasher(), count: keys.count)
+    for member in sights.keys.sorted() {
+      let informer = sights[member] == .seen ? doors[member]?.caches?.informers[type] : nil
+      for place in keys.indices {
+        hashers[place].combine(member)
+        hashers[place].combine(informer == nil)
+        hashers[place].combine(informer?.resourceVersion(of: keys[place]))
       }
-      return "\(member) \(informer.resourceVersion(of: key) ?? "-")"
     }
+    return hashers.map { $0.finalize() }
   }
 
   /// One resource as all members have it.
-  func copies(of id: ObjectID, mayGo: Bool) -> CopyPlan {
-    CopyReconciliation.plan(CopySituation(id, members: views { $0[id] }, mayGo: mayGo))
+  func copies(of id: ObjectID, mayGo: Bool, givenUp: Set<String> = []) -> CopyPlan {
+    CopyReconciliation.plan(CopySituation(id, members: views { $0[id] }, mayGo: mayGo, givenUp: givenUp))
+  }
+
+  /// The member that only a Region which is being deleted leads to; none otherwise.
+  func membersGivenUp(with region: Region, origin: String?) -> Set<String> {
+    guard region.metadata.isBeingDeleted else { return [] }
+    let meta = region.metadata
+    let member =
+      home(of: region, origin: origin) ?? "\(DoorKey.region(namespace: meta.namespace, name: meta.name))"
+    let isShared = keys(Kinds.regions).contains { key in
+      guard key != ObjectKey(namespace: meta.namespace, name: meta.name) else { return false }
+      let copies = copies(of: ObjectID(.region, key.namespace, key.name), mayGo: false)
+      guard let other = copies.truth.map({ Region.read($0).resource }), !other.metadata.isBeingDeleted else {
+        return false
+      }
+      return home(of: other, origin: copies.origin) == member
+    }
+    return isShared ? [] : [member]
   }
 
   /// What is recorded beside a resource in each member that has it.
