@@ -220,9 +220,10 @@ class Bench:
         others = [one for one in self.operators if one is not leader]
         self.add(
             f"idle with {self.options.topics:,} KafkaTopics, {span} s",
-            f"{written:.0f} writes, the leader {spent[place]:.1f} % of a core and {leader.memory():.0f} MiB, "
+            f"{written:.0f} writes, the leader {spent[place]:.1f} % of a core and {leader.memory():.0f} MiB "
+            f"({leader.memory('RssAnon'):.0f} besides the program's own pages), "
             f"the others {max(share for share in spent if share != spent[place]):.1f} % "
-            f"and {max(one.memory() for one in others):.0f} MiB",
+            f"and {max(one.memory() for one in others):.0f} MiB ({max(one.memory('RssAnon') for one in others):.0f})",
             "0 writes, ≤ 40 MB",
         )
 
