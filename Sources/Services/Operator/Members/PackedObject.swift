@@ -12,8 +12,11 @@ struct PackedObject: Sendable {
   init(_ json: JSON, _ table: StringTable = .shared) {
     var packing = Packing(table: table, own: json["metadata"]["name"].string)
     packing.add(json)
-    // An array of exactly this size: the one that grew has room to spare.
-    bytes = Array(packing.bytes[...])
+    // The array that grew has room to spare, and a slice of all of it would be the same array.
+    var exact: [UInt8] = []
+    exact.reserveCapacity(packing.bytes.count)
+    exact.append(contentsOf: packing.bytes)
+    bytes = exact
   }
 
   func json(_ table: StringTable = .shared) -> JSON {
@@ -44,6 +47,17 @@ struct PackedObject: Sendable {
     /// The object's own name, where it stands first, and where it stands again: no other object has it.
     static let ownName: UInt8 = 14
     static let ownNameAgain: UInt8 = 15
+    /// The time that stood there last.
+    static let sameTime: UInt8 = 16
+    /// Whole numbers from 0, the first shapes and the first texts of the table say which one they are by themselves.
+    static let integers: ClosedRange<UInt8> = 17...31
+    static let shapes: ClosedRange<UInt8> = 32...63
+    static let texts: ClosedRange<UInt8> = 64...255
+
+    /// The tag of a small number in a range of tags; nil where it has none.
+    static func one(of range: ClosedRange<UInt8>, _ number: Int) -> UInt8? {
+      number >= 0 && number < range.count ? range.lowerBound + UInt8(number) : nil
+    }
   }
 }
 
@@ -51,6 +65,7 @@ private struct Packing {
   let table: StringTable
   let own: String?
   var hasOwn = false
+  var lastTime: UInt64?
   var bytes: [UInt8] = []
 
   mutating func add(_ json: JSON) {
@@ -58,6 +73,9 @@ private struct Packing {
     case .null: bytes.append(PackedObject.Tag.null)
     case .bool(let value): bytes.append(value ? PackedObject.Tag.yes : PackedObject.Tag.no)
     case .integer(let value):
+      if let tag = Int(exactly: value).flatMap({ PackedObject.Tag.one(of: PackedObject.Tag.integers, $0) }) {
+        return bytes.append(tag)
+      }
       bytes.append(PackedObject.Tag.integer)
       add(UInt64(bitPattern: (value << 1) ^ (value >> 63)))
     case .number(let value):
@@ -74,8 +92,12 @@ private struct Packing {
 
   private mutating func add(_ object: JSON.Object) {
     if let shape = table.shape(of: object.keys) {
-      bytes.append(PackedObject.Tag.shaped)
-      add(UInt64(shape))
+      if let tag = PackedObject.Tag.one(of: PackedObject.Tag.shapes, shape) {
+        bytes.append(tag)
+      } else {
+        bytes.append(PackedObject.Tag.shaped)
+        add(UInt64(shape))
+      }
       for member in object.members { add(member.value) }
       return
     }
@@ -95,9 +117,11 @@ private struct Packing {
       return
     }
     switch PackedText(text) {
+    case .time(lastTime): bytes.append(PackedObject.Tag.sameTime)
     case .time(let seconds):
       bytes.append(PackedObject.Tag.time)
       add(seconds)
+      lastTime = seconds
     case .uuid(let high, let low):
       bytes.append(PackedObject.Tag.uuid)
       add(fixed: high)
@@ -114,6 +138,7 @@ private struct Packing {
         bytes.append(PackedObject.Tag.text)
         return add(whole: text)
       }
+      if let tag = PackedObject.Tag.one(of: PackedObject.Tag.texts, place) { return bytes.append(tag) }
       bytes.append(PackedObject.Tag.known)
       add(UInt64(place))
     }
@@ -147,9 +172,11 @@ private struct Unpacking {
   let table: StringTable
   var place = 0
   var own = ""
+  var lastTime: UInt64 = 0
 
   mutating func value() -> JSON {
-    switch byte() {
+    let tag = byte()
+    switch tag {
     case PackedObject.Tag.no: return .bool(false)
     case PackedObject.Tag.yes: return .bool(true)
     case PackedObject.Tag.integer:
@@ -162,17 +189,25 @@ private struct Unpacking {
       return .string(own)
     case PackedObject.Tag.ownNameAgain: return .string(own)
     case PackedObject.Tag.known: return .string(table.text(at: Int(count())))
-    case PackedObject.Tag.time: return .string(PackedText.time(count()).text)
+    case PackedObject.Tag.time:
+      lastTime = count()
+      return .string(PackedText.time(lastTime).text)
+    case PackedObject.Tag.sameTime: return .string(PackedText.time(lastTime).text)
+    case PackedObject.Tag.integers: return .integer(Int64(tag - PackedObject.Tag.integers.lowerBound))
+    case PackedObject.Tag.shapes: return shaped(Int(tag - PackedObject.Tag.shapes.lowerBound))
+    case PackedObject.Tag.texts: return .string(table.text(at: Int(tag - PackedObject.Tag.texts.lowerBound)))
     case PackedObject.Tag.uuid: return .string(PackedText.uuid(fixed(), fixed()).text)
     case PackedObject.Tag.id: return .string(PackedText.id(fixed(), fixed()).text)
     case PackedObject.Tag.digits: return .string(PackedText.digits(count()).text)
     case PackedObject.Tag.array: return .array((0..<Int(count())).map { _ in value() })
-    case PackedObject.Tag.shaped:
-      let names = table.names(ofShape: Int(count()))
-      return .object(JSON.Object(names.map { ($0, value()) }))
+    case PackedObject.Tag.shaped: return shaped(Int(count()))
     case PackedObject.Tag.object: return .object(JSON.Object((0..<Int(count())).map { _ in (text(), value()) }))
     default: return .null
     }
+  }
+
+  private mutating func shaped(_ shape: Int) -> JSON {
+    .object(JSON.Object(table.names(ofShape: shape).map { ($0, value()) }))
   }
 
   private mutating func text() -> String {

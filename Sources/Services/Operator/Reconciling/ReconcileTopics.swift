@@ -25,7 +25,7 @@ struct TopicMemory {
 
 extension Reconciler {
   /// Topics that are decoded, planned and performed together.
-  static let topicsAtOnce = 500
+  static let topicsAtOnce = 200
 
   func topics(of name: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
     let id = ObjectID(.kafkaCluster, name.namespace, name.name)
