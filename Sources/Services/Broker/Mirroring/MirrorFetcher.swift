@@ -18,20 +18,28 @@ final class MirrorFetcher: Sendable {
     let index: Int32
     let sourceEpoch: LeaderEpoch
   }
+  /// `then` gets nil when there is no answer.
+  typealias Ask =
+    @Sendable (
+      KafkaProtocol.FetchRequest, _ within: TimeSpan, _ then: @escaping @Sendable (FetchedFrame?) -> Void
+    ) -> Void
   private struct Asked: Sendable {
     let target: Target
     let position: CopyPosition
   }
   struct World: Sendable {
-    let source: SourceCluster
     let pool: BlockingPool
     let settings: CopySettings
+    let throttle: ReplicationThrottle
     let planted: MirrorMistake?
+    /// Asks the broker that is copied from.
+    let ask: Ask
+    /// That broker, for questions that wait for nothing.
+    let questions: @Sendable () -> Peer?
     /// Somebody else leads: the source must be looked at.
     let mustLook: @Sendable () -> Void
   }
 
-  private let node: NodeID
   private let world: World
   private let state = Mutex(State())
 
@@ -42,10 +50,7 @@ final class MirrorFetcher: Sendable {
     var isStopped = false
   }
 
-  init(_ node: NodeID, _ world: World) {
-    self.node = node
-    self.world = world
-  }
+  init(_ world: World) { self.world = world }
 
   /// What is to be copied from now on, and for how long the source may hold back an answer that has no records. Asks at
   /// once if nothing is under way.
@@ -65,18 +70,19 @@ final class MirrorFetcher: Sendable {
   private func ask() {
     let (targets, wait) = state.withLock { ($0.isStopped ? [] : $0.targets, $0.wait) }
     let now = monotonicNow()
-    let asked = targets.compactMap { target in
-      target.lane.wish(at: now).map { Asked(target: target, position: $0) }
-    }
-    guard !asked.isEmpty, let peer = world.source.peer(of: node, for: .copying) else {
-      return state.withLock { $0.isAsking = false }
-    }
-    let request = Self.request(asked, wait, world.settings, world.planted)
+    // While the limit is reached nothing is asked for: `copy` comes again soon, also with another limit.
+    let asked =
+      world.throttle.isUsedUp(at: now)
+      ? []
+      : targets.compactMap { target in target.lane.wish(at: now).map { Asked(target: target, position: $0) } }
+    guard !asked.isEmpty else { return state.withLock { $0.isAsking = false } }
+    var request = Self.request(asked, wait, world.settings, world.planted)
+    // An answer of many seconds' worth would be followed by silence as long.
+    if let rate = world.throttle.rate { request.maxBytes = min(request.maxBytes, Int32(clamping: rate)) }
     let span = TimeSpan.milliseconds(SourceCluster.span.milliseconds + Int64(request.maxWaitMs))
-    // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
-    peer.ask(request, lowest: 13, within: span) { result in
+    world.ask(request, span) { answer in
       // What came is checked and written on a thread that may block, never on the connection's loop.
-      self.world.pool.run { self.answered(asked, result) }
+      self.world.pool.run { self.answered(asked, answer) }
     }
   }
 
@@ -110,13 +116,14 @@ final class MirrorFetcher: Sendable {
     return request
   }
 
-  private func answered(_ asked: [Asked], _ result: Result<PeerAnswer<FetchResponse>, ClientError>) {
-    guard case .success(var answer) = result, answer.response.errorCode == .none else {
+  private func answered(_ asked: [Asked], _ answer: FetchedFrame?) {
+    if let answer { world.throttle.take(answer.frame.count, at: monotonicNow()) }
+    guard let answer, answer.response.errorCode == .none else {
       for one in asked { _ = one.target.lane.answered(.unreachable, at: one.position) }
       world.mustLook()
       return state.withLock { $0.isAsking = false }
     }
-    take(asked, &answer)
+    take(asked, answer)
     ask()
   }
 
@@ -125,16 +132,17 @@ final class MirrorFetcher: Sendable {
     let index: Int32
   }
 
-  private func take(_ asked: [Asked], _ answer: inout PeerAnswer<FetchResponse>) {
+  private func take(_ asked: [Asked], _ answer: FetchedFrame) {
     var found: [Key: FetchResponse.Partition] = [:]
     for topic in answer.response.responses {
       for partition in topic.partitions {
         found[Key(topic: topic.topicID, index: partition.partitionIndex)] = partition
       }
     }
-    let start = answer.bodyStart
-    answer.frame.withUnsafeMutableBytes { raw in
-      let body = UnsafeMutableRawBufferPointer(rebasing: raw[start...])
+    answer.frame.withUnsafeBytes { raw in
+      // As in what a leader of our own has sent: a log only reads it.
+      let body = UnsafeMutableRawBufferPointer(
+        mutating: UnsafeRawBufferPointer(rebasing: raw[answer.bodyStart...]))
       for one in asked {
         let key = Key(topic: one.target.id, index: one.target.index)
         // A full answer may leave somebody out.
@@ -155,7 +163,7 @@ final class MirrorFetcher: Sendable {
 
   /// What the source has instead of what was asked for.
   private func askBounds(_ one: Asked) {
-    guard let peer = world.source.peer(of: node, for: .questions) else { return }
+    guard let peer = world.questions() else { return }
     ask(peer, one, for: -2) { earliest in
       self.ask(peer, one, for: -1) { latest in
         self.world.pool.run {
