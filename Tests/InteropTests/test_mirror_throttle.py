@@ -11,7 +11,7 @@ from mirrors import (  # noqa: F401
 
 RECORD = 10_000
 RECORDS = 400
-RATE = 250_000
+RATE = 200_000
 
 
 def fill(source, topic):
@@ -35,10 +35,10 @@ def test_a_backlog_comes_no_faster_than_the_limit_and_all_of_it_once_it_is_lifte
         # A bucket that is full at first, one answer that is as large, and a batch: however slow the machine is, no more
         # than that can be here in the time that has passed.
         assert high * RECORD <= RATE * (elapsed + 2) + 100_000, (high, elapsed)
-        return high >= 200
+        return high >= 120
 
-    until(copied, "half of it is copied", within=60, every=0.1)
-    assert time.monotonic() - before >= (200 * RECORD - 100_000) / RATE - 2
+    until(copied, "some of it is copied", within=60, every=0.1)
+    assert time.monotonic() - before >= (120 * RECORD - 100_000) / RATE - 2
     tool("configs", "unset", "mirror", "eu", "mirror.throttled.rate", "--bootstrap-server", target.bootstrap)
     await_copy(source, target, "backlog")
     assert read(source, "backlog") == read(target, "backlog")
