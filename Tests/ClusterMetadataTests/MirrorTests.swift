@@ -51,6 +51,14 @@ import Vocabulary
     #expect(cluster.image.configs(of: .topic("orders"))["retention.ms"] == "5")
   }
 
+  @Test(arguments: [("1", true), ("9223372036854775807", true), ("0", false), ("-1", false), ("fast", false)])
+  func aLimitIsAWholeNumberOfBytesAndAtLeastOne(value: String, isTaken: Bool) throws {
+    let cluster = try cluster()
+    let decision = cluster.image.alter(mirror, [(MirrorConfigs.throttledRate, .set(value))], inherited: nothingSet)
+    #expect(decision.records.isEmpty == !isTaken)
+    if !isTaken { #expect(throws: Refusal.self) { try decision.answer.get() } }
+  }
+
   @Test func anIDThatAnotherTopicHasIsRefused() throws {
     let cluster = try mirrored()
     let other = MirroredTopic(

@@ -176,8 +176,15 @@ def test_a_topic_that_was_made_again_is_never_appended_to(pair):
     until(lambda: "again" not in admin(source).list_topics(timeout=5).topics, "it is gone", every=0.1)
     make_topic(source, "again")
     write(source, "again", [f"new-{i}" for i in range(10)])
-    until(lambda: partition_status(target, "again-0")["state"] == "halted", "it halts", every=0.1)
-    assert "made again" in partition_status(target, "again-0")["reason"]
+
+    def halted():
+        shown = partition_status(target, "again-0")
+        return shown["state"] == "halted" and shown["reason"]
+
+    until(halted, "it halts", every=0.1)
+    # A look that falls between the two finds it deleted, and the next one finds the other topic.
+    assert "the topic was deleted at the source" in halted()
+    until(lambda: "made again" in halted(), "it says which topic is there now", within=10, every=0.1)
     until(lambda: status(target)["problems"], "the controller says so as well", every=0.1)
     assert [r[2] for r in read(target, "again")] == [b"old"]
 

@@ -88,39 +88,6 @@ import Vocabulary
   }
 }
 
-@Suite struct GroupPlanTests {
-  private let one = TopicPartition(TopicName("orders")!, PartitionIndex(0))
-  private let two = TopicPartition(TopicName("orders")!, PartitionIndex(1))
-  private let other = TopicPartition(TopicName("elsewhere")!, PartitionIndex(0))
-
-  private func at(_ offset: Int64, _ epoch: Int32 = 3) -> GroupOffset {
-    GroupOffset(Offset(offset), leaderEpoch: LeaderEpoch(epoch), metadata: "m")
-  }
-
-  @Test func noGroupGetsBeyondWhatWasCopied() {
-    let steps = planGroup(source: [one: at(500)], own: [:], ends: [one: Offset(100)])
-    #expect(steps.commit == [one: at(100, -1)])
-  }
-
-  @Test func rewindsAndDeletionsAreFollowed() {
-    let steps = planGroup(
-      source: [one: at(5)], own: [one: at(50), two: at(7)], ends: [one: Offset(100), two: Offset(100)])
-    #expect(steps.commit == [one: at(5)])
-    #expect(steps.remove == [two])
-  }
-
-  @Test func whatIsNotMirroredIsNotTouched() {
-    let steps = planGroup(source: [other: at(5)], own: [other: at(9), two: at(1)], ends: [one: Offset(100)])
-    #expect(steps.isEmpty)
-  }
-
-  @Test func aPlanOverItsOwnResultIsEmpty() {
-    let ends = [one: Offset(100), two: Offset(3)]
-    let first = planGroup(source: [one: at(5), two: at(9)], own: [:], ends: ends)
-    #expect(planGroup(source: [one: at(5), two: at(9)], own: first.commit, ends: ends).isEmpty)
-  }
-}
-
 @Suite struct PromotionTests {
   private let name = TopicName("orders")!
   private let asked = Instant(nanoseconds: 0)

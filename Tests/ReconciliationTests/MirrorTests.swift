@@ -120,6 +120,18 @@ import Vocabulary
       ])
   }
 
+  @Test func aLimitIsAskedForChangedAndTakenAway() {
+    let limited = Self.wanted { $0.throttledRate = 5000 }
+    #expect(Self.asked(Self.situation([limited])).first?["mirror.throttled.rate"] == "5000")
+    let present = Self.present("running")
+    #expect(Self.asked(Self.situation([limited], ["eu": present])) == [["mirror.throttled.rate": "5000"]])
+    let other = Self.present("running") { $0.settings["mirror.throttled.rate"] = "6000" }
+    #expect(Self.asked(Self.situation([limited], ["eu": other])) == [["mirror.throttled.rate": "5000"]])
+    #expect(Self.asked(Self.situation([Self.wanted()], ["eu": other])) == [["mirror.throttled.rate": "\(Int64.max)"]])
+    let unlimited = Self.present("running") { $0.settings["mirror.throttled.rate"] = "\(Int64.max)" }
+    #expect(Self.asked(Self.situation([Self.wanted()], ["eu": unlimited])) == [])
+  }
+
   @Test func aSourceWithoutAddressesIsWaitedFor() {
     var wanted = Self.wanted()
     wanted.source = .cluster(Self.source, bootstrapServers: [])

@@ -24,6 +24,10 @@ public enum MirrorConfigs {
     key(
       "source.fencing.enable", .boolean, "true",
       "After a failover: whether the source's topics are closed to writers as soon as it answers again."),
+    key(
+      throttledRate, .long(1...Int64.max), String(Int64.max),
+      "Bytes a second that each broker takes from the source, in answers to Fetch. The last records of a switchover are "
+        + "copied without a limit, since producers wait for them."),
     key("source.cluster.id", .string, nil, "The cluster that was found, and the only one that is copied from."),
     key(
       "producer.ids.from", .long(0...Int64.max), nil,
@@ -35,6 +39,8 @@ public enum MirrorConfigs {
   ]
   public static let byName: [String: ConfigDefinition] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
+  /// The key of a mirror's limit. The largest number is none.
+  public static let throttledRate = "mirror.throttled.rate"
   /// The key of a topic that a switchover of another cluster sets, over the network as any tool could.
   public static let fence = "mirror.fence"
   /// Begins the keys of what was known of the source of a partition, such as `known.orders-0`.

@@ -155,16 +155,22 @@ extension MirrorPass {
       case .cluster(_, let servers), .given(let servers): servers
       case .noSuchCluster: [String]()
       }
+    // Stated only where there is one: older brokers do not know the key.
+    if let rate = spec.throttledRate { settings[Self.throttleKey] = "\(rate)" }
     if !servers.isEmpty { settings["bootstrap.servers"] = servers.joined(separator: ",") }
     return settings
   }
 
   /// The settings that are other than wanted. In another order addresses are the same ones.
   private func drift(_ wanted: WantedMirror, _ present: MirrorFacts) -> [String: String] {
-    let changed = settings(wanted).filter { key, value in
+    var changed = settings(wanted).filter { key, value in
       guard let now = present.settings[key] else { return true }
       return key == "bootstrap.servers"
         ? Set(now.split(separator: ",")) != Set(value.split(separator: ",")) : now != value
+    }
+    let unlimited = "\(Int64.max)"
+    if wanted.spec.throttledRate == nil, present.settings[Self.throttleKey] ?? unlimited != unlimited {
+      changed[Self.throttleKey] = unlimited
     }
     return changed.merging(fencing(wanted, present)) { $1 }
   }
@@ -175,6 +181,7 @@ extension MirrorPass {
     return now == wanted.spec.fencesSource ? [:] : [Self.fencingKey: "\(wanted.spec.fencesSource)"]
   }
 
+  static var throttleKey: String { "mirror.throttled.rate" }
   static var fencingKey: String { "source.fencing.enable" }
 
   private func trouble(_ present: MirrorFacts) -> String { present.problems[""].map { " It waits: \($0)." } ?? "" }

@@ -42,6 +42,7 @@ public struct KafkaMirrorSpec: Fields {
   public var gapPolicy = GapPolicy.halt
   public var divergencePolicy = DivergencePolicy.halt
   public var setAsideBytesMax = 1 << 30
+  public var throttledRate: Int?
   public var paused = false
   public var role = Role.standby
   public var failoverGeneration: Int?
@@ -68,6 +69,10 @@ public struct KafkaMirrorSpec: Fields {
     c.number(
       "setAsideBytesMax", &setAsideBytesMax, 0...Int.max, .defaulted,
       "How many bytes of a partition may be set aside at once; where it is more, the partition halts.")
+    c.number(
+      "throttledRate", &throttledRate, 1...Int.max,
+      "How many bytes a second each broker of the target takes from the source; left out, there is no limit. The last records of a switchover are copied without one, since producers wait for them."
+    )
     c.flag("paused", &paused, "Whether nothing is copied for now. Only a Standby can be paused.")
     c.choice(
       "role", &role, .defaulted,

@@ -18,34 +18,51 @@ final class MirrorFetcher: Sendable {
     let index: Int32
     let sourceEpoch: LeaderEpoch
   }
+  /// `then` gets nil when there is no answer.
+  typealias Ask =
+    @Sendable (
+      KafkaProtocol.FetchRequest, _ within: TimeSpan, _ then: @escaping @Sendable (FetchedFrame?) -> Void
+    ) -> Void
   private struct Asked: Sendable {
     let target: Target
     let position: CopyPosition
+    var key: CopyKey { CopyKey(topic: target.id, partition: target.index) }
+  }
+  /// What the source has said of a partition in its session, where that was no error. It is not said again as long as it is
+  /// so.
+  fileprivate struct Told: Sendable {
+    let highWatermark: Int64
+    let logStart: Int64
   }
   struct World: Sendable {
-    let source: SourceCluster
     let pool: BlockingPool
     let settings: CopySettings
+    let throttle: ReplicationThrottle
     let planted: MirrorMistake?
+    /// Asks the broker that is copied from.
+    let ask: Ask
+    /// That broker, for questions that wait for nothing.
+    let questions: @Sendable () -> Peer?
     /// Somebody else leads: the source must be looked at.
     let mustLook: @Sendable () -> Void
   }
 
-  private let node: NodeID
   private let world: World
   private let state = Mutex(State())
 
-  private struct State {
+  fileprivate struct State {
     var targets: [Target] = []
     var wait = TimeSpan.zero
+    /// What the source remembers of our Fetches (KIP-227): of partitions that rest nothing is said on either side.
+    var session = CopySession()
+    var told: [CopyKey: Told] = [:]
+    /// How often in a row the source did not know the session.
+    var strangers = 0
     var isAsking = false
     var isStopped = false
   }
 
-  init(_ node: NodeID, _ world: World) {
-    self.node = node
-    self.world = world
-  }
+  init(_ world: World) { self.world = world }
 
   /// What is to be copied from now on, and for how long the source may hold back an answer that has no records. Asks at
   /// once if nothing is under way.
@@ -65,81 +82,88 @@ final class MirrorFetcher: Sendable {
   private func ask() {
     let (targets, wait) = state.withLock { ($0.isStopped ? [] : $0.targets, $0.wait) }
     let now = monotonicNow()
-    let asked = targets.compactMap { target in
-      target.lane.wish(at: now).map { Asked(target: target, position: $0) }
-    }
-    guard !asked.isEmpty, let peer = world.source.peer(of: node, for: .copying) else {
-      return state.withLock { $0.isAsking = false }
-    }
-    let request = Self.request(asked, wait, world.settings, world.planted)
+    // While the limit is reached nothing is asked for: `copy` comes again soon, also with another limit.
+    let asked =
+      world.throttle.isUsedUp(at: now)
+      ? []
+      : targets.compactMap { target in target.lane.wish(at: now).map { Asked(target: target, position: $0) } }
+    guard !asked.isEmpty else { return state.withLock { $0.isAsking = false } }
+    let request = request(asked, wait)
     let span = TimeSpan.milliseconds(SourceCluster.span.milliseconds + Int64(request.maxWaitMs))
-    // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
-    peer.ask(request, lowest: 13, within: span) { result in
+    world.ask(request, span) { answer in
       // What came is checked and written on a thread that may block, never on the connection's loop.
-      self.world.pool.run { self.answered(asked, result) }
+      self.world.pool.run { self.answered(asked, to: request, answer) }
     }
   }
 
-  private static func request(
-    _ asked: [Asked], _ wait: TimeSpan, _ settings: CopySettings, _ planted: MirrorMistake?
-  ) -> KafkaProtocol.FetchRequest {
-    var request = KafkaProtocol.FetchRequest()
+  private func request(_ asked: [Asked], _ wait: TimeSpan) -> KafkaProtocol.FetchRequest {
+    let places = asked.map { one in
+      (
+        one.key,
+        CopySession.Place(
+          leaderEpoch: one.target.sourceEpoch, offset: one.position.end,
+          lastEpoch: world.planted == .comparesNoEpochs ? .none : one.position.lastEpoch, logStart: .none)
+      )
+    }
+    let wanted = Dictionary(places) { first, _ in first }
+    var request = state.withLock { state in
+      let request = state.session.request(for: wanted, partitionMaxBytes: world.settings.partitionMaxBytes)
+      // Should it be asked for again, the source has told nothing of it.
+      for topic in request.forgottenTopicsData {
+        for index in topic.partitions { state.told[CopyKey(topic: topic.topicID, partition: index)] = nil }
+      }
+      return request
+    }
     request.maxWaitMs = Int32(clamping: wait.milliseconds)
     request.minBytes = 1
-    request.maxBytes = settings.responseMaxBytes
-    // They come in the order of their topics.
-    var topics: [KafkaProtocol.FetchRequest.Topic] = []
-    for one in asked {
-      var ask = KafkaProtocol.FetchRequest.Partition()
-      ask.partition = one.target.index
-      ask.currentLeaderEpoch = one.target.sourceEpoch.value
-      ask.fetchOffset = one.position.end.value
-      ask.lastFetchedEpoch = planted == .comparesNoEpochs ? -1 : one.position.lastEpoch.value
-      ask.partitionMaxBytes = settings.partitionMaxBytes
-      if topics.last?.topicID != one.target.id {
-        var topic = KafkaProtocol.FetchRequest.Topic()
-        topic.topic = one.target.topic.text
-        topic.topicID = one.target.id
-        topics.append(topic)
-      }
-      topics[topics.count - 1].partitions.append(ask)
+    request.maxBytes = world.settings.responseMaxBytes
+    // An answer of many seconds' worth would be followed by silence as long.
+    if let rate = world.throttle.rate { request.maxBytes = min(request.maxBytes, Int32(clamping: rate)) }
+    if request.sessionID == 0 {
+      // Another order each time, so that a full answer leaves out nobody for ever. In a session the source sees to that.
+      var chance = Chance()
+      request.topics.shuffle(using: &chance)
     }
-    // Another order each time, so that a full answer leaves out nobody for ever.
-    var chance = Chance()
-    request.topics = topics.shuffled(using: &chance)
     return request
   }
 
-  private func answered(_ asked: [Asked], _ result: Result<PeerAnswer<FetchResponse>, ClientError>) {
-    guard case .success(var answer) = result, answer.response.errorCode == .none else {
+  private func answered(_ asked: [Asked], to request: KafkaProtocol.FetchRequest, _ answer: FetchedFrame?) {
+    if let answer { world.throttle.take(answer.frame.count, at: monotonicNow()) }
+    guard let answer, answer.response.errorCode == .none else {
+      let mayAskAgain = state.withLock { $0.forgetSession(after: answer?.response.errorCode) }
+      if mayAskAgain { return ask() }
       for one in asked { _ = one.target.lane.answered(.unreachable, at: one.position) }
       world.mustLook()
       return state.withLock { $0.isAsking = false }
     }
-    take(asked, &answer)
+    take(asked, to: request, answer)
     ask()
   }
 
-  private struct Key: Hashable {
-    let topic: UniqueID
-    let index: Int32
-  }
-
-  private func take(_ asked: [Asked], _ answer: inout PeerAnswer<FetchResponse>) {
-    var found: [Key: FetchResponse.Partition] = [:]
+  /// What was said of the partitions that were asked for, and that the session has told before where nothing is said now.
+  private func take(_ asked: [Asked], to request: KafkaProtocol.FetchRequest, _ answer: FetchedFrame) {
+    var found: [CopyKey: FetchResponse.Partition] = [:]
     for topic in answer.response.responses {
       for partition in topic.partitions {
-        found[Key(topic: topic.topicID, index: partition.partitionIndex)] = partition
+        found[CopyKey(topic: topic.topicID, partition: partition.partitionIndex)] = partition
       }
     }
-    let start = answer.bodyStart
-    answer.frame.withUnsafeMutableBytes { raw in
-      let body = UnsafeMutableRawBufferPointer(rebasing: raw[start...])
+    let told = state.withLock { $0.took(found, asked.map(\.key), to: request, in: answer.response.sessionID) }
+    answer.frame.withUnsafeBytes { raw in
+      // As in what a leader of our own has sent: a log only reads it.
+      let body = UnsafeMutableRawBufferPointer(
+        mutating: UnsafeRawBufferPointer(rebasing: raw[answer.bodyStart...]))
       for one in asked {
-        let key = Key(topic: one.target.id, index: one.target.index)
-        // A full answer may leave somebody out.
-        guard let partition = found[key] else { continue }
-        take(one, partition, body)
+        if let partition = found[one.key] {
+          take(one, partition, body)
+        } else if let known = told[one.key] {
+          // There is nothing new: the source says what it said before.
+          var partition = FetchResponse.Partition()
+          partition.partitionIndex = one.target.index
+          partition.highWatermark = known.highWatermark
+          partition.logStartOffset = known.logStart
+          take(one, partition, body)
+        }
       }
     }
   }
@@ -155,7 +179,7 @@ final class MirrorFetcher: Sendable {
 
   /// What the source has instead of what was asked for.
   private func askBounds(_ one: Asked) {
-    guard let peer = world.source.peer(of: node, for: .questions) else { return }
+    guard let peer = world.questions() else { return }
     ask(peer, one, for: -2) { earliest in
       self.ask(peer, one, for: -1) { latest in
         self.world.pool.run {
@@ -183,6 +207,39 @@ final class MirrorFetcher: Sendable {
       else { return }
       then(Offset(found.offset))
     }
+  }
+}
+
+extension MirrorFetcher.State {
+  /// Everything is said anew next time. True where that may be at once: the source has forgotten the session, which is none of
+  /// the partitions' doing.
+  mutating func forgetSession(after code: ErrorCode?) -> Bool {
+    session.reset()
+    told = [:]
+    switch code {
+    case .fetchSessionIdNotFound, .invalidFetchSessionEpoch, .fetchSessionTopicIdError:
+      strangers += 1
+      return strangers == 1
+    default: return false
+    }
+  }
+
+  /// Notes what was said. What comes back holds for those of whom nothing was said; it is empty without a session.
+  mutating func took(
+    _ found: [CopyKey: FetchResponse.Partition], _ asked: [CopyKey], to request: KafkaProtocol.FetchRequest,
+    in sessionID: Int32
+  ) -> [CopyKey: MirrorFetcher.Told] {
+    strangers = 0
+    let goesOn = request.sessionID != 0 && sessionID == request.sessionID
+    if !goesOn { told = [:] }
+    for (key, partition) in found {
+      let isTold = partition.errorCode == .none && partition.divergingEpoch.epoch < 0
+      told[key] = isTold ? .init(highWatermark: partition.highWatermark, logStart: partition.logStartOffset) : nil
+    }
+    session.answered(sessionID: sessionID)
+    // Of whom a session has never said anything, it may not know.
+    if goesOn, asked.contains(where: { found[$0] == nil && told[$0] == nil }) { session.reset() }
+    return goesOn ? told : [:]
   }
 }
 

@@ -26,13 +26,15 @@ final class MirrorGroups: Sendable {
     /// When the last pass began that carried everything there was to carry.
     var lastWhole: Instant?
   }
-  /// What the groups may be carried for: the high watermark of every mirrored partition that has a copy here.
-  private typealias Ends = [TopicPartition: Offset]
+  private let marks: MirrorMarks
 
   init(_ name: String, _ broker: Broker) {
     self.name = name
     self.broker = broker
+    marks = MirrorMarks(name, broker)
   }
+
+  func stop() { marks.stop() }
 
   func tick(_ order: MirrorOrder, _ link: MirrorLink, _ image: MetadataImage) {
     guard order.runs, let view = link.freshView, view.clusterID == order.sourceID else { return }
@@ -45,22 +47,15 @@ final class MirrorGroups: Sendable {
       return true
     }
     guard mayWork else { return }
-    var ends: Ends = [:]
-    for topic in image.topics(mirroredBy: name) {
-      for partition in broker.partitions.topic(topic.id)?.partitions ?? [] {
-        ends[partition.name] =
-          broker.plantedInMirroring == .carriesGroupsAhead ? Offset(.max) : partition.highWatermark
-      }
-    }
     begin()
     defer { end() }
-    guard !ends.isEmpty else { return }
+    guard marks.follow(image.topics(mirroredBy: name)) else { return }
     for node in view.brokers.keys.sorted() {
       guard let peer = link.source.peer(of: node, for: .questions) else {
         missed()
         continue
       }
-      list(peer, order.groups, ends)
+      list(peer, order.groups)
     }
   }
 
@@ -79,7 +74,7 @@ final class MirrorGroups: Sendable {
     }
   }
 
-  private func list(_ peer: Peer, _ selection: NameSelection, _ ends: Ends) {
+  private func list(_ peer: Peer, _ selection: NameSelection) {
     begin()
     peer.ask(ListGroupsRequest(), within: SourceCluster.span) { result in
       defer { self.end() }
@@ -87,7 +82,7 @@ final class MirrorGroups: Sendable {
       let selected = answer.response.groups.map(\.groupID).filter { !$0.isEmpty && selection.contains($0) }
       guard !selected.isEmpty else { return }
       guard !self.broker.groups.isEmpty else { return self.makeRoom() }
-      for group in selected where self.broker.groups.shard(of: group) != nil { self.carry(group, peer, ends) }
+      for group in selected where self.broker.groups.shard(of: group) != nil { self.carry(group, peer) }
     }
   }
 
@@ -100,7 +95,7 @@ final class MirrorGroups: Sendable {
     ask(request, version: 3, Broker.findCoordinator) { _ in self.end() }
   }
 
-  private func carry(_ group: String, _ peer: Peer, _ ends: Ends) {
+  private func carry(_ group: String, _ peer: Peer) {
     begin()
     // v10 names topics by id; before v8 a request is about one group.
     peer.ask(Self.question(group), lowest: 2, highest: 9, within: SourceCluster.span) { result in
@@ -108,11 +103,18 @@ final class MirrorGroups: Sendable {
         self.missed()
         return self.end()
       }
-      self.ask(Self.question(group), version: 9, Broker.offsetFetch) { response in
-        defer { self.end() }
-        guard let response, let here = Self.offsets(response, group) else { return self.missed() }
-        self.perform(planGroup(source: there, own: here, ends: ends), group)
+      self.marks.gather(for: there) { marks, isWhole in
+        if !isWhole { self.missed() }
+        self.carry(group, there, marks)
       }
+    }
+  }
+
+  private func carry(_ group: String, _ there: [TopicPartition: GroupOffset], _ marks: GroupMarks) {
+    ask(Self.question(group), version: 9, Broker.offsetFetch) { response in
+      defer { self.end() }
+      guard let response, let here = Self.offsets(response, group) else { return self.missed() }
+      self.perform(planGroup(source: there, own: here, marks: marks), group)
     }
   }
 

@@ -27,6 +27,8 @@ struct MirrorOrder: Equatable, Sendable {
   /// Whether what the source does not have is set aside and replaced, and how much of it may be.
   let setsAside: Bool
   let setAsideMax: Int64
+  /// Bytes per second for each broker; nil is no limit.
+  let throttledRate: Int64?
 
   /// Nil for one that says too little, which the controller does not let in.
   init?(_ name: String, in image: MetadataImage) {
@@ -50,6 +52,7 @@ struct MirrorOrder: Equatable, Sendable {
       && value("source.fenced") != String(generation)
     setsAside = state == .failback || value("divergence.policy") == "set-aside"
     setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
+    throttledRate = value(MirrorConfigs.throttledRate).flatMap { Int64($0) }.flatMap { $0 == .max ? nil : $0 }
   }
 
   /// A switchover that was given up by a pause may have left topics of the source closed: they are opened all the same.
@@ -66,6 +69,11 @@ struct MirrorOrder: Equatable, Sendable {
     case .paused, .failover: false
     }
   }
+
+  /// What holds now. During a switchover producers wait at a closed source until the last record is here, and how many are
+  /// missing is known by then: nothing is spared by holding those back. In a fail-back nobody waits, since the other side
+  /// takes writes.
+  var rateNow: Int64? { state == .switchover ? nil : throttledRate }
 
   /// Whether clients may be waiting until it has come about.
   var changesSides: Bool {
@@ -86,6 +94,8 @@ final class MirrorLink: Sendable {
   private let world: World
   /// This very broker.
   private let broker: NodeID
+  /// For everything that this broker copies, from whichever broker of the source.
+  private let throttle = ReplicationThrottle()
   private let state = Mutex(State())
 
   struct World: Sendable {
@@ -123,6 +133,7 @@ final class MirrorLink: Sendable {
 
   /// Brings the copying in line with the metadata and with what the source says. Comes several times a second.
   func follow(_ order: MirrorOrder, _ image: MetadataImage) {
+    _ = throttle.set(rate: order.rateNow)
     let lanes = lanes(order, image)
     let view = freshView
     let isRight = view != nil && view?.clusterID == order.sourceID
@@ -165,7 +176,7 @@ final class MirrorLink: Sendable {
       }
       MirrorParting(
         target: target, peer: peer, order: parting, bytesMax: order.setAsideMax, broker: broker, pool: world.pool,
-        whenDone: end
+        throttle: throttle, whenDone: end
       ).begin()
     }
   }
@@ -232,10 +243,11 @@ final class MirrorLink: Sendable {
     let fetchers = state.withLock { state in
       for node in targets.keys where state.fetchers[node] == nil {
         state.fetchers[node] = MirrorFetcher(
-          node,
-          MirrorFetcher.World(source: source, pool: world.pool, settings: world.settings, planted: world.planted) {
-            self.state.withLock { $0.mustLook = true }
-          })
+          MirrorFetcher.World(
+            pool: world.pool, settings: world.settings, throttle: throttle, planted: world.planted,
+            ask: { self.source.fetch(from: node, $0, within: $1, then: $2) },
+            questions: { self.source.peer(of: node, for: .questions) },
+            mustLook: { self.state.withLock { $0.mustLook = true } }))
       }
       return state.fetchers
     }

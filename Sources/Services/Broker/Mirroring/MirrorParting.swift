@@ -14,6 +14,7 @@ struct MirrorParting: Sendable {
   let bytesMax: Int64
   let broker: NodeID
   let pool: BlockingPool
+  let throttle: ReplicationThrottle
   let whenDone: @Sendable () -> Void
 
   /// How much of what both should have is compared, right below where they part.
@@ -122,6 +123,8 @@ struct MirrorParting: Sendable {
     request.topics = [topic]
     peer.ask(request, lowest: 13, within: SourceCluster.span) { result in
       pool.run {
+        // It is counted, and not held back: it is little, and a partition stands still meanwhile.
+        if case .success(let answer) = result { throttle.take(answer.frame.count, at: monotonicNow()) }
         guard case .success(let answer) = result, answer.response.errorCode == .none,
           let said = answer.response.responses.first?.partitions.first, said.errorCode == .none,
           case .inFrame(let range) = said.records,

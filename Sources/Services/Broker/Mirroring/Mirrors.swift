@@ -44,7 +44,7 @@ final class Mirrors: Sendable {
     guard !names.isEmpty || state.withLock({ !$0.links.isEmpty }) else { return }
     let orders = names.compactMap { MirrorOrder($0, in: image) }
     let (current, gone) = bringInLine(orders, broker)
-    for link in gone { link.stop() }
+    for entry in gone { entry.stop() }
     for entry in current {
       entry.link.follow(entry.order, image)
       entry.conductor.tick(entry.order, entry.link, image)
@@ -58,15 +58,20 @@ final class Mirrors: Sendable {
     let link: MirrorLink
     let conductor: MirrorConductor
     let groups: MirrorGroups
+
+    func stop() {
+      link.stop()
+      groups.stop()
+    }
   }
 
-  private func bringInLine(_ orders: [MirrorOrder], _ broker: Broker) -> ([Entry], [MirrorLink]) {
+  private func bringInLine(_ orders: [MirrorOrder], _ broker: Broker) -> ([Entry], [Entry]) {
     let world = MirrorLink.World(
       loop: broker.loops[0], pool: broker.pool, settings: CopySettings(broker.settings.reader),
       table: broker.partitions, planted: broker.plantedInMirroring, log: broker.log)
     return state.withLock { state in
       var links: [String: Entry] = [:]
-      var gone: [MirrorLink] = []
+      var gone: [Entry] = []
       for order in orders {
         if let known = state.links[order.name], known.order.bootstrap == order.bootstrap {
           links[order.name] = known
@@ -78,7 +83,7 @@ final class Mirrors: Sendable {
         }
       }
       for (name, old) in state.links.sorted(by: { $0.key < $1.key }) where links[name]?.link !== old.link {
-        gone.append(old.link)
+        gone.append(old)
       }
       state.links = links
       return (links.sorted { $0.key < $1.key }.map(\.value), gone)
@@ -104,11 +109,11 @@ final class Mirrors: Sendable {
   }
 
   func stop() {
-    let links = state.withLock { state in
+    let entries = state.withLock { state in
       state.isStopped = true
       defer { state.links = [:] }
-      return state.links.values.map(\.link)
+      return state.links.values.map { $0 }
     }
-    for link in links { link.stop() }
+    for entry in entries { entry.stop() }
   }
 }

@@ -76,6 +76,19 @@ final class SourceCluster: Sendable {
     return peer
   }
 
+  /// `then` gets nil when there is no answer.
+  func fetch(
+    from node: NodeID, _ request: FetchRequest, within span: TimeSpan,
+    then: @escaping @Sendable (FetchedFrame?) -> Void
+  ) {
+    guard let peer = peer(of: node, for: .copying) else { return then(nil) }
+    // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
+    peer.ask(request, lowest: 13, within: span) { result in
+      guard case .success(let answer) = result else { return then(nil) }
+      then(FetchedFrame(response: answer.response, frame: answer.frame, bodyStart: answer.bodyStart))
+    }
+  }
+
   func close() {
     let peers = state.withLock { state in
       state.isClosed = true

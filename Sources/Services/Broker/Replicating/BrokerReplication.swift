@@ -25,14 +25,9 @@ struct BrokerReplication: Sendable {
     storageFailed: @escaping @Sendable (StorageError, Partition) -> Void
   ) {
     let peers = ReplicaPeers(
-      clientID: "broker-\(node.value)-fetcher", timeout: settings.milliseconds("replica.socket.timeout.ms"),
-      loop: loop, pool: pool
-    ) { node in
-      guard let broker = image().brokers[node],
-        let endpoint = broker.endpoints.first(where: { $0.name == listener }) ?? broker.endpoints.first
-      else { return nil }
-      return BrokerAddress(host: endpoint.host, port: endpoint.port)
-    }
+      timeout: settings.milliseconds("replica.socket.timeout.ms"),
+      BrokerPeers(
+        clientID: "broker-\(node.value)-fetcher", listener: listener, loop: loop, pool: pool, image: image))
     let throttles = ReplicationThrottles(metrics)
     let fetchers = ReplicaFetchers(
       ReplicaFetchers.World(

@@ -2,7 +2,7 @@ import KafkaProtocol
 import Replication
 import Vocabulary
 
-/// A partition, as a Fetch between brokers names it.
+/// A partition, as a Fetch that copies names it.
 struct CopyKey: Hashable, Sendable {
   let topic: UniqueID
   let partition: Int32
@@ -16,7 +16,8 @@ struct CopyKey: Hashable, Sendable {
   }
 }
 
-/// What a leader remembers of our Fetches, so that each says only what has changed since the last one (KIP-227).
+/// What a broker that we copy from remembers of our Fetches, so that each says only what has changed since the last one
+/// (KIP-227).
 struct CopySession: Sendable {
   /// What is asked for of one partition. An order that asks for the same again need not be sent.
   struct Place: Hashable, Sendable {
@@ -24,6 +25,12 @@ struct CopySession: Sendable {
     let offset: Offset
     let lastEpoch: LeaderEpoch
     let logStart: Offset
+    init(leaderEpoch: LeaderEpoch, offset: Offset, lastEpoch: LeaderEpoch, logStart: Offset) {
+      self.leaderEpoch = leaderEpoch
+      self.offset = offset
+      self.lastEpoch = lastEpoch
+      self.logStart = logStart
+    }
     init(_ ask: Replication.FetchRequest) {
       leaderEpoch = ask.leaderEpoch
       offset = ask.offset
@@ -49,6 +56,19 @@ struct CopySession: Sendable {
 
   /// The next request: what has changed, or everything. It holds what no limit and no time depends on.
   mutating func request(for orders: [CopyKey: FetchOrder], partitionMaxBytes: Int32) -> KafkaProtocol.FetchRequest {
+    request(among: orders.keys, partitionMaxBytes) { orders[$0].map { Place($0.ask) } }
+  }
+
+  /// The same for who looks at everything each time.
+  mutating func request(for wanted: [CopyKey: Place], partitionMaxBytes: Int32) -> KafkaProtocol.FetchRequest {
+    changed.formUnion(wanted.keys)
+    changed.formUnion(places.keys)
+    return request(among: wanted.keys, partitionMaxBytes) { wanted[$0] }
+  }
+
+  private mutating func request(
+    among wanted: some Collection<CopyKey>, _ partitionMaxBytes: Int32, _ place: (CopyKey) -> Place?
+  ) -> KafkaProtocol.FetchRequest {
     var request = KafkaProtocol.FetchRequest()
     var asked: [UniqueID: [KafkaProtocol.FetchRequest.Partition]] = [:]
     var forgotten: [UniqueID: [Int32]] = [:]
@@ -58,15 +78,14 @@ struct CopySession: Sendable {
       request.sessionID = 0
       request.sessionEpoch = 0
       places = [:]
-      keys = orders.keys
+      keys = wanted
     case .open(let id, let epoch):
       request.sessionID = id
       request.sessionEpoch = epoch
       keys = changed
     }
     for key in keys {
-      if let order = orders[key] {
-        let place = Place(order.ask)
+      if let place = place(key) {
         guard places[key] != place else { continue }
         places[key] = place
         asked[key.topic, default: []].append(Self.ask(place, key.partition, partitionMaxBytes))

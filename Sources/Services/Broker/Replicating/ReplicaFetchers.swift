@@ -71,32 +71,22 @@ final class ReplicaFetchers: Sendable {
   }
 }
 
-/// Connections to the brokers that we copy from, made anew when one has moved.
+/// Connections to the brokers that we copy from.
 final class ReplicaPeers: Sendable {
-  private let clientID: String
   private let timeout: TimeSpan
-  private let loop: EventLoop
-  private let pool: BlockingPool
-  private let address: @Sendable (NodeID) -> BrokerAddress?
-  private let peers = Mutex<[NodeID: Peer]>([:])
+  private let peers: BrokerPeers
 
   /// - Parameter timeout: `replica.socket.timeout.ms`, beyond the time for which a leader holds a Fetch back.
-  init(
-    clientID: String, timeout: TimeSpan, loop: EventLoop, pool: BlockingPool,
-    address: @escaping @Sendable (NodeID) -> BrokerAddress?
-  ) {
-    self.clientID = clientID
+  init(timeout: TimeSpan, _ peers: BrokerPeers) {
     self.timeout = timeout
-    self.loop = loop
-    self.pool = pool
-    self.address = address
+    self.peers = peers
   }
 
   /// `then` gets nil when there is no answer.
   func ask(
     _ node: NodeID, _ request: KafkaProtocol.FetchRequest, then: @escaping @Sendable (FetchedFrame?) -> Void
   ) {
-    guard let peer = peer(node) else { return then(nil) }
+    guard let peer = peers.peer(node) else { return then(nil) }
     let span = TimeSpan.milliseconds(timeout.milliseconds + Int64(request.maxWaitMs))
     peer.ask(request, within: span) { result in
       // Before v15 a follower cannot say which life it is.
@@ -105,24 +95,5 @@ final class ReplicaPeers: Sendable {
     }
   }
 
-  private func peer(_ node: NodeID) -> Peer? {
-    guard let address = address(node) else { return nil }
-    let (peer, former): (Peer, Peer?) = peers.withLock { peers in
-      let former = peers[node]
-      if let former, former.address == address { return (former, nil) }
-      let new = Peer(address, clientID: clientID, loop: loop, pool: pool)
-      peers[node] = new
-      return (new, former)
-    }
-    former?.close()
-    return peer
-  }
-
-  func close() {
-    let all = peers.withLock { peers in
-      defer { peers = [:] }
-      return peers.sorted { $0.key < $1.key }.map(\.value)
-    }
-    for peer in all { peer.close() }
-  }
+  func close() { peers.close() }
 }

@@ -15,6 +15,8 @@ final class ReplicationThrottle: Sendable {
   /// - Parameter bytes: counts what is copied under a limit.
   init(counting bytes: Counter? = nil) { self.bytes = bytes }
 
+  /// Bytes per second; nil is no limit.
+  var rate: Int64? { isLimited ? quota.withLock { $0.rate } : nil }
   var isLimited: Bool { limited.load(ordering: .acquiring) }
 
   /// True when it was another one before.

@@ -11,6 +11,7 @@ let mirrorCommands: [Command] = [
       .value("gap-policy", "halt|accept", "what to do about records that the source removed too early (halt)"),
       .value(
         "divergence-policy", "halt|set-aside", "what to do about copied records that the source has no more (halt)"),
+      .value("throttled-rate", "BYTES", "how many bytes a second each broker takes from the source (no limit)"),
       .bootstrap,
     ], perform: createMirror),
   Command(
@@ -95,7 +96,7 @@ private func createMirror(_ arguments: Arguments, _ console: Console) async thro
   var changes: [ConfigChange] = [.set("bootstrap.servers", to: source), .set("state", to: "running")]
   for (option, key) in [
     ("topics", "topics"), ("groups", "groups"), ("gap-policy", "gap.policy"),
-    ("divergence-policy", "divergence.policy"),
+    ("divergence-policy", "divergence.policy"), ("throttled-rate", "mirror.throttled.rate"),
   ] {
     if let value = arguments.text(option) { changes.append(.set(key, to: value)) }
   }

@@ -28,6 +28,11 @@ struct MirrorView: Sendable {
     return settings["source.fenced"] == settings["generation"]
   }
 
+  /// Bytes a second that each broker takes from the source; nil where there is no limit.
+  var throttledRate: Int64? {
+    settings["mirror.throttled.rate"].flatMap { Int64($0) }.flatMap { $0 == .max ? nil : $0 }
+  }
+
   var promoted: Int64? { settings["promoted"].flatMap { Int64($0) } }
   var topics: [String] {
     Set(partitions.map { String($0.name.prefix(upTo: $0.name.lastIndex(of: "-") ?? $0.name.endIndex)) }).sorted()
@@ -79,6 +84,7 @@ struct MirrorView: Sendable {
     let source = settings["source.cluster.id"] ?? "a cluster that was not reached yet"
     var text = "mirror \(name): \(state), from \(source) at \(settings["bootstrap.servers"] ?? "-"), "
     text += "generation \(settings["generation"] ?? "-")\n"
+    if let throttledRate { text += "each broker takes at most \(throttledRate) bytes a second from the source\n" }
     switch isSourceClosed {
     case nil: break
     case true?: text += "the source takes no more writes to these topics\n"
@@ -134,7 +140,7 @@ struct MirrorView: Sendable {
       "generation": number(settings["generation"].flatMap { Int64($0) }), "promoted": number(promoted),
       "sourceClosed": isSourceClosed.map { .bool($0) } ?? .null,
       "topics": .string(settings["topics"]), "groups": .string(settings["groups"]),
-      "gapPolicy": .string(settings["gap.policy"]),
+      "gapPolicy": .string(settings["gap.policy"]), "throttledRate": number(throttledRate),
       "partitions": .array(
         partitions.map { name, status in
           .object([
