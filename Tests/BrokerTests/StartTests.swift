@@ -1,5 +1,6 @@
 import EventLoop
 import Glibc
+import KafkaProtocol
 import LogStorage
 import Telemetry
 import Testing
@@ -130,6 +131,14 @@ enum Start {
     let before = try folder.contents()
     #expect(Start.refusal(settings)?.contains("in use") == true)
     #expect(try folder.contents() == before)
+    broker.stop()
+  }
+
+  @Test func clientsAreSentAwayUntilABrokerIsKnownToServe() throws {
+    let broker = try Broker(settings: try Start.settings(folder), log: Start.log)
+    #expect(broker.reasonToSendAway(MetadataRequest()) != nil)
+    try broker.start()
+    #expect(broker.reasonToSendAway(MetadataRequest()) == nil)
     broker.stop()
   }
 

@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import ssl
 import sys
+import threading
 import time
 import urllib.request
 
@@ -73,9 +74,16 @@ class Member:
 
     def get(self, path):
         """What the API server says; nothing where there is none or it does not answer."""
+        return self._send("GET", path)
+
+    def patch(self, path, body):
+        """The same, with a JSON merge patch: kubectl of this version knows no subresources."""
+        return self._send("PATCH", path, json.dumps(body), {"Content-Type": "application/merge-patch+json"})
+
+    def _send(self, method, path, body=None, headers=None):
         connection = http.client.HTTPSConnection("127.0.0.1", self.cluster.port, timeout=3, context=self._context)
         try:
-            connection.request("GET", path)
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return json.loads(answer.read()) if answer.status == 200 else {}
         except (OSError, http.client.HTTPException):
@@ -122,6 +130,10 @@ class Member:
                 return urllib.request.urlopen(address, timeout=2).read().decode()
         return ""
 
+    def scale_operator(self, count):
+        self.kubectl("scale", f"deployment/{OPERATOR}", f"--replicas={count}")
+        until(lambda: len(self.operators()) == count, f"{count} operators in {self.name}", 60, every=0.2)
+
     def token(self):
         """Of the account that the chart makes for the operators of other clusters."""
         found = self.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{PEER}").get("data", {}).get("token", "")
@@ -161,6 +173,7 @@ def operator_manifests(member):
         "image.pullPolicy": "Never",
         "kubeconfigSecrets": json.dumps([f"{region}-kubeconfig" for region in REGIONS]),
         "peer.create": "true",
+        "rbac.nodes": "true",
         "logLevel": "debug",
         "resources": json.dumps({"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}),
     }
@@ -269,12 +282,17 @@ class Stretched:
             kubernetes.run("iptables", "-w", how, *rule, "-j", "DROP")
 
 
-def region(name):
+def region(name, network="PodIP"):
     return {
         "apiVersion": "kafka.swiftwater.dev/v1alpha1",
         "kind": "Region",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"provider": "local", "location": name, "access": {"kubeconfigSecret": {"name": f"{name}-kubeconfig"}}},
+        "spec": {
+            "provider": "local",
+            "location": name,
+            "access": {"kubeconfigSecret": {"name": f"{name}-kubeconfig"}},
+            "network": {"type": network},
+        },
     }
 
 
@@ -316,3 +334,45 @@ def kafka_topic(name, cluster, partitions=3, **spec):
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"cluster": {"name": cluster}, "partitions": partitions, **spec},
     }
+
+
+def kafka_mirror(name, target, source, topics, role):
+    return {
+        "apiVersion": "kafka.swiftwater.dev/v1alpha1",
+        "kind": "KafkaMirror",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"target": target, "source": {"cluster": {"name": source}}, "topics": topics, "role": role},
+    }
+
+
+class LoadBalancers:
+    """What a provider does for the Services of a cluster: each gets an address, and the way there leads to the node."""
+
+    NET = "10.212.0"
+
+    def __init__(self, member):
+        self.member, self.given, self._ends = member, {}, threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def _serve(self):
+        while not self._ends.wait(0.3):
+            for service in self.member.objects("services"):
+                name = service["metadata"]["name"]
+                if service["spec"]["type"] == "LoadBalancer" and not service["status"].get("loadBalancer"):
+                    self._give(name)
+
+    def _give(self, name):
+        address = self.given.setdefault(name, f"{self.NET}.{len(self.given) + 1}")
+        kubernetes.run("ip", "route", "replace", f"{address}/32", "via", self.member.node.address)
+        path = f"/api/v1/namespaces/{NAMESPACE}/services/{name}/status"
+        self.member.patch(path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ends.set()
+        self._thread.join()
+        for address in self.given.values():
+            kubernetes.run("ip", "route", "del", f"{address}/32", check=False)

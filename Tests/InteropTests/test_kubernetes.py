@@ -11,9 +11,21 @@ import time
 import pytest
 import stretched
 from broker import until
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 from history import Writer, check, read_back
-from stretched import IMAGE, NAMESPACE, NEXT_IMAGE, REGIONS, Stretched, kafka_cluster, kafka_topic, region
+from stretched import (
+    IMAGE,
+    NAMESPACE,
+    NEXT_IMAGE,
+    REGIONS,
+    LoadBalancers,
+    Stretched,
+    kafka_cluster,
+    kafka_mirror,
+    kafka_topic,
+    region,
+)
 
 pytestmark = [
     pytest.mark.skipif(bool(stretched.obstacle()), reason=stretched.obstacle() or ""),
@@ -322,6 +334,56 @@ def test_a_broker_more_and_a_broker_less(orders):
     assert len(claims) == 2, "its volume stays"
 
 
+def records(world, name):
+    """How many records the topic has in a Kafka, by partition."""
+    reader = Consumer({"bootstrap.servers": world.bootstrap(world["west"], name), "group.id": "none", "log_level": 0})
+    ends = [reader.get_watermark_offsets(TopicPartition("payments", p), timeout=10)[1] for p in range(PARTITIONS)]
+    reader.close()
+    return ends
+
+
+def test_a_mirror_goes_on_without_operators_and_changes_sides_with_a_commit(orders):
+    west = orders["west"]
+    west.apply(kafka_cluster("archive", {"north": (1, 1)}, durability={"survive": "Broker"}))
+    until(lambda: west.is_ready("kafkaclusters", "archive"), "the second Kafka is Ready", 90, every=0.3)
+
+    def change(archive, stretched):
+        """Both mirrors in one commit."""
+        west.apply(
+            kafka_mirror("to-archive", "archive", "orders", ["payments"], archive),
+            kafka_mirror("to-orders", "orders", "archive", ["payments"], stretched),
+        )
+        for name, role in (("to-archive", archive), ("to-orders", stretched)):
+
+            def has_changed():
+                status = west.resource("kafkamirrors", name).get("status", {})
+                return west.is_ready("kafkamirrors", name) and status.get("role") == role
+
+            until(has_changed, f"{name} is {role}", 60, every=0.2)
+
+    change(archive="Standby", stretched="Primary")
+    with writing(orders) as writer:
+        for member in orders:
+            member.scale_operator(0)
+        before = sum(records(orders, "archive"))
+        writer.await_more(100)
+        until(lambda: sum(records(orders, "archive")) >= before + 100, "the copy grows with no operator", 30, every=0.2)
+        for member in orders:
+            member.scale_operator(1)
+    until(lambda: records(orders, "archive") == records(orders, "orders"), "the copy has everything", 30, every=0.2)
+    began = time.monotonic()
+    change(archive="Primary", stretched="Standby")
+    orders.took["mirrors have changed sides"] = time.monotonic() - began
+    writer = Writer(orders.bootstrap(west, "archive"), "payments", PARTITIONS, name="archive").start()
+    writer.await_more(100)
+    writer.stop()
+    change(archive="Standby", stretched="Primary")
+    check(writer, read_back(orders.bootstrap(west, "orders"), "payments", PARTITIONS))
+    west.kubectl("delete", "kafkamirrors", "--all", "--timeout=30s")
+    west.kubectl("delete", "kafkacluster", "archive", "--timeout=60s")
+    await_ready(orders)
+
+
 def test_a_cluster_that_is_deleted_leaves_its_volumes_and_nothing_else(orders):
     orders["west"].kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
     orders["west"].kubectl("delete", "kafkacluster", "orders", "--timeout=60s")
@@ -329,3 +391,26 @@ def test_a_cluster_that_is_deleted_leaves_its_volumes_and_nothing_else(orders):
     until(lambda: not any(m.resource("kafkaclusters", "orders") for m in orders), "no copy is left", 30, every=0.3)
     for member in orders:
         assert member.objects("persistentvolumeclaims"), f"volumes in {member.name} ({NAMESPACE})"
+
+
+def test_regions_reach_each_other_through_node_ports_and_load_balancers(world):
+    west, central = world["west"], world["central"]
+    with LoadBalancers(central) as balancers:
+        west.apply(region("west", "NodePort"), region("central", "LoadBalancer"))
+        west.apply(kafka_cluster("orders", ALL), kafka_topic("payments", "orders", PARTITIONS))
+        until(lambda: west.is_ready("kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.3)
+        until(lambda: west.is_ready("kafkatopics", "payments"), "the topic is Ready", 30, every=0.3)
+        doors = {server.rsplit(":", 1)[0] for server in world.bootstrap(west, "orders").split(",")}
+        inside = {pod["status"]["podIP"] for pod in world["north"].pods().values()}
+        assert doors == {west.node.address, *balancers.given.values()} | inside
+        with writing(world) as writer:
+            # An address that is told is kept when its pod is another one.
+            before = uids(world)
+            central.kubectl("delete", "pod", "-l", "kafka.swiftwater.dev/cluster=orders", "--timeout=60s")
+            until(lambda: uids(world).keys() == before.keys(), "the pod is back", 60, every=0.3)
+            await_ready(world, 90)
+            writer.await_more(200)
+        assert doors == {server.rsplit(":", 1)[0] for server in world.bootstrap(west, "orders").split(",")}
+        west.kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
+        west.kubectl("delete", "kafkacluster", "orders", "--timeout=60s")
+        until(lambda: not any(member.pods() for member in world), "no pod is left", 60, every=0.3)

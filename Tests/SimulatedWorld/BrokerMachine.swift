@@ -138,10 +138,16 @@ final class BrokerMachine: Sendable {
         self?.state.withLock { if $0.life?.process === process { $0.life = nil } }
         broker.dismantle()
       }
-      try broker.start { [weak self] in self?.stage.note("\(self?.host.name ?? "") is ready") }
+      try broker.start { [weak self, weak broker] in if let broker { self?.isReady(broker) } }
     } catch {
       if !process.isDead { stage.fail("\(host.name) does not start: \(error)") }
     }
+  }
+
+  private func isReady(_ broker: Broker) {
+    stage.note("\(host.name) is ready")
+    guard settings["process.roles"]?.contains("broker") ?? true, !broker.isAmongLiveBrokers else { return }
+    stage.fail("\(host.name) is ready, and tells clients of a cluster without it")
   }
 
   /// The process gives up by itself; a supervisor starts it again.

@@ -72,7 +72,8 @@ extension MirrorSimulation {
       progress(&model)
     case .checking:
       progress(&model)
-      again()
+      // Who had just started may have known of no mirror that had to be let go on.
+      if !loosen(model, again) { again() }
     case .done: break
     }
   }

@@ -76,13 +76,14 @@ import Testing
     case .fencesWhoIsAlone: Planted(mistake: mistake, seed: 0)
     case .acknowledgesAtOnce: Planted(mistake: mistake, plot: .overtaken, seed: 1)
     case .readsAboveTheHighWatermark: Planted(mistake: mistake, plot: .overtaken, seed: 1)
-    case .ignoresTheEpochsOfFetches: Planted(mistake: mistake, plot: .overtaken, seed: 1)
+    case .ignoresTheEpochsOfFetches: Planted(mistake: mistake, plot: .overtaken, seed: 2)
     case .answersBeforeCommit: Planted(mistake: mistake, plot: .controllerCutOff, seed: 1)
     case .keepsOffsetsAlone: Planted(mistake: mistake, plot: .coordinatorLost, seed: 1)
     case .givesUpCopying: Planted(mistake: mistake, plot: .followerCutOff, seed: 1)
     case .keepsStrays: Planted(mistake: mistake, plot: .remade, seed: 1)
-    case .countsNoRegions: Planted(mistake: mistake, plot: .regionLost, seed: 1)
+    case .countsNoRegions: Planted(mistake: mistake, plot: .regionLost, seed: 2)
     case .proposesOnce: Planted(mistake: mistake, plot: .leftAlone, seed: 1)
+    case .isReadyBeforeItKnows: Planted(mistake: mistake, seed: 22)
     }
   }
 }

@@ -19,6 +19,8 @@ package enum BrokerMistake: String, Sendable, CaseIterable {
   case keepsStrays
   /// A leader whose proposal about its in-sync set was not answered once never proposes again.
   case proposesOnce
+  /// A broker is ready when the controller says so, and tells clients of a cluster without it.
+  case isReadyBeforeItKnows
   /// Nobody tells a partition that its topic asks for copies in several Regions.
   case countsNoRegions
 }

@@ -7,11 +7,22 @@ import Vocabulary
 // ask it again and again, since clients prefer brokers that they are connected to: so it says that it knows no leader
 // and closes their connections, and they go to another one, which knows.
 
+//
+// The same holds for a broker that knows of no broker at all, since it has just started with its cluster: librdkafka
+// asks nobody for some time after such an answer, unless it has to connect again.
+
 extension Broker {
-  private static let reason = "neither the controller nor an in-sync follower was heard of for a session"
+  private static let cutOff = "neither the controller nor an in-sync follower was heard of for a session"
+  private static let early = "no broker of the cluster serves yet, as far as this one knows"
+
+  /// What says that clients should rather ask another broker; nil where this one knows enough.
+  func reasonToSendAway(_ request: MetadataRequest) -> String? {
+    if isCutOff(from: request) { return Self.cutOff }
+    return image.liveBrokers.isEmpty ? Self.early : nil
+  }
 
   /// Whether this broker believes to lead a partition that is asked for, and another one may lead it by now.
-  func isCutOff(from request: MetadataRequest) -> Bool {
+  private func isCutOff(from request: MetadataRequest) -> Bool {
     guard contact.mayHaveGivenUp(at: monotonicNow()) else { return false }
     guard let asked = request.topics else { return partitions.allPartitions.contains { $0.isCutOff } }
     return asked.contains { topic in
@@ -34,7 +45,9 @@ extension Broker {
     return (request.coordinatorKeys + [request.key]).contains { groups.shard(of: $0)?.partition.isCutOff ?? false }
   }
 
-  func sendAway<Request: RequestBody>(_ call: Call<Request>, with answer: Request.Response) {
-    call.answer(answer, andCloseBecause: Self.reason)
+  func sendAway<Request: RequestBody>(
+    _ call: Call<Request>, with answer: Request.Response, because reason: String = cutOff
+  ) {
+    call.answer(answer, andCloseBecause: reason)
   }
 }

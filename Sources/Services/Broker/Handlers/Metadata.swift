@@ -8,12 +8,14 @@ extension Broker {
   ///
   /// Differs from Apache Kafka: a topic that is created because it was asked for is in this very answer, with its
   /// leaders; Kafka answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again. And a broker that is cut off from
-  /// all but its clients closes their connections behind the answer.
+  /// all but its clients, or knows of no broker that serves, closes their connections behind the answer.
   func describeMetadata(_ call: Call<MetadataRequest>) {
     let request = call.request
     let wantsAll = request.topics == nil || (call.context.version == 0 && request.topics?.isEmpty == true)
     let missing = wantsAll ? [] : creatable(request, version: call.context.version)
-    if isCutOff(from: request) { return sendAway(call, with: metadata(for: call, wantsAll, [:])) }
+    if let reason = reasonToSendAway(request) {
+      return sendAway(call, with: metadata(for: call, wantsAll, [:]), because: reason)
+    }
     guard !missing.isEmpty else { return call.answer(metadata(for: call, wantsAll, [:])) }
     create(missing) { refusals in
       call.answer(self.metadata(for: call, wantsAll, refusals))

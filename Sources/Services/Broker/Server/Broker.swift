@@ -73,6 +73,8 @@ public final class Broker: Sendable {
   package var isActiveController: Bool { controller?.isActive == true }
   /// What the cluster has agreed on, as far as this node has followed it.
   var image: MetadataImage { publisher.image }
+  /// Whether this node tells clients that it is a broker that serves.
+  package var isAmongLiveBrokers: Bool { image.liveBrokers.contains { $0.id == settings.nodeID } }
   var connectionCount: Int { server.connectionCount }
 
   /// The topic of a name as a request has it.

@@ -80,12 +80,19 @@ extension Broker {
       contact: contact,
       events: .init(
         open: { epoch, opened in self.openInCluster(epoch, opened) },
-        serves: { self.begin(ready) },
+        serves: { self.beginWhenKnown(ready) },
         ended: { self.ended($0) },
         report: { self.log.log(.warning, atMostEvery: .seconds(5), $0) }))
     self.lifecycle.withLock { $0 = lifecycle }
     log.info("registering", ["node": settings.nodeID.value, "cluster": clusterID])
     lifecycle.start()
+  }
+
+  /// The answer to a heartbeat is quicker than the log that it is about: until that has come too, clients would be told
+  /// of a cluster without this broker, or without any.
+  private func beginWhenKnown(_ ready: @escaping @Sendable () -> Void) {
+    if planted == .isReadyBeforeItKnows { return begin(ready) }
+    publisher.when({ image, _ in image.brokers[self.settings.nodeID]?.isFenced == false }) { self.begin(ready) }
   }
 
   private func openInCluster(_ epoch: Int64, _ opened: @escaping @Sendable () -> Void) {
