@@ -278,8 +278,10 @@ extension MirrorSimulation {
     let isKnown = !changesTopics || cluster(spot.side).leader(of: spot.place)?.standing.topic == spot.topic
     guard isKnown else { return }
     if changesTopics, word != "\(spot.topic)" {
-      // A coordinator that was away when a topic was deleted keeps what was committed for it, and goes by its name.
-      if spot.side == model.owner || model.groupWords[model.owner]?[spot.place] == word { return }
+      // A coordinator that was away when a topic was deleted keeps what was committed for it, and goes by its name. What
+      // is committed for the owner's topic of now has no place at a copy of the one before.
+      let owned = cluster(model.owner).witness?.agreedShape(ofTopic: spot.place.topic.text)?.id
+      guard spot.side != model.owner, owned.map({ "\($0)" }) == word else { return }
       return stage.fail(
         "\(spot.side): the group is at \(offset) of \(spot.place), which was committed for another topic of that name")
     }

@@ -21,6 +21,8 @@ package enum MirrorMistake: String, Sendable, CaseIterable {
   case carriesGroupsAhead
   /// What a switchover has closed that was given up is opened by another number than it was closed by.
   case opensWithAnotherNumber
+  /// Groups are carried by the names of topics, whichever topics they are by now.
+  case carriesGroupsByName
   /// What the source calls by a topic's name is copied, whichever topic it is by now.
   case takesTheNameForTheTopic
   /// The copy of a partition that is added begins where the source ends at that moment.
