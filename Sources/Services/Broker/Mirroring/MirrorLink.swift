@@ -257,7 +257,7 @@ final class MirrorLink: Sendable {
   }
 
   func stop() {
-    for fetcher in state.withLock({ Array($0.fetchers.values) }) { fetcher.stop() }
+    for (_, fetcher) in state.withLock({ $0.fetchers }).sorted(by: { $0.key < $1.key }) { fetcher.stop() }
     source.close()
   }
 }

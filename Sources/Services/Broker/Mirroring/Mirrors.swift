@@ -107,7 +107,7 @@ final class Mirrors: Sendable {
     let links = state.withLock { state in
       state.isStopped = true
       defer { state.links = [:] }
-      return state.links.values.map(\.link)
+      return state.links.sorted { $0.key < $1.key }.map(\.value.link)
     }
     for link in links { link.stop() }
   }
