@@ -132,7 +132,7 @@ def test_a_pod_stops_once_every_partition_keeps_its_minimum_without_it(local):
 
 
 @pytest.mark.timeout(400)
-def test_brokers_of_a_cluster_that_is_deleted_do_not_wait_for_each_other(local):
+def test_brokers_of_a_cluster_that_is_deleted_do_not_wait_and_the_next_one_has_their_records(local):
     local.up(*[word for file in EXAMPLES for word in ("--apply", str(file))])
     until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.2)
     until(lambda: local.is_ready("eu-west", "kafkatopics", "payments"), "the topic is Ready", 60, every=0.2)
@@ -147,12 +147,27 @@ def test_brokers_of_a_cluster_that_is_deleted_do_not_wait_for_each_other(local):
         return left
 
     assert len(pods()) == 3
+    before = local.get("eu-west", "kafkaclusters", "orders")
+    writer = Writer(",".join(before["status"]["bootstrapServers"]), "payments", partitions=6).start()
+    writer.await_more(100)
+    writer.stop()
     server = regions["eu-west"][1]
     cluster = f"{server}/apis/kafka.swiftwater.dev/v1alpha1/namespaces/kafka/kafkaclusters/orders"
     urllib.request.urlopen(urllib.request.Request(cluster, method="DELETE"), timeout=5)
     # One that waited would wait for a minute.
     until(lambda: not pods(), "no pod is left", 30, every=0.2)
     assert len(list(local.folder.glob("*/volumes/*"))) == 3
+
+    # Applied again, it is the cluster whose volumes these are.
+    until(lambda: not local.get("eu-west", "kafkaclusters", "orders"), "the object is gone", 30, every=0.2)
+    again = {key: before[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "orders"}}
+    request = urllib.request.Request(f"{cluster}?fieldManager=people&force=true", json.dumps(again).encode(), method="PATCH")
+    request.add_header("Content-Type", "application/apply-patch+yaml")
+    urllib.request.urlopen(request, timeout=5)
+    until(lambda: local.is_ready("eu-west", "kafkaclusters", "orders"), "the cluster is Ready again", 120, every=0.2)
+    status = local.get("eu-west", "kafkaclusters", "orders")["status"]
+    assert status["clusterID"] == before["status"]["clusterID"]
+    check(writer, read_back(",".join(status["bootstrapServers"]), "payments", 6))
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,52 @@ import Vocabulary
     #expect(world.plan.steps == [])
   }
 
+  /// What a deletion left, and a new object of the same name.
+  private func applied(again world: World) -> World {
+    var world = world
+    world.isStarted = false
+    world.cluster.status = KafkaClusterStatus()
+    for (name, member) in world.members {
+      var left = member
+      left.objects = member.objects.filter { $0.key.kind == .claim }
+      left.pods = [:]
+      left.copy?.status = KafkaClusterStatus()
+      world.members[name] = left
+    }
+    return world
+  }
+
+  @Test func aClusterThatIsAppliedAgainGoesOnWithItsVolumes() {
+    var world = World.three
+    world.converge()
+    let before = world.members["west"]?.copy?.status
+    var again = applied(again: world)
+    // The Regions are named in another order, and another one is the first.
+    again.cluster.spec.regions.reverse()
+    again.members["north"]?.isReachable = false
+    again.converge()
+    #expect(again.members["west"]?.copy?.status.clusterID == nil, "ids of a Region that is not seen are not guessed")
+    again.members["north"]?.isReachable = true
+    again.steps = []
+    again.converge()
+    let after = again.members["west"]?.copy?.status
+    #expect(after?.clusterID == before?.clusterID && after?.clusterID != nil)
+    #expect(after?.nodeIDBlocks == before?.nodeIDBlocks && after?.initialVoters == before?.initialVoters)
+    #expect(again.steps.contains { if case .event(_, _, "VolumesFound", _) = $0 { true } else { false } })
+    #expect(again.broken == [])
+  }
+
+  @Test func withoutAVolumeThatWasLeftAClusterIsANewOne() {
+    var world = World.three
+    world.converge()
+    var again = applied(again: world)
+    for member in again.members.keys { again.members[member]?.objects = [:] }
+    again.converge()
+    let ids = [world, again].map { $0.members["west"]?.copy?.status.clusterID }
+    #expect(ids[0] != ids[1] && !ids.contains(nil))
+    #expect(!again.steps.contains { if case .event(_, _, "VolumesFound", _) = $0 { true } else { false } })
+  }
+
   @Test func nothingButADeletionStopsBrokersFromWaiting() {
     var world = World.three
     world.converge()

@@ -71,6 +71,10 @@ struct ClusterDesign {
   }
 
   var hasClusterID: Bool { recorded.clusterID != nil }
+  /// Whether a copy says which cluster this is, and not only what is left of its nodes.
+  var isRecorded: Bool {
+    cluster.status.clusterID != nil || situation.copies.values.contains { $0.content?.status.clusterID != nil }
+  }
   var listeners: [KafkaListener] { cluster.spec.listeners.isEmpty ? [KafkaListener()] : cluster.spec.listeners }
   var clusterKey: ObjectID { ObjectKind.kafkaCluster.id(cluster.metadata) }
   var isPaused: Bool { cluster.metadata.annotations[Marks.pause] == "true" }
@@ -97,7 +101,7 @@ struct ClusterDesign {
       let known = Set(result.nodeIDBlocks.map(\.region))
       result.nodeIDBlocks += copy.status.nodeIDBlocks.filter { !known.contains($0.region) }
     }
-    if result.clusterID == nil { result.recover(from: situation) }
+    if result.clusterID == nil, situation.firstUnknownMember == nil { result.recover(from: situation.members) }
     result.nodeIDBlocks.sort()
     return result
   }
@@ -149,32 +153,6 @@ struct ClusterDesign {
         let block = blocks.first(where: { $0.first <= id && id < $0.first + ResourceLimits.nodesPerRegionMax })
       else { return nil }
       return node(block, id - block.first, of: situation.cluster, isBroker: role.broker, isController: role.controller)
-    }
-  }
-}
-
-extension KafkaClusterStatus {
-  /// Where nothing is recorded any more and nodes exist, they know: a cluster never gets a second identity.
-  fileprivate mutating func recover(from situation: ClusterSituation) {
-    for member in situation.members.keys.sorted() {
-      let objects = situation.members[member]?.content?.objects ?? [:]
-      for id in objects.keys.sorted() where id.kind == .configMap {
-        guard let object = objects[id], let text = object["data"]["server.properties"].string else { continue }
-        let properties = PropertiesText.parse(text)
-        let labels = object["metadata"]["labels"]
-        guard let cluster = properties["cluster.id"], let node = labels[Marks.node].string.flatMap({ Int($0) }),
-          let region = labels[Marks.region].string
-        else { continue }
-        clusterID = clusterID ?? cluster
-        let first = node - node % ResourceLimits.nodesPerRegionMax
-        if !nodeIDBlocks.contains(where: { $0.region == region }) {
-          nodeIDBlocks.append(NodeIDBlock(region: region, first: first))
-        }
-        let voters = (properties["controller.quorum.voters"] ?? "").split(separator: ",").compactMap { entry in
-          entry.split(separator: "@").first.flatMap { Int($0) }
-        }
-        if initialVoters.isEmpty { initialVoters = voters.sorted() }
-      }
     }
   }
 }

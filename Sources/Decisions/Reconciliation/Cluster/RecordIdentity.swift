@@ -4,14 +4,21 @@ import Vocabulary
 
 extension ClusterDesign {
   /// Bootstrap is once. The id, the blocks of node ids and the first voters are written into every copy before
-  /// anything starts, and only while every member can be seen: a partial view never makes a second cluster.
+  /// anything starts, and only while every member can be seen: a partial view never makes a second cluster, and never
+  /// gives a Region ids that its volumes do not have.
   /// Returns whether there is an identity that everybody who can be seen has.
   func recordIdentity(into plan: inout Plan) -> Bool {
-    if !hasClusterID, let missing = firstUnknownMember, PlantedMistake.planted != .secondClusterFromPartialView {
+    if !hasClusterID, let missing = situation.firstUnknownMember,
+      PlantedMistake.planted != .secondClusterFromPartialView
+    {
       plan.waits.append("The cluster gets its id once every member can be seen: \(missing).")
       return false
     }
     var identity = recorded
+    if !isRecorded, let id = identity.clusterID {
+      let words = "Goes on with the volumes of the cluster \(id), which was here before."
+      plan.steps.append(.event(clusterKey, .normal, reason: "VolumesFound", message: words))
+    }
     if identity.clusterID == nil {
       identity.clusterID = "\(situation.freshID)"
       identity.initialVoters = wanted.filter(\.isController).map { Int($0.id.value) }
@@ -46,19 +53,5 @@ extension ClusterDesign {
   private var hasStarted: Bool {
     situation.brokers.content != nil
       || situation.members.values.contains { $0.content?.objects.keys.contains { $0.kind == .statefulSet } ?? false }
-  }
-
-  /// A sentence about a member that cannot be seen; nil where all can.
-  private var firstUnknownMember: String? {
-    for share in cluster.spec.regions {
-      guard let member = member(of: share.name) else { return "the Region \(share.name) cannot be reached yet" }
-      switch situation.members[member] {
-      case .seen: break
-      case .unknown(let since, let why): return "\(member) has not answered since \(since) (\(why))"
-      case nil: return "\(member) has not been asked yet"
-      }
-      if case .unknown(_, let why) = situation.copies[member] { return "\(member) does not answer (\(why))" }
-    }
-    return nil
   }
 }

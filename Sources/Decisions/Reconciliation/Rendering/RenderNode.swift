@@ -65,8 +65,9 @@ extension ClusterDesign {
 
   private func claim(_ node: Node) -> JSON {
     let storage = share(node.region)?.storage ?? Storage()
-    return Build.claim(
-      meta(claimName(node), node.region, node: node), size: storage.size, storageClass: storage.storageClassName)
+    var claim = meta(claimName(node), node.region, node: node)
+    claim.annotations[Marks.clusterID] = recorded.clusterID
+    return Build.claim(claim, size: storage.size, storageClass: storage.storageClassName)
   }
 
   private func statefulSet(_ node: Node, _ properties: [String: String]) -> JSON {

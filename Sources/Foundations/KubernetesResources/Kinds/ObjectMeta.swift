@@ -69,6 +69,8 @@ public enum Marks {
   public static let broker = "kafka.swiftwater.dev/broker"
   /// `true` on nodes that vote.
   public static let controller = "kafka.swiftwater.dev/controller"
+  /// On volume claims: the id of the cluster whose records are on the volume.
+  public static let clusterID = "kafka.swiftwater.dev/cluster-id"
   /// On pods: a change of it needs a restart.
   public static let revision = "kafka.swiftwater.dev/revision"
   /// On pods that wait for their configuration: what it says by now. Its kubelet looks at once, and not within a minute.
