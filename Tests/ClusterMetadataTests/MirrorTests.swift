@@ -59,6 +59,37 @@ import Vocabulary
     if !isTaken { #expect(throws: Refusal.self) { try decision.answer.get() } }
   }
 
+  @Test func whatWasKnownOfATopicSaysNothingOfAnotherOneOfThatName() throws {
+    var cluster = try mirrored()
+    cluster.apply(
+      cluster.image.note(
+        [
+          ("known.orders-0", "at=1,source.end=9,source.start=0"), ("known.orders-late-0", "at=1"),
+          ("aside.orders-0", "x"),
+        ],
+        of: "eu"))
+    cluster.apply(cluster.image.delete(.name("orders")).records)
+    let again = cluster.image.createMirrored(
+      source([0, 0], id: UniqueID(high: 5, low: 6)), by: "eu", path: ["source"], defaults: defaults)
+    _ = try again.answer.get()
+    cluster.apply(again.records)
+    let kept = cluster.image.configs(of: mirror)
+    #expect(kept["known.orders-0"] == nil)
+    #expect(kept["known.orders-late-0"] != nil && kept["aside.orders-0"] != nil)
+  }
+
+  @Test func aPartitionThatIsAddedAfterAFailoverBeginsAboveTheEpochsOfTheOldOwner() throws {
+    var cluster = try mirrored()
+    try ask("failover", &cluster)
+    let headroom = MetadataImage.mirrorEpochHeadroom
+    cluster.apply(
+      cluster.image.promote("eu", generation: 2, reports: [:], at: Timestamp(milliseconds: 1)).records)
+    let added = cluster.image.addPartitions(to: "orders", total: 3, assigned: nil)
+    try added.answer.get()
+    cluster.apply(added.records)
+    #expect(cluster.image.topic(named: name)?.partitions.last?.leaderEpoch.value == headroom)
+  }
+
   @Test func anIDThatAnotherTopicHasIsRefused() throws {
     let cluster = try mirrored()
     let other = MirroredTopic(

@@ -1,5 +1,6 @@
 import LogStorage
 import Synchronization
+import Vocabulary
 
 /// The disk as one life of a process sees it: with the process, everything that it does to its disk ends too, in the
 /// middle of what it was doing if the seed wants it.
@@ -20,7 +21,23 @@ final class BrokerDisk: Disk {
     self.watch = watch
   }
 
-  fileprivate func wrote(_ bytes: UnsafeRawBufferPointer, to path: String) { watch.wrote?(path, bytes) }
+  fileprivate func wrote(_ bytes: UnsafeRawBufferPointer, to path: String) {
+    watch.wrote?(path, bytes) { self.topic(of: path) }
+  }
+
+  /// Whose records the folder of a file has, as it says itself.
+  private func topic(of path: String) -> UniqueID? {
+    guard let slash = path.lastIndex(of: "/"), let bytes = disk.peek(path[..<slash] + "/partition.metadata") else {
+      return nil
+    }
+    return Self.topic(in: bytes)
+  }
+
+  /// Of a `partition.metadata` file.
+  static func topic(in bytes: [UInt8]) -> UniqueID? {
+    let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("topic_id: ") }
+    return line.flatMap { UniqueID(String($0.dropFirst("topic_id: ".count))) }
+  }
   fileprivate func syncs(_ path: String) -> Bool { watch.unsynced.map { !path.contains($0) } ?? true }
 
   /// The process dies in place of its effect after `count` others.
@@ -93,7 +110,8 @@ final class BrokerDisk: Disk {
 /// Who looks at what a disk is told to do, and what of it the disk leaves out.
 struct BrokerDiskWatch: Sendable {
   /// Comes after each write, under the locks of whoever writes.
-  var wrote: (@Sendable (_ path: String, UnsafeRawBufferPointer) -> Void)?
+  /// `topic` says whose folder it is.
+  var wrote: (@Sendable (_ path: String, UnsafeRawBufferPointer, _ topic: () -> UniqueID?) -> Void)?
   /// Files with this in their names are not synced, though it is said that they were.
   var unsynced: String?
 }

@@ -1,3 +1,4 @@
+import Broker
 import KafkaClient
 import KafkaProtocol
 import Vocabulary
@@ -40,6 +41,12 @@ extension MirrorSimulation {
     }
     guard let client = model.producers[side] else { return }
     guard let producer = client.producer else { return identify(side, again) }
+    if let attempt = client.attempt, client.leaders[attempt.key] == nil,
+      model.topics.deleted.contains(.init(side: side, topic: attempt.key.topic))
+    {
+      startOver(side, &model)
+      return again()
+    }
     if client.attempt == nil { aim(side, &model) }
     guard let attempt = model.producers[side]?.attempt, let leader = client.leaders[attempt.key], leader.node >= 0,
       !stage.happens(oneIn: 20)
@@ -47,8 +54,9 @@ extension MirrorSimulation {
     var batch = RecordBatchBuilder(
       producer: ProducerStamp(id: producer.id, epoch: producer.epoch, baseSequence: attempt.sequence))
     for value in attempt.values {
+      let key = attempt.key.name == Self.compacted ? Array("\(MirrorRecords.key(of: value))".utf8) : nil
       batch.append(
-        timestamp: Timestamp(milliseconds: 1_700_000_000_000 + stage.now / 1000), key: nil,
+        timestamp: Timestamp(milliseconds: 1_700_000_000_000 + stage.now / 1000), key: key,
         value: Array("\(value)".utf8))
     }
     let bytes = batch.build()
@@ -74,9 +82,16 @@ extension MirrorSimulation {
     }
   }
 
+  /// What was meant for a topic that somebody has deleted. Should that one come back, nothing of it is known there.
+  private func startOver(_ side: MirrorSide, _ model: inout Model) {
+    model.producers[side]?.attempt = nil
+    model.producers[side]?.producer = nil
+    model.producers[side]?.sequences = [:]
+  }
+
   private func aim(_ side: MirrorSide, _ model: inout Model) {
     guard var client = model.producers[side] else { return }
-    let keys = client.led.filter { key in Self.topics.contains(key.name) }
+    let keys = client.led.filter { key in topics.contains(key.name) }
     guard !keys.isEmpty else { return }
     let key = keys[stage.draw(keys.count)]
     let values = (0..<(1 + stage.draw(3))).map { _ in
@@ -92,7 +107,7 @@ extension MirrorSimulation {
     _ model: inout Model, _ again: @escaping @Sendable () -> Void
   ) {
     guard let place = Self.place(attempt.key) else { return again() }
-    let spot = MirrorLedger.Spot(side: side, place: place)
+    let spot = MirrorLedger.Spot(side: side, place: place, topic: attempt.key.topic)
     switch code {
     case nil: learn(side, again)
     case .some(.none), .some(.duplicateSequenceNumber):
@@ -122,7 +137,7 @@ extension MirrorSimulation {
   }
 
   static func place(_ key: BrokerKey) -> TopicPartition? {
-    places.first { $0.topic.text == key.name && $0.partition.value == key.partition }
+    allPlaces.first { $0.topic.text == key.name && $0.partition.value == key.partition }
   }
 
   private func identify(_ side: MirrorSide, _ again: @escaping @Sendable () -> Void) {
@@ -138,7 +153,7 @@ extension MirrorSimulation {
     }
   }
 
-  private func learn(_ side: MirrorSide, _ again: @escaping @Sendable () -> Void) {
+  func learn(_ side: MirrorSide, _ again: @escaping @Sendable () -> Void) {
     let request = MetadataRequest {
       $0.topics = nil
       $0.allowAutoTopicCreation = false
@@ -162,8 +177,12 @@ extension MirrorSimulation {
     case .troubled, .healing: break
     }
     guard let coordinator = model.coordinators[side] else { return findCoordinator(side, again) }
-    let place = Self.places[stage.draw(Self.places.count)]
-    let end = model.ledger.marks[.init(side: side, place: place)]?.last?.mark ?? 0
+    let places = model.places
+    let place = places[stage.draw(places.count)]
+    let topic =
+      model.producers[side]?.leaders.keys.filter { $0.name == place.topic.text }.min()?.topic ?? .zero
+    let known = topic == .zero ? cluster(side).leader(of: place)?.standing.topic ?? .zero : topic
+    let end = model.ledger.marks[.init(side: side, place: place, topic: known)]?.last?.mark ?? 0
     guard end > 0 else { return again() }
     let offset = max(0, end - Int64(stage.draw(4)))
     let request = OffsetCommitRequest { request in
@@ -171,11 +190,13 @@ extension MirrorSimulation {
       request.topics = [
         .init {
           $0.name = place.topic.text
-          $0.topicID = model.producers[side]?.leaders.keys.first { $0.name == place.topic.text }?.topic ?? .zero
+          $0.topicID = topic
           $0.partitions = [
             .init {
               $0.partitionIndex = place.partition.value
               $0.committedOffset = offset
+              // A mirror carries it as it is: whoever reads it sees what it was committed for.
+              if self.changesTopics { $0.committedMetadata = "\(topic)" }
             }
           ]
         }
@@ -224,22 +245,47 @@ extension MirrorSimulation {
         return again()
       }
       self.look(&model)
-      var found: [TopicPartition: Int64] = [:]
-      for topic in group.topics {
-        for one in topic.partitions where one.committedOffset >= 0 {
-          let name = model.producers[side]?.leaders.keys.first { $0.topic == topic.topicID }?.name ?? topic.name
-          let place = Self.places.first { $0.topic.text == name && $0.partition.value == one.partitionIndex }
-          guard let place else { continue }
-          found[place] = one.committedOffset
-          model.seen.groupsRead += 1
-          let end = model.ledger.highest(.init(side: side, place: place))
-          if one.committedOffset > end {
-            self.stage.fail("\(side): the group is at \(one.committedOffset) of \(place), which ends at \(end)")
-          }
-        }
-      }
-      model.groups[side] = found
+      self.take(group, side, &model)
       again()
     }
+  }
+
+  private func take(_ group: OffsetFetchResponse.Group, _ side: MirrorSide, _ model: inout Model) {
+    var found: [TopicPartition: Int64] = [:]
+    var words: [TopicPartition: String] = [:]
+    for topic in group.topics {
+      for one in topic.partitions where one.committedOffset >= 0 {
+        let name =
+          model.producers[side]?.leaders.keys.first { $0.topic == topic.topicID }?.name
+          ?? topics.first { cluster(side).witness?.agreedShape(ofTopic: $0)?.id == topic.topicID } ?? topic.name
+        let place = Self.allPlaces.first { $0.topic.text == name && $0.partition.value == one.partitionIndex }
+        guard let place else { continue }
+        found[place] = one.committedOffset
+        words[place] = one.metadata ?? ""
+        model.seen.groupsRead += 1
+        checkGroup(
+          at: one.committedOffset, words[place] ?? "", .init(side: side, place: place, topic: topic.topicID), model)
+      }
+    }
+    model.groups[side] = found
+    model.groupWords[side] = words
+  }
+
+  /// Nothing that a group has committed is beyond what was ever there, and a mirror carries nothing that was committed
+  /// for another topic.
+  private func checkGroup(at offset: Int64, _ word: String, _ spot: MirrorLedger.Spot, _ model: Model) {
+    // The coordinator itself may not know yet that a topic is another one.
+    let isKnown = !changesTopics || cluster(spot.side).leader(of: spot.place)?.standing.topic == spot.topic
+    guard isKnown else { return }
+    if changesTopics, word != "\(spot.topic)" {
+      // A coordinator that was away when a topic was deleted keeps what was committed for it, and goes by its name. What
+      // is committed for the owner's topic of now has no place at a copy of the one before.
+      let owned = cluster(model.owner).witness?.agreedShape(ofTopic: spot.place.topic.text)?.id
+      guard spot.side != model.owner, owned.map({ "\($0)" }) == word else { return }
+      return stage.fail(
+        "\(spot.side): the group is at \(offset) of \(spot.place), which was committed for another topic of that name")
+    }
+    let end = model.ledger.highest(spot)
+    if offset > end { stage.fail("\(spot.side): the group is at \(offset) of \(spot.place), which ends at \(end)") }
   }
 }

@@ -11,12 +11,12 @@ final class MirrorCluster: Sendable {
 
   init(
     _ side: MirrorSide, _ layout: BrokerLayout, _ network: BrokerNetwork, _ lives: BrokerLives, _ options: Options,
-    wrote: @escaping @Sendable (MirrorSide, String, UnsafeRawBufferPointer) -> Void
+    wrote: @escaping @Sendable (MirrorSide, String, UnsafeRawBufferPointer, () -> UniqueID?) -> Void
   ) {
     self.side = side
     self.layout = layout
     let watch = BrokerDiskWatch(
-      wrote: { path, bytes in wrote(side, path, bytes) },
+      wrote: { path, bytes, topic in wrote(side, path, bytes, topic) },
       unsynced: options.planted == .setsAsideWithoutSync ? "set-aside" : nil)
     machines = layout.places.map { place in
       let host = BrokerHost(side.rawValue * Self.stride + Int(place.id), "\(side)-\(place.id)", network)
@@ -93,6 +93,8 @@ struct MirrorContents: Sendable {
   var bytes: [Int64: [UInt8]] = [:]
   var batches: Set<WrittenBatch> = []
   var values: Set<UInt64> = []
+  /// By their offsets.
+  var records: [Int64: UInt64] = [:]
   /// Offsets that no batch has.
   var holes: [Range<Int64>] = []
   private var end: Int64?
@@ -111,6 +113,7 @@ struct MirrorContents: Sendable {
         while let record = try? records.next() {
           guard let value = record.value, let number = UInt64(String(decoding: value, as: UTF8.self)) else { continue }
           values.insert(number)
+          self.records[record.offset.value] = number
         }
       }
     }

@@ -50,6 +50,12 @@ struct MirrorTakeover: Sendable {
   let reports: [String: String]
   /// Of the first epoch in which clients write after it, by partition.
   let eras: [TopicPartition: Int32]
+  /// The topics as they were then: which, and how many partitions they had.
+  let shapes: [String: (id: UniqueID, partitions: Int)]
+
+  func spot(_ side: MirrorSide, _ place: TopicPartition) -> MirrorLedger.Spot? {
+    shapes[place.topic.text].map { .init(side: side, place: place, topic: $0.id) }
+  }
 }
 
 extension MirrorSimulation {
@@ -59,9 +65,10 @@ extension MirrorSimulation {
     let again = { @Sendable in self.later(self.pause) { self.administer(&$0) } }
     switch model.phase {
     case .preparing: prepare(&model, again)
-    case .troubled: move(&model, again)
+    case .troubled:
+      if !tidy(&model, again) { move(&model, again) }
     case .healing:
-      if !loosen(model, again) { move(&model, again) }
+      if !loosen(model, again), !tidy(&model, again) { move(&model, again) }
       progress(&model)
     case .checking:
       progress(&model)
@@ -76,9 +83,9 @@ extension MirrorSimulation {
   private func prepare(_ model: inout Model, _ again: @escaping @Sendable () -> Void) {
     let (north, south) = (cluster(.north), cluster(.south))
     guard let there = north.witness, let here = south.witness else { return again() }
-    if let missing = Self.places.first(where: { north.leader(of: $0) == nil }), stage.now < 60_000_000 {
+    if let missing = model.places.first(where: { north.leader(of: $0) == nil }), stage.now < 60_000_000 {
       if there.agreedTopic(missing.topic) { return again() }
-      return create(missing.topic.text, again)
+      return create(missing.topic.text, .north, again)
     }
     let isMade = here.agreedConfigs(ofMirror: MirrorSide.south.mirror)["bootstrap.servers"] != nil
     guard isMade else {
@@ -90,37 +97,44 @@ extension MirrorSimulation {
           "divergence.policy": options.plot != nil || !stage.happens(oneIn: 4) ? "set-aside" : "halt",
         ], again)
     }
-    let isCopied = Self.places.allSatisfy { place in
+    let isCopied = model.places.allSatisfy { place in
       guard let leader = south.leader(of: place) else { return false }
       return leader.standing.highWatermark.value > 0 && leader.standing.highWatermark == leader.standing.end
     }
     let producers = model.producers[.north]?.led ?? []
-    if isCopied, producers.count >= Self.places.count { begin(&model) }
+    if isCopied, producers.count >= model.places.count { begin(&model) }
     again()
   }
 
-  private func create(_ name: String, _ again: @escaping @Sendable () -> Void) {
+  func create(_ name: String, _ side: MirrorSide, _ again: @escaping @Sendable () -> Void) {
     let isCareless = name == Self.careless.topic.text
-    let brokers = cluster(.north).machines.count
+    let brokers = cluster(side).machines.count
+    let configs = Self.configs(of: name)
     let request = CreateTopicsRequest { request in
       request.timeoutMs = 2000
       request.topics = [
         .init {
           $0.name = name
-          $0.numPartitions = isCareless ? 1 : 2
+          $0.numPartitions = Self.count(of: name)
           $0.replicationFactor = Int16(isCareless ? min(2, brokers) : brokers)
-          $0.configs =
-            isCareless
-            ? [
-              .init {
-                $0.name = "min.insync.replicas"
-                $0.value = "1"
-              }
-            ] : []
+          $0.configs = configs.map { key, value in
+            .init {
+              $0.name = key
+              $0.value = value
+            }
+          }
         }
       ]
     }
-    ask(request, of: anyNode(.north), .north) { _, _ in again() }
+    ask(request, of: anyNode(side), side) { _, _ in again() }
+  }
+
+  private static func configs(of topic: String) -> [(String, String)] {
+    switch topic {
+    case careless.topic.text: [("min.insync.replicas", "1")]
+    case compacted: [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.01"), ("segment.bytes", "1024")]
+    default: []
+    }
   }
 
   func alter(_ side: MirrorSide, _ values: [String: String], _ then: @escaping @Sendable () -> Void) {
@@ -173,7 +187,9 @@ extension MirrorSimulation {
       return again()
     }
     switch model.stage {
-    case .waiting: ask(for: move, &model, again)
+    case .waiting:
+      guard mayAsk(for: move, model) else { return again() }
+      ask(for: move, &model, again)
     case .asked(let giveUpAt):
       if now["state"] != move.state { return ask(for: move, &model, again) }
       if let giveUpAt, stage.now >= giveUpAt, !isHealing(model) { model.stage = .givingUp }
@@ -187,6 +203,17 @@ extension MirrorSimulation {
         return again()
       }
       alter(move.side, ["state": "running"], again)
+    }
+  }
+
+  /// Nobody takes over what is not there: a topic that was made again has to be a copy first.
+  private func mayAsk(for move: MirrorMove, _ model: Model) -> Bool {
+    guard changesTopics, move.side != model.owner else { return true }
+    if case .failback = move { return true }
+    guard let here = cluster(move.side).witness else { return false }
+    if case .switchover = move { return topicsAgree(model) }
+    return topics.allSatisfy {
+      here.agreedShape(ofTopic: $0) != nil && here.agreedConfigs(ofTopic: $0)["mirror.link"] == move.side.mirror
     }
   }
 
@@ -212,7 +239,7 @@ extension MirrorSimulation {
     case .switchover, .failover: return now["promoted"] != nil
     case .failback:
       guard case .asked = model.stage, now["promoted"] == nil, now["state"] == "running" else { return false }
-      return Self.topics.allSatisfy {
+      return topics.allSatisfy {
         cluster(move.side).witness?.agreedConfigs(ofTopic: $0)["mirror.link"] == move.side.mirror
       }
     }
@@ -233,11 +260,16 @@ extension MirrorSimulation {
     model.owner = move.side
     let cluster = cluster(move.side)
     var reports: [String: String] = [:]
-    for topic in Self.topics { reports[topic] = cluster.witness?.agreedConfigs(ofTopic: topic)["mirror.report"] }
+    var shapes: [String: (id: UniqueID, partitions: Int)] = [:]
+    for topic in topics {
+      reports[topic] = cluster.witness?.agreedConfigs(ofTopic: topic)["mirror.report"]
+      shapes[topic] = cluster.witness?.agreedShape(ofTopic: topic)
+    }
     var eras: [TopicPartition: Int32] = [:]
-    for place in Self.places { eras[place] = cluster.leader(of: place).map { $0.standing.epoch.value >> 16 } }
+    for place in model.places { eras[place] = cluster.leader(of: place).map { $0.standing.epoch.value >> 16 } }
     let isPlanned = if case .switchover = move { true } else { false }
     model.takenOver.append(
-      MirrorTakeover(side: move.side, isPlanned: isPlanned, at: stage.now, reports: reports, eras: eras))
+      MirrorTakeover(side: move.side, isPlanned: isPlanned, at: stage.now, reports: reports, eras: eras, shapes: shapes)
+    )
   }
 }

@@ -25,12 +25,30 @@ package enum MirrorPlot: String, Sendable, CaseIterable {
   case parted
   /// The same, and the way home, with somebody who dies at each change of sides.
   case roundTrip
+  /// Topics are deleted at the source and made again.
+  case remade
+  /// A topic gets another partition, just before or while topics move.
+  case grown
+  /// What has keys is compacted before it is copied.
+  case compacted
+  /// Records are too old before they are copied.
+  case expired
+  /// All nodes are stopped in order, one after the other, while topics move.
+  case stopped
 
   var layouts: [BrokerLayout]? {
     switch self {
     case .uncommitted, .uncleanElection: [.three, .alone]
     case .overrun, .standsStill, .lostEnd, .cutInTheDark, .lagging, .givenUp: [.alone, .alone]
-    case .interrupted, .parted, .roundTrip: nil
+    case .compacted, .expired: [.alone, .alone]
+    case .interrupted, .parted, .roundTrip, .remade, .grown, .stopped: nil
+    }
+  }
+  /// Whether topics are not what they were in the beginning.
+  var changesTopics: Bool {
+    switch self {
+    case .remade, .grown, .compacted, .expired, .stopped: true
+    default: false
     }
   }
   /// What both clusters are set to besides.
@@ -52,7 +70,7 @@ package enum MirrorPlot: String, Sendable, CaseIterable {
     case .givenUp: 5000
     case .interrupted: 5000
     case .parted: 4000
-    case .roundTrip: 6000
+    case .roundTrip, .remade, .grown, .compacted, .expired, .stopped: 6000
     }
   }
 }
@@ -93,6 +111,11 @@ extension MirrorSimulation {
       cutLink(Self.second, &model)
       interrupt(.south, seed: options.seed, &model)
       interrupt(.north, seed: options.seed / 5, &model)
+    case .remade: remakeTopics(&model)
+    case .grown: growTopics(&model)
+    case .compacted: compactTopics(&model)
+    case .expired: expireTopics(&model)
+    case .stopped: stopEverybody(&model)
     }
   }
 
@@ -106,12 +129,13 @@ extension MirrorSimulation {
   private func sendUncommitted(_ model: inout Model) {
     let owner = cluster(.north)
     guard let leader = owner.leader(of: Self.places[0])?.machine else { return }
+    let careless = owner.leader(of: Self.careless)?.standing.topic ?? .zero
     for other in owner.machines where other !== leader {
       cut(leader.host, other.host, 3500 * Self.millisecond)
       cut(other.host, leader.host, 3500 * Self.millisecond)
     }
     // The careless topic counts what its leader alone has.
-    model.unclean.insert(.init(side: .north, place: Self.careless))
+    model.unclean.insert(.init(side: .north, place: Self.careless, topic: careless))
     at(1000) { self.kill(leader, 4 * Self.second, &$0, by: .killed) }
   }
 
@@ -171,7 +195,7 @@ extension MirrorSimulation {
 
   private var isFenced: Bool { !(fence(.north) ?? "").isEmpty }
   private func fence(_ side: MirrorSide) -> String? {
-    cluster(side).witness?.agreedConfigs(ofTopic: Self.topics[0])["mirror.fence"]
+    cluster(side).witness?.agreedConfigs(ofTopic: topics[0])["mirror.fence"]
   }
 
   /// Somebody dies at one of the steps of a change to `side`.

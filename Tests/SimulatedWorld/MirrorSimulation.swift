@@ -65,6 +65,11 @@ package final class MirrorSimulation: Sendable {
     var producers: [MirrorSide: BrokerClientState] = [.north: BrokerClientState(.producer), .south: .init(.producer)]
     var coordinators: [MirrorSide: Int32] = [:]
     var groups: [MirrorSide: [TopicPartition: Int64]] = [:]
+    /// What was written beside them.
+    var groupWords: [MirrorSide: [TopicPartition: String]] = [:]
+    var topics = MirrorTopics()
+    /// What was passed over by whoever is gone by now.
+    var unexplained: [MirrorLedger.Gap] = []
     var lastValue: UInt64 = 0
     var acknowledged: [MirrorLedger.Spot: [(offset: Int64, value: UInt64, at: Int64)]] = [:]
     /// Up to where somebody asked for records to be removed.
@@ -78,15 +83,17 @@ package final class MirrorSimulation: Sendable {
     /// Where the owner has taken a write since everything was mended.
     var served: Set<TopicPartition> = []
     var seen = MirrorSeen()
+
+    var places: [TopicPartition] { topics.places }
   }
 
+  /// In the beginning, of those that are always there.
   static let places = [
     TopicPartition(TopicName("apples")!, PartitionIndex(0)), TopicPartition(TopicName("apples")!, PartitionIndex(1)),
     TopicPartition(TopicName("pears")!, PartitionIndex(0)),
   ]
   /// Its topics may lose what one broker alone has.
   static let careless = places[2]
-  static let topics = ["apples", "pears"]
   private static let lookPause = 50 * BrokerStage.Spans.millisecond
 
   let options: Options
@@ -96,6 +103,10 @@ package final class MirrorSimulation: Sendable {
   let clients: [BrokerClient]
   let syncs: Bool
   let troublePause: Int
+  /// Whether topics are deleted and made again, compacted and given more partitions, and nodes are stopped in order: in
+  /// half of the histories, 160 after 160, and in plots that are about it.
+  let changesTopics: Bool
+  let topics: [String]
   let model = Mutex(Model())
   private let mail = Mutex<[@Sendable (inout Model) -> Void]>([])
   private let appends: MirrorAppends
@@ -112,12 +123,19 @@ package final class MirrorSimulation: Sendable {
     let appends = MirrorAppends()
     self.appends = appends
     let layouts = options.plot?.layouts ?? Self.layouts(options.seed)
+    let changesTopics = options.plot?.changesTopics ?? (options.seed / Self.span % 2 == 1)
+    self.changesTopics = changesTopics
+    let topics = changesTopics ? ["apples", "pears", Self.compacted] : ["apples", "pears"]
+    self.topics = topics
+    let upkeep =
+      changesTopics
+      ? ["log.retention.check.interval.ms": "400", "log.cleaner.backoff.ms": "400"] : [:]
     let own = MirrorCluster.Options(
       syncs: syncs, planted: options.planted,
       plantedAtSource: options.plot == .uncommitted ? .readsAboveTheHighWatermark : nil,
-      settings: options.plot?.settings ?? [:])
+      settings: upkeep.merging(options.plot?.settings ?? [:]) { $1 })
     clusters = zip(MirrorSide.allCases, layouts).map { side, layout in
-      MirrorCluster(side, layout, network, lives, own) { appends.wrote($0, $1, $2) }
+      MirrorCluster(side, layout, network, lives, own) { appends.wrote($0, $1, $2, $3) }
     }
     clients = try (0..<2).map { number in
       let host = BrokerHost(100 + number, "client-\(number)", network)
@@ -126,7 +144,13 @@ package final class MirrorSimulation: Sendable {
         return BrokerAddress(host: host, port: port)
       }
     }
+    model.withLock { model in
+      for name in topics { model.topics.partitions[name] = Self.count(of: name) }
+    }
   }
+
+  /// How many seeds in a row have the same of topics that change.
+  private static let span: UInt64 = 160
 
   /// One node or three, on each side.
   private static func layouts(_ seed: UInt64) -> [BrokerLayout] {
@@ -243,15 +267,20 @@ final class MirrorAppends: Sendable {
   struct Append: Sendable {
     let spot: MirrorLedger.Spot
     let batches: [WrittenBatch]
+    /// Of topics that are compacted.
+    let values: [Int64: UInt64]?
   }
   private let new = Mutex<[Append]>([])
 
-  func wrote(_ side: MirrorSide, _ path: String, _ bytes: UnsafeRawBufferPointer) {
+  func wrote(_ side: MirrorSide, _ path: String, _ bytes: UnsafeRawBufferPointer, _ topic: () -> UniqueID?) {
     let parts = path.split(separator: "/")
-    guard parts.count == 3, parts[2].hasSuffix(".log"),
-      let place = MirrorSimulation.places.first(where: { "\($0)" == parts[1] })
+    // A segment that was compacted is written on under the name that it was made by.
+    guard parts.count == 3, parts[2].contains(".log"),
+      let place = MirrorSimulation.allPlaces.first(where: { "\($0)" == parts[1] })
     else { return }
-    let append = Append(spot: .init(side: side, place: place), batches: WrittenBatch.all(in: bytes))
+    let append = Append(
+      spot: .init(side: side, place: place, topic: topic() ?? .zero), batches: WrittenBatch.all(in: bytes),
+      values: MirrorSimulation.isCompacted(place) ? WrittenBatch.values(in: bytes) : nil)
     new.withLock { $0.append(append) }
   }
 
@@ -280,6 +309,10 @@ package struct MirrorSeen: Sendable, CustomStringConvertible {
   package var givenUp = 0
   package var failovers = 0
   package var failbacks = 0
+  package var deletions = 0
+  package var growths = 0
+  package var expiries = 0
+  package var stops = 0
   package init() {}
 
   package static func += (a: inout Self, b: Self) {
@@ -288,13 +321,15 @@ package struct MirrorSeen: Sendable, CustomStringConvertible {
   private static var counters: [WritableKeyPath<Self, Int>] {
     [
       \.lives, \.deaths, \.cuts, \.acknowledged, \.copied, \.committed, \.groupsRead, \.removals, \.gaps, \.unclean,
-      \.setAside, \.switchovers, \.givenUp, \.failovers, \.failbacks,
+      \.setAside, \.switchovers, \.givenUp, \.failovers, \.failbacks, \.deletions, \.growths,
+      \.expiries, \.stops,
     ]
   }
 
   package var description: String {
     "lives \(lives), deaths \(deaths), cuts \(cuts), acknowledged \(acknowledged), batches copied \(copied), offsets "
       + "committed \(committed) and read \(groupsRead), removals \(removals), gaps \(gaps), unclean \(unclean), set aside "
-      + "\(setAside), switchovers \(switchovers) and given up \(givenUp), failovers \(failovers), fail-backs \(failbacks)"
+      + "\(setAside), switchovers \(switchovers) and given up \(givenUp), failovers \(failovers), fail-backs \(failbacks), "
+      + "topics deleted \(deletions), grown \(growths) and expiring \(expiries), orderly stops \(stops)"
   }
 }

@@ -10,7 +10,7 @@ extension MirrorSimulation {
     guard case .troubled = model.phase, !model.isPlotted else { return }
     let machine = machines[stage.draw(machines.count)]
     let away = Int64(50 + stage.draw(stage.happens(oneIn: 3) ? 4000 : 600)) * BrokerStage.Spans.millisecond
-    switch stage.draw(Self.faults) {
+    switch stage.draw(Self.faults + (changesTopics ? Self.changes : 0)) {
     case 0, 1: kill(machine, away, &model)
     case 2: die(machine, away, &model)
     case 3: machine.freeze(for: away)
@@ -21,10 +21,11 @@ extension MirrorSimulation {
     case 12:
       cutLink(away, &model)
       later(away * 3 / 4) { self.remove(&$0, all: true) }
-    case 9: loseTheEnd(of: Self.places[stage.draw(Self.places.count)], dropping: 1 + stage.draw(4), away, &model)
+    case 9: loseTheEnd(of: model.places[stage.draw(model.places.count)], dropping: 1 + stage.draw(4), away, &model)
     case 10: electUncleanly(away, &model)
     case 11: cut(machine, machines[stage.draw(machines.count)], away, &model)
     case 13: slowLink(by: Int64(stage.draw(200)) * BrokerStage.Spans.millisecond)
+    case let kind where kind >= Self.faults: change(kind - Self.faults, machine, away, &model)
     default: network.setLoss(oneIn: [5, 20, 100, 400][stage.draw(4)])
     }
     later(Int64(1 + stage.draw(2 * troublePause)) * BrokerStage.Spans.millisecond) { self.trouble(&$0) }
@@ -101,12 +102,13 @@ extension MirrorSimulation {
   /// The owner is asked to remove records, up to its high watermark or less.
   func remove(_ model: inout Model, all: Bool = false) {
     let side = model.owner
-    for place in Self.places where all || stage.happens(oneIn: 2) {
+    // Of what is compacted nothing can be removed so.
+    for place in model.places where !Self.isCompacted(place) && (all || stage.happens(oneIn: 2)) {
       guard let leader = cluster(side).leader(of: place) else { continue }
       let (start, mark) = (leader.standing.start.value, leader.standing.highWatermark.value)
       guard mark > start else { continue }
       let end = all ? mark : start + 1 + Int64(stage.draw(Int(mark - start)))
-      let spot = MirrorLedger.Spot(side: side, place: place)
+      let spot = MirrorLedger.Spot(side: side, place: place, topic: leader.standing.topic)
       model.deleted[spot] = max(end, model.deleted[spot] ?? 0)
       model.seen.removals += 1
       stage.note("\(side): what is below \(end) of \(place) is to be removed")
@@ -134,7 +136,9 @@ extension MirrorSimulation {
     guard model.owner == .north, owner.machines.count == 1 else { return }
     let machine = owner.machines[0]
     kill(machine, away, &model, by: .killed)
-    guard let name = machine.segments(of: "\(place)").last else { return }
+    guard let name = machine.segments(of: "\(place)").last,
+      let topic = machine.peek("\(machine.host.name)/\(place)/partition.metadata").flatMap({ BrokerDisk.topic(in: $0) })
+    else { return }
     let path = "\(machine.host.name)/\(place)/\(name)"
     guard let bytes = machine.peek(path) else { return }
     var sizes: [Int] = []
@@ -146,7 +150,9 @@ extension MirrorSimulation {
     guard lost > 0 else { return }
     stage.note("\(place) loses its last \(lost) batches in the north")
     machine.damage(path) { $0.removeLast(sizes.suffix(lost).reduce(0, +) + $0.count - sizes.reduce(0, +)) }
-    model.unclean.insert(.init(side: .north, place: place))
+    let spot = MirrorLedger.Spot(side: .north, place: place, topic: topic)
+    if machine.batches(of: place, from: 0, upTo: .max).isEmpty { model.ledger.forget(spot) }
+    model.unclean.insert(spot)
     model.seen.unclean += 1
   }
 
@@ -154,12 +160,12 @@ extension MirrorSimulation {
   func electUncleanly(_ away: Int64, _ model: inout Model) {
     let owner = cluster(.north)
     let place = Self.careless
-    guard model.owner == .north, owner.machines.count > 2, let leader = owner.leader(of: place)?.machine,
+    guard model.owner == .north, owner.machines.count > 2, let (leader, standing) = owner.leader(of: place),
       let follower = owner.machines.first(where: { $0 !== leader && $0.broker?.standing(of: place) != nil })
     else { return }
     let millisecond = BrokerStage.Spans.millisecond
     kill(follower, 3000 * millisecond, &model, by: .killed)
-    model.unclean.insert(.init(side: .north, place: place))
+    model.unclean.insert(.init(side: .north, place: place, topic: standing.topic))
     model.seen.unclean += 1
     later(2500 * millisecond) { _ in
       self.cut(leader.host, follower.host, 2000 * millisecond)

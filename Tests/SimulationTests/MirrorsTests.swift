@@ -38,6 +38,31 @@ import Testing
     #expect(outcome.seen.setAside > 0, "\(outcome.seen)")
   }
 
+  /// Topics that are deleted and made again, grown and compacted, records that expire, and nodes that stop in order.
+  /// `hack/simulate --world mirrors --from 160 --seeds 160` mixes them with everything else.
+  @Test(arguments: [(MirrorPlot.remade, 3), (.grown, 4), (.expired, 0), (.stopped, 0)] as [(MirrorPlot, UInt64)])
+  func topicsThatChangeAreCopiedAsTheyAre(plot: MirrorPlot, seed: UInt64) {
+    let seen = keeps(plot, seed)
+    switch plot {
+    case .remade: #expect(seen.deletions >= 4, "\(seen)")
+    case .grown: #expect(seen.growths == 1 && seen.switchovers == 1, "\(seen)")
+    case .expired: #expect(seen.expiries == 3 && seen.gaps > 0, "\(seen)")
+    default: #expect(seen.stops >= 2 && seen.switchovers == 1, "\(seen)")
+    }
+  }
+
+  /// A partition that was added after a failover began in an epoch in which the old owner had written one of its own.
+  @Test func partitionsThatBothSidesAddedAreKeptApart() {
+    let seen = keeps(.grown, 8)
+    #expect(seen.failovers == 1 && seen.failbacks == 1 && seen.growths == 1, "\(seen)")
+  }
+
+  private func keeps(_ plot: MirrorPlot, _ seed: UInt64) -> MirrorSeen {
+    let outcome = MirrorSimulation.run(MirrorSimulation.Options(seed: seed, plot: plot))
+    #expect(outcome.failure == nil, "hack/simulate \(seed) --world mirrors --plot \(plot.rawValue)")
+    return outcome.seen
+  }
+
   /// A gap that was forgotten. Of a switchover in the middle of which something diverges, the seeds above have one.
   @Test func whatWasFoundOnceIsFoundNoMore() {
     #expect(
@@ -86,6 +111,11 @@ import Testing
     case .keepsTheGeneration: Planted(mistake: mistake, plot: .parted, seed: 0, words: "two owners")
     case .carriesGroupsAhead: Planted(mistake: mistake, plot: .standsStill, seed: 0, words: "the group is at")
     case .opensWithAnotherNumber: Planted(mistake: mistake, plot: .givenUp, seed: 0, words: "takes no write")
+    case .takesTheNameForTheTopic: Planted(mistake: mistake, plot: .remade, seed: 0, words: "were written there before")
+    case .carriesGroupsByName: Planted(mistake: mistake, plot: .remade, seed: 6, words: "for another topic")
+    case .beginsAddedPartitionsAtTheEnd: Planted(mistake: mistake, plot: .grown, seed: 0, words: "and its source at 0")
+    case .takesHolesForGaps: Planted(mistake: mistake, plot: .compacted, seed: 0, words: "names the gap")
+    case .takesGapsForHoles: Planted(mistake: mistake, plot: .compacted, seed: 1, words: "and nobody says so")
     }
   }
 }

@@ -36,13 +36,21 @@ extension MetadataImage {
           present: state.partitions)
       }
       let records = layouts.enumerated().map { offset, layout in
-        MetadataRecord.partitionCreated(
-          topic: state.id, PartitionIndex(present + Int32(offset)), newPartition(layout))
+        var partition = newPartition(layout)
+        partition.leaderEpoch = firstEpoch(beside: state)
+        return MetadataRecord.partitionCreated(topic: state.id, PartitionIndex(present + Int32(offset)), partition)
       }
       return Decision(records: records, answer: .success(()))
     } catch {
       return Decision(records: [], answer: .failure(error))
     }
+  }
+
+  /// A topic that has changed sides has epochs that no owner before has used. A partition that is added begins there as
+  /// well: the old owner may have added one of its own, which nobody copied.
+  private func firstEpoch(beside topic: TopicState) -> LeaderEpoch {
+    let highest = topic.partitions.map(\.leaderEpoch.value).max() ?? 0
+    return LeaderEpoch(max(0, highest) / Self.mirrorEpochHeadroom * Self.mirrorEpochHeadroom)
   }
 
   /// Of the first partition once its reassignment is done.

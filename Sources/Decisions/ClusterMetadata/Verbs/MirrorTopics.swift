@@ -162,7 +162,18 @@ extension MetadataImage {
     var records = plain.records.map { raised($0, topic.epochs) }
     records.append(.configChanged(.topic(topic.name.text), key: "mirror.link", value: link))
     records.append(.configChanged(.topic(topic.name.text), key: "mirror.path", value: path.joined(separator: ",")))
+    records += knownKeys(of: topic.name, link).map { .configChanged(.mirror(link), key: $0, value: nil) }
     return Decision(records: records, answer: plain.answer)
+  }
+
+  /// What was known of a topic at the source that had this name before: it says nothing of this one.
+  private func knownKeys(of topic: TopicName, _ link: String) -> [String] {
+    configs(of: .mirror(link)).keys.filter { key in
+      [MirrorConfigs.known, MirrorConfigs.shared].contains { prefix in
+        let begin = prefix + "\(topic)-"
+        return key.hasPrefix(begin) && Int32(key.dropFirst(begin.count)) != nil
+      }
+    }.sorted()
   }
 
   /// Gives a mirrored topic the partitions that the source has got.

@@ -169,7 +169,12 @@ final class MirrorFetcher: Sendable {
   }
 
   private func take(_ one: Asked, _ partition: FetchResponse.Partition, _ body: UnsafeMutableRawBufferPointer) {
-    let (answer, records) = MirroredBatches.read(partition, at: one.position, in: body)
+    var (answer, records) = MirroredBatches.read(partition, at: one.position, in: body)
+    if world.planted == .takesHolesForGaps, let records, let first = MirroredBatches.first(in: records),
+      first > one.position.end
+    {
+      answer = .bounds(earliest: first, latest: max(first, Offset(partition.highWatermark)))
+    }
     switch one.target.lane.answered(answer, at: one.position, records: records) {
     case .askBounds: askBounds(one)
     case .askWhoLeads: world.mustLook()
@@ -245,6 +250,12 @@ extension MirrorFetcher.State {
 
 /// Reads what a source has sent for one partition. Until it has been checked here it may be anything.
 enum MirroredBatches {
+  /// Where the first batch begins.
+  static func first(in records: UnsafeMutableRawBufferPointer) -> Offset? {
+    var cursor = RecordBatchCursor(UnsafeRawBufferPointer(records))
+    return (try? cursor.next())?.header.baseOffset
+  }
+
   static func read(
     _ answer: FetchResponse.Partition, at position: CopyPosition, in body: UnsafeMutableRawBufferPointer
   ) -> (SourceAnswer, UnsafeMutableRawBufferPointer?) {

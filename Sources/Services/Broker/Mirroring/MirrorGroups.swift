@@ -47,9 +47,13 @@ final class MirrorGroups: Sendable {
       return true
     }
     guard mayWork else { return }
+    // What is committed there for another topic of that name means nothing for the copy.
+    let topics = image.topics(mirroredBy: name).filter { topic in
+      view.topics[topic.name]?.id == topic.id || broker.plantedInMirroring == .carriesGroupsByName
+    }
     begin()
     defer { end() }
-    guard marks.follow(image.topics(mirroredBy: name)) else { return }
+    guard marks.follow(topics) else { return }
     for node in view.brokers.keys.sorted() {
       guard let peer = link.source.peer(of: node, for: .questions) else {
         missed()
@@ -97,9 +101,12 @@ final class MirrorGroups: Sendable {
 
   private func carry(_ group: String, _ peer: Peer) {
     begin()
-    // v10 names topics by id; before v8 a request is about one group.
-    peer.ask(Self.question(group), lowest: 2, highest: 9, within: SourceCluster.span) { result in
-      guard case .success(let answer) = result, let there = Self.offsets(answer.response, group) else {
+    // From v10 on topics are named by their ids, which copies have as well; before v8 a request is about one group.
+    let highest: Int16 = broker.plantedInMirroring == .carriesGroupsByName ? 9 : 10
+    let image = broker.image
+    let name: @Sendable (UniqueID) -> TopicName? = { try? image.topic(.id($0)).get().name }
+    peer.ask(Self.question(group), lowest: 2, highest: highest, within: SourceCluster.span) { result in
+      guard case .success(let answer) = result, let there = Self.offsets(answer.response, group, name) else {
         self.missed()
         return self.end()
       }
@@ -130,7 +137,10 @@ final class MirrorGroups: Sendable {
   }
 
   /// Nil where something could not be said: half of an answer would be taken for deletions.
-  private static func offsets(_ response: OffsetFetchResponse, _ group: String) -> [TopicPartition: GroupOffset]? {
+  /// - Parameter name: of the topic of an id, where an answer has no names.
+  private static func offsets(
+    _ response: OffsetFetchResponse, _ group: String, _ name: (UniqueID) -> TopicName? = { _ in nil }
+  ) -> [TopicPartition: GroupOffset]? {
     guard response.errorCode == .none else { return nil }
     var found: [TopicPartition: GroupOffset] = [:]
     func note(_ topic: String, _ index: Int32, _ offset: Int64, _ epoch: Int32, _ metadata: String?) {
@@ -147,9 +157,10 @@ final class MirrorGroups: Sendable {
     for entry in response.groups where entry.groupID == group {
       guard entry.errorCode == .none else { return nil }
       for topic in entry.topics {
+        let known = topic.topicID == .zero ? topic.name : name(topic.topicID)?.text ?? ""
         for one in topic.partitions {
           guard one.errorCode == .none else { return nil }
-          note(topic.name, one.partitionIndex, one.committedOffset, one.committedLeaderEpoch, one.metadata)
+          note(known, one.partitionIndex, one.committedOffset, one.committedLeaderEpoch, one.metadata)
         }
       }
     }

@@ -13,6 +13,7 @@ final class MirrorLane: Sendable {
   let partition: Partition
   let link: String
   private let log: Log
+  private let beginsAtTheEnd: Bool
   private let state = Mutex(State())
 
   private struct State {
@@ -28,15 +29,21 @@ final class MirrorLane: Sendable {
     var shared: SharedEnd?
   }
 
-  /// - Parameter known: what the metadata has kept of what the leader before knew.
-  init(_ partition: Partition, link: String, known: KnownSource?, planted: MirrorMistake?, log: Log) {
+  /// - Parameters:
+  ///   - known: what the metadata has kept of what the leader before knew.
+  ///   - isLate: whether others of the mirror were copied here before.
+  init(
+    _ partition: Partition, link: String, known: KnownSource?, planted: MirrorMistake?, isLate: Bool = false, log: Log
+  ) {
     self.partition = partition
     self.link = link
     self.log = log
+    beginsAtTheEnd = planted == .beginsAddedPartitionsAtTheEnd && isLate
+    let takesGapsForHoles = planted == .takesGapsForHoles && partition.log.settings.cleanup.contains(.compact)
     let reading = known?.reading(at: monotonicNow(), wallClockNow())
     state.withLock { state in
       state.copy = PartitionCopy(reading: reading, accepted: known?.gaps ?? [])
-      state.copy.planted = planted?.ofCopy
+      state.copy.planted = takesGapsForHoles ? .skipsGaps : planted?.ofCopy
     }
   }
 
@@ -100,6 +107,10 @@ final class MirrorLane: Sendable {
   ) -> CopyStep {
     nonisolated(unsafe) let records = records
     let now = monotonicNow()
+    var answer = answer
+    if beginsAtTheEnd, position.isUntouched, case .records(_, let end, _, let mark, _) = answer, end > .zero {
+      answer = .bounds(earliest: mark, latest: mark)
+    }
     let (step, isNews) = state.withLock { state -> (CopyStep, Bool) in
       let before = state.copy.phase
       let step = state.copy.answered(answer, at: position, policy: state.policy, now: now)

@@ -208,7 +208,7 @@ final class MirrorLink: Sendable {
           let known = image.configs(of: .mirror(name))[MirrorConfigs.known + "\(partition.name)"]
           lanes[partition.name] = MirrorLane(
             partition, link: name, known: known.flatMap { KnownSource(text: $0) }, planted: world.planted,
-            log: world.log)
+            isLate: !state.lanes.isEmpty, log: world.log)
         }
       }
       // What was found when the copying stopped is asked for until the mirror is gone.
@@ -222,7 +222,11 @@ final class MirrorLink: Sendable {
   ) -> MirrorLane.Presence {
     guard let view else { return .unknown }
     guard let topic = view.topics[name.topic] else { return .gone(now: nil) }
-    return topic.id == lane.partition.topicID ? .there : .gone(now: topic.id)
+    return isSame(topic, lane) ? .there : .gone(now: topic.id)
+  }
+
+  private func isSame(_ topic: SourceCluster.Topic, _ lane: MirrorLane) -> Bool {
+    topic.id == lane.partition.topicID || world.planted == .takesTheNameForTheTopic
   }
 
   /// Whom everything is copied from.
@@ -232,7 +236,7 @@ final class MirrorLink: Sendable {
     var targets: [NodeID: [MirrorFetcher.Target]] = [:]
     for (name, lane) in lanes {
       let index = Int(name.partition.value)
-      guard let topic = view.topics[name.topic], topic.id == lane.partition.topicID,
+      guard let topic = view.topics[name.topic], isSame(topic, lane),
         topic.partitions.indices.contains(index), let leader = topic.partitions[index].leader
       else { continue }
       targets[leader, default: []].append(
@@ -265,7 +269,7 @@ final class MirrorLink: Sendable {
   }
 
   func stop() {
-    for fetcher in state.withLock({ Array($0.fetchers.values) }) { fetcher.stop() }
+    for (_, fetcher) in state.withLock({ $0.fetchers }).sorted(by: { $0.key < $1.key }) { fetcher.stop() }
     source.close()
   }
 }

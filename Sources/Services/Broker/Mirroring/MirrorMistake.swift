@@ -21,6 +21,16 @@ package enum MirrorMistake: String, Sendable, CaseIterable {
   case carriesGroupsAhead
   /// What a switchover has closed that was given up is opened by another number than it was closed by.
   case opensWithAnotherNumber
+  /// Groups are carried by the names of topics, whichever topics they are by now.
+  case carriesGroupsByName
+  /// What the source calls by a topic's name is copied, whichever topic it is by now.
+  case takesTheNameForTheTopic
+  /// The copy of a partition that is added begins where the source ends at that moment.
+  case beginsAddedPartitionsAtTheEnd
+  /// Offsets that compaction took away are taken for records that were removed too early.
+  case takesHolesForGaps
+  /// Of a compacted topic, what was removed too early is taken for what compaction took away.
+  case takesGapsForHoles
 
   var ofCopy: MirrorPlanning.PlantedBug? {
     switch self {

@@ -112,7 +112,7 @@ final class Mirrors: Sendable {
     let entries = state.withLock { state in
       state.isStopped = true
       defer { state.links = [:] }
-      return state.links.values.map { $0 }
+      return state.links.sorted { $0.key < $1.key }.map(\.value)
     }
     for entry in entries { entry.stop() }
   }

@@ -93,7 +93,8 @@ final class SourceCluster: Sendable {
     let peers = state.withLock { state in
       state.isClosed = true
       defer { state.peers = [:] }
-      return state.peers.values.map { $0 }
+      // In an order that is always the same, for simulations.
+      return state.peers.sorted { "\($0.key)" < "\($1.key)" }.map(\.value)
     }
     for peer in peers { peer.close() }
   }

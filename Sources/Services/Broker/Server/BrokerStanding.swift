@@ -23,6 +23,11 @@ extension Broker {
 
   package func agreedTopic(_ name: TopicName) -> Bool { image.topic(named: name) != nil }
 
+  /// Which topic has the name, and how many partitions; nil where there is none.
+  package func agreedShape(ofTopic name: String) -> (id: UniqueID, partitions: Int)? {
+    TopicName(name).flatMap { image.topic(named: $0) }.map { ($0.id, $0.partitions.count) }
+  }
+
   /// What was set on a topic, as far as this node has followed the metadata.
   package func agreedConfigs(ofTopic name: String) -> [String: String] { image.configs(of: .topic(name)) }
   package func agreedConfigs(ofMirror name: String) -> [String: String] { image.configs(of: .mirror(name)) }
