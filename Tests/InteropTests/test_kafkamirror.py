@@ -69,16 +69,19 @@ class Member(Local):
         return self.get("one", "kafkamirrors", name).get("status", {})
 
     def await_mirror(self, name, is_right, what, within=60):
+        """What it tells once it is right."""
+
         def right():
-            return self.is_ready("one", "kafkamirrors", name) and is_right(self.told(name))
+            told = self.told(name) if self.is_ready("one", "kafkamirrors", name) else {}
+            return told if told and is_right(told) else None
 
         try:
-            until(right, what, within, every=0.1)
+            return until(right, what, within, every=0.1)
         except AssertionError as late:
             raise AssertionError(f"{late}\n{json.dumps(self.told(name), indent=1)}") from late
 
     def await_role(self, name, role):
-        self.await_mirror(name, lambda status: status.get("role") == role, f"{name} is {role}")
+        return self.await_mirror(name, lambda status: status.get("role") == role, f"{name} is {role}")
 
     def await_stalled(self, name, reason, *words):
         def stalled():
@@ -126,10 +129,9 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     member.mirror("to-west", "west", "east", "Primary")
     member.mirror("to-east", "east", "west", "Standby", gapPolicy="Accept")
     member.await_role("to-west", "Primary")
-    member.await_mirror("to-east", lambda status: status.get("lagRecords") == 0, "east has everything")
+    told = member.await_mirror("to-east", lambda status: status.get("lagRecords") == 0, "east has everything")
     assert values(east) == ["one", "two"]
     assert refusal(east) == KafkaError.POLICY_VIOLATION
-    told = member.told("to-east")
     assert (told["role"], told["generation"], told["partitions"]["copying"]) == ("Standby", 1, 1)
     assert told["sourceReadingAge"] == "under 15s"
 
@@ -148,8 +150,7 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     # One commit: both change sides.
     member.mirror("to-east", "east", "west", "Primary", **east_spec)
     member.mirror("to-west", "west", "east", "Standby")
-    member.await_role("to-east", "Primary")
-    promotion = member.told("to-east")["lastPromotion"]
+    promotion = member.await_role("to-east", "Primary")["lastPromotion"]
     assert (promotion["by"], promotion["generation"], promotion["knownLostRecords"]) == ("Switchover", 2, 0)
     member.await_role("to-west", "Standby")
     write(east, "orders", ["three"])
@@ -192,8 +193,7 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     member.mirror("to-east", "east", "west", "Standby", **east_spec, failoverGeneration=2)
     member.await_mirror("to-east", lambda status: status.get("generation") == 3, "east is a copy again")
     member.mirror("to-east", "east", "west", "Primary", **east_spec, failoverGeneration=3)
-    member.await_role("to-east", "Primary")
-    promotion = member.told("to-east")["lastPromotion"]
+    promotion = member.await_role("to-east", "Primary")["lastPromotion"]
     assert (promotion["by"], promotion["generation"]) == ("Failover", 4)
     assert (promotion["knownLostRecords"], promotion["unknownPartitions"]) == (0, 0)
     write(east, "orders", ["five"])

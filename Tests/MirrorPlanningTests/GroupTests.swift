@@ -13,10 +13,10 @@ import Vocabulary
 
   private func marks(_ known: [TopicPartition: Int64], unknown: [TopicPartition] = []) -> GroupMarks {
     var marks = GroupMarks()
-    let leader = CopyLeader(NodeID(1), epoch: LeaderEpoch(7))
+    let leader = CopyLeader(NodeID(1), .init(of: UniqueID(high: 1, low: 1), LeaderEpoch(7)))
     let mirrored = Array(known.keys) + unknown
     marks.follow(Dictionary(uniqueKeysWithValues: mirrored.map { ($0, leader) }))
-    for (partition, mark) in known { marks.note(Offset(mark), of: partition, in: leader.epoch) }
+    for (partition, mark) in known { marks.note(Offset(mark), of: partition, in: leader.era) }
     return marks
   }
 
@@ -61,8 +61,11 @@ import Vocabulary
   private func at(_ offset: Int64) -> GroupOffset {
     GroupOffset(Offset(offset), leaderEpoch: LeaderEpoch(3), metadata: "")
   }
-  private func leader(_ node: Int32?, _ epoch: Int32) -> CopyLeader {
-    CopyLeader(node.map { NodeID($0) }, epoch: LeaderEpoch(epoch))
+  private func era(_ epoch: Int32, of topic: UInt64 = 1) -> CopyLeader.Era {
+    .init(of: UniqueID(high: 1, low: topic), LeaderEpoch(epoch))
+  }
+  private func leader(_ node: Int32?, _ epoch: Int32, of topic: UInt64 = 1) -> CopyLeader {
+    CopyLeader(node.map { NodeID($0) }, era(epoch, of: topic))
   }
   private func asked(_ marks: GroupMarks, _ offsets: [TopicPartition: GroupOffset]) -> [NodeID?: [TopicPartition]] {
     Dictionary(uniqueKeysWithValues: marks.questions(for: offsets).map { ($0.leader, $0.about) })
@@ -80,7 +83,7 @@ import Vocabulary
   @Test func whatIsKnownToBeFarEnoughIsNotAskedAgain() {
     var marks = GroupMarks()
     marks.follow([place(0): leader(1, 5)])
-    marks.note(Offset(40), of: place(0), in: LeaderEpoch(5))
+    marks.note(Offset(40), of: place(0), in: era(5))
     #expect(marks.questions(for: [place(0): at(40)]).isEmpty)
     #expect(asked(marks, [place(0): at(41)]) == [NodeID(1): [place(0)]])
     #expect(marks.mark(of: place(0)) == Offset(40))
@@ -89,27 +92,37 @@ import Vocabulary
   @Test func anotherEpochForgetsWhatWasSaidInTheOneBefore() {
     var marks = GroupMarks()
     marks.follow([place(0): leader(1, 5), place(1): leader(1, 5)])
-    marks.note(Offset(40), of: place(0), in: LeaderEpoch(5))
-    marks.note(Offset(40), of: place(1), in: LeaderEpoch(5))
+    marks.note(Offset(40), of: place(0), in: era(5))
+    marks.note(Offset(40), of: place(1), in: era(5))
     marks.follow([place(0): leader(1, 6), place(1): leader(1, 5)])
     #expect(marks.mark(of: place(0)) == nil && marks.mark(of: place(1)) == Offset(40))
     #expect(asked(marks, [place(0): at(3)]) == [NodeID(1): [place(0)]])
   }
 
+  @Test func whatWasSaidOfATopicSaysNothingOfTheNextOneOfItsName() {
+    var marks = GroupMarks()
+    marks.follow([place(0): leader(1, 5, of: 1)])
+    marks.note(Offset(40), of: place(0), in: era(5, of: 1))
+    marks.follow([place(0): leader(1, 5, of: 2)])
+    #expect(marks.mark(of: place(0)) == nil)
+    marks.note(Offset(40), of: place(0), in: era(5, of: 1))
+    #expect(marks.mark(of: place(0)) == nil)
+  }
+
   @Test func anAnswerOfAnotherEpochOrAboutSomethingElseIsNotTaken() {
     var marks = GroupMarks()
     marks.follow([place(0): leader(1, 6)])
-    marks.note(Offset(40), of: place(0), in: LeaderEpoch(5))
-    marks.note(Offset(40), of: place(1), in: LeaderEpoch(6))
-    marks.note(Offset(-1), of: place(0), in: LeaderEpoch(6))
+    marks.note(Offset(40), of: place(0), in: era(5))
+    marks.note(Offset(40), of: place(1), in: era(6))
+    marks.note(Offset(-1), of: place(0), in: era(6))
     #expect(marks.mark(of: place(0)) == nil && marks.mark(of: place(1)) == nil && !marks.isMirrored(place(1)))
   }
 
   @Test func anOlderAnswerThatComesLateLowersNothing() {
     var marks = GroupMarks()
     marks.follow([place(0): leader(1, 6)])
-    marks.note(Offset(40), of: place(0), in: LeaderEpoch(6))
-    marks.note(Offset(30), of: place(0), in: LeaderEpoch(6))
+    marks.note(Offset(40), of: place(0), in: era(6))
+    marks.note(Offset(30), of: place(0), in: era(6))
     #expect(marks.mark(of: place(0)) == Offset(40))
   }
 

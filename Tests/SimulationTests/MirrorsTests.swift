@@ -112,9 +112,9 @@ import Testing
     case .carriesGroupsAhead: Planted(mistake: mistake, plot: .standsStill, seed: 0, words: "the group is at")
     case .opensWithAnotherNumber: Planted(mistake: mistake, plot: .givenUp, seed: 0, words: "takes no write")
     case .takesTheNameForTheTopic: Planted(mistake: mistake, plot: .remade, seed: 0, words: "were written there before")
-    case .carriesGroupsByName: Planted(mistake: mistake, plot: .remade, seed: 6, words: "for another topic")
+    case .carriesGroupsByName: Planted(mistake: mistake, plot: .remade, seed: 2, words: "for another topic")
     case .beginsAddedPartitionsAtTheEnd: Planted(mistake: mistake, plot: .grown, seed: 0, words: "and its source at 0")
-    case .takesHolesForGaps: Planted(mistake: mistake, plot: .compacted, seed: 0, words: "names the gap")
+    case .takesHolesForGaps: Planted(mistake: mistake, plot: .compacted, seed: 2, words: "names the gap")
     case .takesGapsForHoles: Planted(mistake: mistake, plot: .compacted, seed: 1, words: "and nobody says so")
     }
   }

@@ -3,13 +3,22 @@ public import Vocabulary
 // A group may be coordinated by a broker that has no copy of what the group reads. How far a copy may be read only its
 // leader knows: it is asked, for what is needed and no more, and what it said is remembered.
 
-/// Who leads a copy here. Nobody may.
+/// Who leads a copy here, and of which topic: another one may have its name later. Nobody may lead.
 public struct CopyLeader: Hashable, Sendable {
+  /// What a high watermark holds for.
+  public struct Era: Hashable, Sendable {
+    public let topic: UniqueID
+    public let epoch: LeaderEpoch
+    public init(of topic: UniqueID, _ epoch: LeaderEpoch) {
+      self.topic = topic
+      self.epoch = epoch
+    }
+  }
   public let node: NodeID?
-  public let epoch: LeaderEpoch
-  public init(_ node: NodeID?, epoch: LeaderEpoch) {
+  public let era: Era
+  public init(_ node: NodeID?, _ era: Era) {
     self.node = node
-    self.epoch = epoch
+    self.era = era
   }
 }
 
@@ -30,17 +39,17 @@ public struct GroupMarks: Sendable {
     guard leaders != self.leaders else { return }
     let former = self.leaders
     self.leaders = leaders
-    marks = marks.filter { partition, _ in leaders[partition]?.epoch == former[partition]?.epoch }
+    marks = marks.filter { partition, _ in leaders[partition]?.era == former[partition]?.era }
   }
 
   public func isMirrored(_ partition: TopicPartition) -> Bool { leaders[partition] != nil }
-  public func epoch(of partition: TopicPartition) -> LeaderEpoch? { leaders[partition]?.epoch }
+  public func era(of partition: TopicPartition) -> CopyLeader.Era? { leaders[partition]?.era }
   /// Nil while nothing is known of it.
   public func mark(of partition: TopicPartition) -> Offset? { marks[partition] }
 
-  /// A leader said it in `epoch`. What was said in another one is not taken: it may have held more, or something else.
-  public mutating func note(_ mark: Offset, of partition: TopicPartition, in epoch: LeaderEpoch) {
-    guard mark >= .zero, leaders[partition]?.epoch == epoch else { return }
+  /// A leader was asked for it in `era`. What was said in another one is not taken: it may have held more, or something else.
+  public mutating func note(_ mark: Offset, of partition: TopicPartition, in era: CopyLeader.Era) {
+    guard mark >= .zero, leaders[partition]?.era == era else { return }
     marks[partition] = max(marks[partition] ?? .zero, mark)
   }
 

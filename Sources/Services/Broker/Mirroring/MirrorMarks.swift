@@ -37,7 +37,7 @@ final class MirrorMarks: Sendable {
     for topic in topics {
       for (index, partition) in topic.partitions.enumerated() {
         leaders[TopicPartition(topic.name, PartitionIndex(Int32(index)))] = CopyLeader(
-          partition.leader == .none ? nil : partition.leader, epoch: partition.leaderEpoch)
+          partition.leader == .none ? nil : partition.leader, .init(of: topic.id, partition.leaderEpoch))
       }
     }
     let known = leaders
@@ -72,28 +72,28 @@ final class MirrorMarks: Sendable {
   private func noteOwn(_ partitions: [TopicPartition]) -> Bool {
     var isWhole = true
     for name in partitions {
-      guard let epoch = state.withLock({ $0.marks.epoch(of: name) }),
-        let partition = broker.partitions.topic(name.topic)?.partition(name.partition.value),
-        case .success(let mark) = partition.committedEnd(forEpoch: epoch.value)
+      guard let era = state.withLock({ $0.marks.era(of: name) }),
+        let partition = broker.partitions.topic(era.topic)?.partition(name.partition.value),
+        case .success(let mark) = partition.committedEnd(forEpoch: era.epoch.value)
       else {
         isWhole = false
         continue
       }
-      note(mark, name, epoch)
+      note(mark, name, era)
     }
     return isWhole
   }
 
-  private func note(_ mark: Offset, _ partition: TopicPartition, _ epoch: LeaderEpoch) {
+  private func note(_ mark: Offset, _ partition: TopicPartition, _ era: CopyLeader.Era) {
     let said = broker.plantedInMirroring == .carriesGroupsAhead ? Offset(.max) : mark
-    state.withLock { $0.marks.note(said, of: partition, in: epoch) }
+    state.withLock { $0.marks.note(said, of: partition, in: era) }
   }
 
   private func ask(_ leader: NodeID) {
     let asked = state.withLock { state in
-      (state.questions[leader]?.next() ?? []).compactMap { partition in
+      (state.questions[leader]?.next() ?? []).map { partition in
         // What is not mirrored any more is asked about in no epoch, and refused below.
-        (partition, state.marks.epoch(of: partition) ?? .none)
+        (partition, state.marks.era(of: partition) ?? .init(of: .zero, .none))
       }
     }
     guard !asked.isEmpty else { return }
@@ -106,13 +106,13 @@ final class MirrorMarks: Sendable {
     }
   }
 
-  private static func request(_ asked: [(TopicPartition, LeaderEpoch)]) -> ListOffsetsRequest {
+  private static func request(_ asked: [(TopicPartition, CopyLeader.Era)]) -> ListOffsetsRequest {
     var request = ListOffsetsRequest()
     request.replicaID = -1
-    for (partition, epoch) in asked {
+    for (partition, era) in asked {
       var ask = ListOffsetsRequest.Partition()
       ask.partitionIndex = partition.partition.value
-      ask.currentLeaderEpoch = epoch.value
+      ask.currentLeaderEpoch = era.epoch.value
       ask.timestamp = -1
       if request.topics.last?.name != partition.topic.text {
         var topic = ListOffsetsRequest.Topic()
@@ -124,15 +124,17 @@ final class MirrorMarks: Sendable {
     return request
   }
 
-  private func take(_ response: ListOffsetsResponse, _ asked: [(TopicPartition, LeaderEpoch)], from leader: NodeID) {
-    let epochs = Dictionary(asked) { first, _ in first }
-    var refused = Set(epochs.keys)
+  private func take(
+    _ response: ListOffsetsResponse, _ asked: [(TopicPartition, CopyLeader.Era)], from leader: NodeID
+  ) {
+    let eras = Dictionary(asked) { first, _ in first }
+    var refused = Set(eras.keys)
     for topic in response.topics {
       guard let name = TopicName(topic.name) else { continue }
       for one in topic.partitions where one.errorCode == .none && one.offset >= 0 && one.partitionIndex >= 0 {
         let partition = TopicPartition(name, PartitionIndex(one.partitionIndex))
-        guard let epoch = epochs[partition], epoch != .none else { continue }
-        note(Offset(one.offset), partition, epoch)
+        guard let era = eras[partition], era.epoch != .none else { continue }
+        note(Offset(one.offset), partition, era)
         refused.remove(partition)
       }
     }
