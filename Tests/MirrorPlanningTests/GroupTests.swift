@@ -62,7 +62,7 @@ import Vocabulary
     GroupOffset(Offset(offset), leaderEpoch: LeaderEpoch(3), metadata: "")
   }
   private func era(_ epoch: Int32, of topic: UInt64 = 1) -> CopyLeader.Era {
-    .init(of: UniqueID(high: 1, low: topic), LeaderEpoch(epoch))
+    CopyLeader.Era(of: UniqueID(high: 1, low: topic), LeaderEpoch(epoch))
   }
   private func leader(_ node: Int32?, _ epoch: Int32, of topic: UInt64 = 1) -> CopyLeader {
     CopyLeader(node.map { NodeID($0) }, era(epoch, of: topic))
