@@ -116,6 +116,7 @@ import Testing
     case .beginsAddedPartitionsAtTheEnd: Planted(mistake: mistake, plot: .grown, seed: 0, words: "and its source at 0")
     case .takesHolesForGaps: Planted(mistake: mistake, plot: .compacted, seed: 2, words: "names the gap")
     case .takesGapsForHoles: Planted(mistake: mistake, plot: .compacted, seed: 1, words: "and nobody says so")
+    case .keepsWhatWasCleaned: Planted(mistake: mistake, plot: .remade, seed: 22, words: "nor what replaces it")
     }
   }
 }

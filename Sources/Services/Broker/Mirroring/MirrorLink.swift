@@ -176,7 +176,7 @@ final class MirrorLink: Sendable {
       }
       MirrorParting(
         target: target, peer: peer, order: parting, bytesMax: order.setAsideMax, broker: broker, pool: world.pool,
-        throttle: throttle, whenDone: end
+        throttle: throttle, planted: world.planted, whenDone: end
       ).begin()
     }
   }

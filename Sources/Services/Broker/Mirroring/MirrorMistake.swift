@@ -31,6 +31,8 @@ package enum MirrorMistake: String, Sendable, CaseIterable {
   case takesHolesForGaps
   /// Of a compacted topic, what was removed too early is taken for what compaction took away.
   case takesGapsForHoles
+  /// Of a compacted topic, what lies below what is set aside stays, also where a cleaner took out what only that replaced.
+  case keepsWhatWasCleaned
 
   var ofCopy: MirrorPlanning.PlantedBug? {
     switch self {

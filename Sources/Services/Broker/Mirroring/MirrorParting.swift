@@ -15,6 +15,7 @@ struct MirrorParting: Sendable {
   let broker: NodeID
   let pool: BlockingPool
   let throttle: ReplicationThrottle
+  let planted: MirrorMistake?
   let whenDone: @Sendable () -> Void
 
   /// How much of what both should have is compared, right below where they part.
@@ -76,12 +77,13 @@ struct MirrorParting: Sendable {
       }
       // Nor there.
       guard start < point else { return pool.run { keep(from: point) } }
+      let isCompacted = partition.log.settings.cleanup.contains(.compact)
       fetch(from: max(start, first.baseOffset)) { source in
-        let isCompacted = partition.log.settings.cleanup.contains(.compact)
         let other = difference(
           own: own.map { BatchMark($0) }, source: source, below: point, isCompacted: isCompacted)
         if let other { return end { $0.partingFailed(.differs(at: other)) } }
-        keep(from: point)
+        // A cleaner may have removed what is shared because of what is not: all that the source has is copied again.
+        keep(from: point, cutTo: isCompacted && planted != .keepsWhatWasCleaned ? start : nil)
       }
     }
   }
