@@ -44,14 +44,23 @@ public protocol DiskFile: AnyObject, Sendable {
 public protocol DiskLock: AnyObject, Sendable {}
 
 extension Disk {
+  /// Nil where there is no such file, also where it was there a moment ago: indexes go while others look for them.
+  func openIfPresent(_ path: String) throws(StorageError) -> (any DiskFile)? {
+    do throws(StorageError) {
+      return try open(path)
+    } catch {
+      guard error.isAbsence else { throw error }
+      return nil
+    }
+  }
+
   /// The file's bytes; nil where there is no such file. `limit` bounds what a wrong file can cost.
   public func contents(of path: String, limit: Int) throws(StorageError) -> [UInt8]? {
     guard let size = try size(of: path) else { return nil }
     guard size <= Int64(limit) else {
       throw StorageError(.read, path, .invalid("\(size) bytes, where at most \(limit) are expected"))
     }
-    let file = try open(path)
-    return try file.bytes(at: 0, count: Int(size))
+    return try openIfPresent(path)?.bytes(at: 0, count: Int(size))
   }
 
   /// Replaces a small file so that after a crash either the old or the new bytes are there, whole.

@@ -64,7 +64,8 @@ extension PartitionLog {
     if segment.isUnsynced { try segment.log.file(on: disk, openFiles).syncData() }
     guard segment.isIndexUnsynced else { return }
     for kind in [SegmentFile.offsetIndex, .timeIndex] {
-      try disk.open(kind.path(in: directory, baseOffset: segment.baseOffset.value)).syncData()
+      // A swap takes the indexes away before the segment, and what takes its place brings its own.
+      try disk.openIfPresent(kind.path(in: directory, baseOffset: segment.baseOffset.value))?.syncData()
     }
   }
 

@@ -21,10 +21,9 @@ struct IndexFiles: Sendable {
 
   func openOffsetIndex(base: Offset, segmentSize: Int64) throws(StorageError) -> OffsetIndexFile? {
     let path = SegmentFile.offsetIndex.path(in: directory, baseOffset: base.value)
-    guard let size = try disk.size(of: path), size > 0, size % Int64(SegmentIndex.Entry.byteCount) == 0 else {
-      return nil
-    }
-    let file = try disk.open(path)
+    guard let size = try disk.size(of: path), size > 0, size % Int64(SegmentIndex.Entry.byteCount) == 0,
+      let file = try disk.openIfPresent(path)
+    else { return nil }
     return OffsetIndexFile(file: file, count: Int(size) / SegmentIndex.Entry.byteCount, segmentSize: segmentSize)
   }
 
@@ -32,8 +31,10 @@ struct IndexFiles: Sendable {
   func lastTime(base: Offset) throws(StorageError) -> SegmentIndex.TimeEntry? {
     let path = SegmentFile.timeIndex.path(in: directory, baseOffset: base.value)
     let entryBytes = Int64(SegmentIndex.TimeEntry.byteCount)
-    guard let size = try disk.size(of: path), size >= entryBytes, size % entryBytes == 0 else { return nil }
-    let bytes = try disk.open(path).bytes(at: size - entryBytes, count: Int(entryBytes))
+    guard let size = try disk.size(of: path), size >= entryBytes, size % entryBytes == 0,
+      let file = try disk.openIfPresent(path)
+    else { return nil }
+    let bytes = try file.bytes(at: size - entryBytes, count: Int(entryBytes))
     guard bytes.count == Int(entryBytes) else { return nil }
     let time = Int64(bitPattern: UInt64(bytes.bigEndian32(at: 0)) << 32 | UInt64(bytes.bigEndian32(at: 4)))
     return SegmentIndex.TimeEntry(timestamp: time, relativeOffset: bytes.bigEndian32(at: 8))

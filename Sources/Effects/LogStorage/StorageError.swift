@@ -23,6 +23,8 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     self.reason = reason
   }
 
+  /// ENOENT.
+  var isAbsence: Bool { reason == .system(2) }
   /// EMFILE or ENFILE.
   var isShortageOfDescriptors: Bool { reason == .system(24) || reason == .system(23) }
 
