@@ -60,6 +60,17 @@ import Testing
     for json in odd + odd { #expect(PackedObject(json, table).json(table) == json) }
   }
 
+  @Test func textsThatLookTheSameKeepTheirBytes() {
+    let table = StringTable()
+    for text in ["caf\u{e9}", "cafe\u{301}"] {
+      let json: JSON = ["metadata": ["name": "caf\u{e9}"], "spec": [.string(text), .string("an \(text)")]]
+      let named: JSON = .object(JSON.Object([(text, JSON(1))]))
+      for json in [json, json, named, named] {
+        #expect(Array(PackedObject(json, table).json(table).text().utf8) == Array(json.text().utf8))
+      }
+    }
+  }
+
   @Test func aFullTableOnlyMakesObjectsLarger() {
     let table = StringTable()
     for number in 0..<StringTable.Limits.shapesMax + 10 { _ = table.shape(of: ["field \(number)"]) }

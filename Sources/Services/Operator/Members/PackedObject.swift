@@ -110,7 +110,7 @@ private struct Packing {
   }
 
   private mutating func add(_ text: String) {
-    if text == own {
+    if let own, text.hasBytes(of: own) {
       bytes.append(hasOwn ? PackedObject.Tag.ownNameAgain : PackedObject.Tag.ownName)
       if !hasOwn { add(whole: text) }
       hasOwn = true

@@ -2,6 +2,9 @@ import Synchronization
 
 /// Texts that many objects have, and the names of fields that stand together, each once. It never shrinks, and stops
 /// growing at its limits.
+///
+/// For Swift two texts are equal whose characters are, though their bytes differ, as with `é` in one scalar or in two. What
+/// is found is given out only where its bytes are the same.
 final class StringTable: Sendable {
   enum Limits {
     static let textsMax = 16_384
@@ -30,7 +33,7 @@ final class StringTable: Sendable {
   func place(of text: String) -> Int? {
     guard (Limits.bytesMin...Limits.bytesMax).contains(text.utf8.count) else { return nil }
     return state.withLock { state in
-      if let known = state.places[text] { return known }
+      if let known = state.places[text] { return state.texts[known].hasBytes(of: text) ? known : nil }
       guard state.texts.count < Limits.textsMax else { return nil }
       guard state.candidates.remove(text) != nil else {
         if state.candidates.count >= Limits.candidatesMax { state.candidates.removeAll(keepingCapacity: true) }
@@ -47,7 +50,9 @@ final class StringTable: Sendable {
   func shape(of names: [String]) -> Int? {
     guard names.count <= Limits.namesMax else { return nil }
     return state.withLock { state in
-      if let known = state.shapePlaces[names] { return known }
+      if let known = state.shapePlaces[names] {
+        return zip(state.shapes[known], names).allSatisfy { $0.hasBytes(of: $1) } ? known : nil
+      }
       guard state.shapes.count < Limits.shapesMax else { return nil }
       state.shapePlaces[names] = state.shapes.count
       state.shapes.append(names)
@@ -57,4 +62,8 @@ final class StringTable: Sendable {
 
   func text(at place: Int) -> String { state.withLock { $0.texts[place] } }
   func names(ofShape place: Int) -> [String] { state.withLock { $0.shapes[place] } }
+}
+
+extension String {
+  func hasBytes(of other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }
