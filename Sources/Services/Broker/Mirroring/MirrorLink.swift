@@ -269,7 +269,12 @@ final class MirrorLink: Sendable {
   }
 
   func stop() {
-    for (_, fetcher) in state.withLock({ $0.fetchers }).sorted(by: { $0.key < $1.key }) { fetcher.stop() }
+    // They hold the link, which holds them.
+    let fetchers = state.withLock { state in
+      defer { state.fetchers = [:] }
+      return state.fetchers
+    }
+    for (_, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) { fetcher.stop() }
     source.close()
   }
 }
