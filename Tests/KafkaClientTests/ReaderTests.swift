@@ -67,17 +67,21 @@ import Vocabulary
 
   /// The answer to a Fetch of partition 0.
   static func fetched(_ bytes: [UInt8], _ code: ErrorCode = .none) -> FetchResponse {
+    fetched([
+      .init {
+        $0.errorCode = code
+        $0.highWatermark = 100
+        $0.records = .bytes(bytes)
+      }
+    ])
+  }
+
+  static func fetched(_ partitions: [FetchResponse.Partition]) -> FetchResponse {
     FetchResponse { response in
       response.responses = [
         .init { topic in
           topic.topic = FakeCluster.topic.text
-          topic.partitions = [
-            .init {
-              $0.errorCode = code
-              $0.highWatermark = 100
-              $0.records = .bytes(bytes)
-            }
-          ]
+          topic.partitions = partitions
         }
       ]
     }
@@ -167,24 +171,17 @@ import Vocabulary
     _ = try cluster.add { call in
       guard call.header.key == .fetch else { return nil }
       return .reply(
-        FetchResponse { response in
-          response.responses = [
-            .init { topic in
-              topic.topic = FakeCluster.topic.text
-              topic.partitions = [
-                .init {
-                  $0.partitionIndex = 0
-                  $0.highWatermark = 2
-                  $0.records = .bytes(bytes)
-                },
-                .init {
-                  $0.partitionIndex = 1
-                  $0.errorCode = .offsetOutOfRange
-                },
-              ]
-            }
-          ]
-        })
+        Self.fetched([
+          .init {
+            $0.partitionIndex = 0
+            $0.highWatermark = 2
+            $0.records = .bytes(bytes)
+          },
+          .init {
+            $0.partitionIndex = 1
+            $0.errorCode = .offsetOutOfRange
+          },
+        ]))
     }
     let client = cluster.client()
     defer { client.close() }

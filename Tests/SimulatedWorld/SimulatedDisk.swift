@@ -47,6 +47,9 @@ public final class SimulatedDisk: Disk {
   /// From now on no file can be opened or created: EMFILE.
   public func lacksDescriptors(_ lacks: Bool) { world.withLock { $0.lacksDescriptors = lacks } }
 
+  /// From now on files whose names end so are gone whenever they are opened, though they were there a moment ago.
+  public func removesWhenOpened(_ suffix: String) { world.withLock { $0.vanishing = suffix } }
+
   /// Writes over a file's bytes, durably, behind everybody's back.
   public func damage(_ path: String, _ change: (inout [UInt8]) -> Void) {
     world.withLock { world in
@@ -70,6 +73,7 @@ public final class SimulatedDisk: Disk {
     try world.withLock { world throws(StorageError) in
       try world.checkPower(.open, path)
       if world.lacksDescriptors { throw StorageError(.open, path, .system(24)) }
+      if let suffix = world.vanishing, path.hasSuffix(suffix), world.inode(path) != nil { world.remove(path) }
       guard let inode = world.inode(path) else { throw StorageError(.open, path, .system(2)) }
       return SimulatedFile(self, path, inode.number, world.boot)
     }
@@ -101,10 +105,9 @@ public final class SimulatedDisk: Disk {
 
   public func unlink(_ path: String) throws(StorageError) {
     try world.withLock { world throws(StorageError) in
-      let (folder, name) = World.split(path)
-      guard world.folders[folder]?.names[name] != nil else { return }
+      guard world.inode(path) != nil else { return }
       try world.effect(.unlink, path)
-      world.change(folder, .init(removed: name, added: nil))
+      world.remove(path)
     }
   }
 

@@ -98,6 +98,8 @@ struct World: Sendable {
   var spaceLeft: Int?
   var failsNextSync = false
   var lacksDescriptors = false
+  /// What ends so is gone when it is opened.
+  var vanishing: String?
 
   init(random: SeededRandom, bug: SimulatedDisk.Bug) {
     self.random = random
@@ -130,6 +132,11 @@ struct World: Sendable {
     names.pending.append(change)
     Folder.apply(change, to: &names.names)
     folders[folder] = names
+  }
+
+  mutating func remove(_ path: String) {
+    let (folder, name) = Self.split(path)
+    change(folder, .init(removed: name, added: nil))
   }
 
   mutating func create(_ path: String) throws(StorageError) -> Int {
@@ -165,6 +172,7 @@ struct World: Sendable {
     spaceLeft = nil
     failsNextSync = false
     lacksDescriptors = false
+    vanishing = nil
     locks = []
     boot += 1
   }
