@@ -157,7 +157,8 @@ final class MirrorGroups: Sendable {
     for entry in response.groups where entry.groupID == group {
       guard entry.errorCode == .none else { return nil }
       for topic in entry.topics {
-        let known = topic.topicID == .zero ? topic.name : name(topic.topicID)?.text ?? ""
+        // This very broker gives both; over the network there is one of them.
+        let known = topic.name.isEmpty ? name(topic.topicID)?.text ?? "" : topic.name
         for one in topic.partitions {
           guard one.errorCode == .none else { return nil }
           note(known, one.partitionIndex, one.committedOffset, one.committedLeaderEpoch, one.metadata)
