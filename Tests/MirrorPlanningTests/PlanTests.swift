@@ -142,10 +142,11 @@ import Vocabulary
 
   private func plan(
     fenced: Bool = true, _ source: [TopicPartition: SourceStanding], _ copies: [TopicPartition: Offset],
-    closedFor: TimeSpan? = .seconds(1), age: TimeSpan = .milliseconds(300)
+    seen: Int = 2, counted: Int? = 2, closedFor: TimeSpan? = .seconds(1), age: TimeSpan = .milliseconds(300)
   ) -> SwitchoverStep {
     planSwitchover(
-      generation: 1, topics: [name: 2], fenced: fenced ? [name] : [], source: source,
+      generation: 1, topics: [name: 2], fenced: fenced ? [name] : [],
+      counts: [name: SourceCount(seen: seen, closed: counted)], source: source,
       copies: copies.mapValues { PartitionFinding(end: $0, sourceEnd: $0, age: age) }, closedFor: closedFor)
   }
 
@@ -171,6 +172,16 @@ import Vocabulary
     #expect(plan([place(0): ended(10), place(1): ended(10, fenced: false)], all) == .waitForSource([place(1)]))
     #expect(plan([place(0): ended(10), place(1): ended(nil)], all) == .waitForSource([place(1)]))
     #expect(plan([place(0): ended(10)], all) == .waitForSource([place(1)]))
+  }
+
+  @Test func partitionsThatTheSourceGotMeanwhileAreMadeHereFirst() {
+    let source = [place(0): ended(10), place(1): ended(10)]
+    let copies = [place(0): Offset(10), place(1): Offset(10)]
+    #expect(plan(source, copies, counted: nil) == .waitForCounts([name]))
+    #expect(plan(source, copies, counted: 3) == .grow([name]))
+    // What is seen before the source is closed is made before it.
+    #expect(plan(fenced: false, source, copies, seen: 3, counted: nil) == .grow([name]))
+    #expect(plan(source, copies, seen: 3, counted: 2) == .grow([name]))
   }
 
   @Test func nothingChangesSidesBeforeEveryRecordIsCommittedHere() {

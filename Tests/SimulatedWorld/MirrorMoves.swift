@@ -211,7 +211,7 @@ extension MirrorSimulation {
     guard changesTopics, move.side != model.owner else { return true }
     if case .failback = move { return true }
     guard let here = cluster(move.side).witness else { return false }
-    if case .switchover = move { return topicsAgree(model) }
+    if case .switchover = move { return isTheSame(model) }
     return topics.allSatisfy {
       here.agreedShape(ofTopic: $0) != nil && here.agreedConfigs(ofTopic: $0)["mirror.link"] == move.side.mirror
     }

@@ -67,6 +67,8 @@ import Testing
   @Test func whatWasFoundOnceIsFoundNoMore() {
     #expect(
       MirrorSimulation.run(MirrorSimulation.Options(seed: 122)).failure == nil, "hack/simulate 122 --world mirrors")
+    // An offset that a group had committed here alone, of which the mirror knew nothing.
+    _ = keeps(.grown, 23)
   }
 
   /// `hack/simulate --twice` has two processes say it.
@@ -114,6 +116,7 @@ import Testing
     case .takesTheNameForTheTopic: Planted(mistake: mistake, plot: .remade, seed: 0, words: "were written there before")
     case .carriesGroupsByName: Planted(mistake: mistake, plot: .remade, seed: 2, words: "for another topic")
     case .beginsAddedPartitionsAtTheEnd: Planted(mistake: mistake, plot: .grown, seed: 0, words: "and its source at 0")
+    case .countsNoPartitions: Planted(mistake: mistake, plot: .grown, seed: 34, words: "the switchover ended it at 0")
     case .takesHolesForGaps: Planted(mistake: mistake, plot: .compacted, seed: 2, words: "names the gap")
     case .takesGapsForHoles: Planted(mistake: mistake, plot: .compacted, seed: 1, words: "and nobody says so")
     case .keepsWhatWasCleaned: Planted(mistake: mistake, plot: .remade, seed: 22, words: "nor what replaces it")

@@ -33,6 +33,8 @@ package enum MirrorMistake: String, Sendable, CaseIterable {
   case takesGapsForHoles
   /// Of a compacted topic, what lies below what is set aside stays, also where a cleaner took out what only that replaced.
   case keepsWhatWasCleaned
+  /// A switchover takes over the partitions that were there when the source was last looked at.
+  case countsNoPartitions
 
   var ofCopy: MirrorPlanning.PlantedBug? {
     switch self {
