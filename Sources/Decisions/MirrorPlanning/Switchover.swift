@@ -38,6 +38,8 @@ public enum SwitchoverStep: Hashable, Sendable {
   case waitForSource([TopicPartition])
   /// Topics of which nobody has said, since they were closed, how many partitions they have.
   case waitForCounts([TopicName])
+  /// How many transactions have no outcome, where there are some. Nothing can begin there any more.
+  case waitForTransactions([TopicPartition: Int])
   /// Partitions whose copies are not there yet.
   case waitForCopies([TopicPartition])
   case promote(generation: Int32, reports: [TopicName: String])
@@ -69,10 +71,19 @@ public func planSwitchover(
   let uncounted = topics.keys.filter { counts[$0]?.closed == nil }.sorted()
   if !uncounted.isEmpty { return .waitForCounts(uncounted) }
   let late = all.filter { place in
-    guard let copy = copies[place], let end = source[place]?.end, let age = copy.age, let closedFor else { return true }
+    guard let copy = copies[place], let end = source[place]?.end, let age = copy.age, let closedFor, copy.open != nil
+    else {
+      return true
+    }
     return copy.end != end || age >= closedFor
   }
   if !late.isEmpty { return .waitForCopies(late) }
+  // The copy is the source's log byte by byte: what is open in it is open there. A leader that is closed takes nothing but
+  // what belongs to such transactions, so that a log without any ends where it ends.
+  let undecided = all.reduce(into: [TopicPartition: Int]()) { found, place in
+    if let count = copies[place]?.open, count > 0 { found[place] = count }
+  }
+  if !undecided.isEmpty { return .waitForTransactions(undecided) }
   let next = generation == .max ? generation : generation + 1
   var reports: [TopicName: String] = [:]
   for (name, count) in topics {

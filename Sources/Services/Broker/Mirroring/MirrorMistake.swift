@@ -35,6 +35,12 @@ package enum MirrorMistake: String, Sendable, CaseIterable {
   case keepsWhatWasCleaned
   /// A switchover takes over the partitions that were there when the source was last looked at.
   case countsNoPartitions
+  /// Transactions that were copied without an outcome are not ended where clients write then.
+  case leavesOpenTransactions
+  /// They are ended some time after clients write.
+  case endsTransactionsLate
+  /// A switchover does not wait for transactions without an outcome.
+  case waitsForNoTransactions
 
   var ofCopy: MirrorPlanning.PlantedBug? {
     switch self {

@@ -86,7 +86,9 @@ struct MirrorSwitchover: Sendable {
     let isClosed = source.values.allSatisfy { $0.isFenced && $0.end != nil }
     let step = planSwitchover(
       generation: order.generationBefore(broker.plantedInMirroring), topics: topics, fenced: fenced,
-      counts: counts(of: topics, said), source: source, copies: survey.findings(isFinal: false),
+      counts: counts(of: topics, said), source: source,
+      copies: survey.findings(
+        isFinal: false, asIfNothingWereOpen: broker.plantedInMirroring == .waitsForNoTransactions),
       closedFor: note(.closed, isClosed))
     if case .promote = step {} else { _ = note(.copied, false) }
     switch step {
@@ -98,6 +100,7 @@ struct MirrorSwitchover: Sendable {
     case .waitForCounts(let names):
       then(.waits("the source has not said yet how many partitions \(names.count) topics have"))
     case .grow(let names): grow(names, then)
+    case .waitForTransactions(let open): then(.waits(Self.words(of: open)))
     case .waitForCopies(let places): then(.waits("\(places.count) partitions are not copied yet"))
     case .promote(let generation, let reports):
       let copiedFor = note(.copied, true)
@@ -109,6 +112,15 @@ struct MirrorSwitchover: Sendable {
       promote(generation, topics, reports, then)
     }
   }
+
+  /// The first few partitions by name.
+  private static func words(of open: [TopicPartition: Int]) -> String {
+    let named = open.keys.sorted().prefix(openNamedMax).map { "\($0)" }.joined(separator: ", ")
+    let count = open.values.reduce(0, +)
+    let more = open.count > openNamedMax ? " and \(open.count - openNamedMax) more" : ""
+    return "waiting for \(count) open transaction\(count == 1 ? "" : "s") in \(named)\(more)"
+  }
+  private static let openNamedMax = 3
 
   /// What was seen at any time, and what brokers said that were closed: who knows of the fence knows of every partition
   /// that was there before it.
