@@ -100,9 +100,20 @@ final class GroupShard: Sendable {
 
   private func replayLog() throws {
     // To the log's end: what an earlier leader has left will be committed in this epoch, before anything of ours.
-    try partition.log.replay(upTo: partition.log.endOffset) { record in
-      if let known = try GroupRecordFormat.decode(record) {
-        turns.withLock { $0.coordinator.replay(known) }
+    try partition.log.replayBatches(upTo: partition.log.endOffset) { batch in
+      let header = batch.header
+      if header.attributes.isControl {
+        guard let marker = TransactionMarker(batch) else { return }
+        return turns.withLock {
+          $0.coordinator.endTransaction(of: header.producerID, marker.isCommit ? .committed : .aborted)
+        }
+      }
+      let writer: RecordWriter =
+        header.attributes.isTransactional ? .transaction(header.producerID, header.producerEpoch) : .coordinator
+      try partition.log.forEachRecord(in: batch) { record in
+        if let known = try GroupRecordFormat.decode(record) {
+          turns.withLock { $0.coordinator.replay(known, by: writer) }
+        }
       }
     }
   }
@@ -139,6 +150,35 @@ final class GroupShard: Sendable {
       perform(effects, &turns)
     }
     deliverReady()
+  }
+
+  /// Ends a transaction whose offsets are here: the marker is kept first, and then they count, or never.
+  /// `done` gets the marker's error, `.none` when it is kept.
+  func endTransaction(
+    of producer: ProducerID, _ outcome: TransactionOutcome, marker: [UInt8],
+    done: @escaping @Sendable (ErrorCode) -> Void
+  ) {
+    let isRunning = turns.withLock { turns in
+      guard case .running = turns.phase else { return false }
+      // Under this lock, so that no offset of the transaction comes behind its marker.
+      var marker = marker
+      marker.withUnsafeMutableBytes { bytes in
+        partition.append(bytes, origin: .coordinator, acks: .allInSync, inEpoch: epoch, now: world.now.time) { result in
+          // May come back under the lock that is held here.
+          self.world.pool.run {
+            if case .kept = result { self.ended(producer, outcome) }
+            done(result.markerCode)
+          }
+        }
+      }
+      return true
+    }
+    // Whoever loads the partition now will not hear of it: the marker comes again.
+    if !isRunning { done(.notLeaderOrFollower) }
+  }
+
+  private func ended(_ producer: ProducerID, _ outcome: TransactionOutcome) {
+    turn { coordinator, _, _ in coordinator.endTransaction(of: producer, outcome) }
   }
 
   // MARK: Effects

@@ -98,6 +98,9 @@ final class Groups: Sendable {
     }
   }
 
+  /// The shard of one partition of `__consumer_offsets`; nil where it is led elsewhere.
+  func shard(at partition: Int) -> GroupShard? { state.withLock { $0.shards[partition] } }
+
   /// Kafka's: the magnitude of Java's hash of the text, modulo the number of partitions. Other tools compute it too.
   static func partition(of group: String, among count: Int) -> Int {
     var hash: Int32 = 0
