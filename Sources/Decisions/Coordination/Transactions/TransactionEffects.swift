@@ -18,7 +18,7 @@ public enum TransactionEffect: Hashable, Sendable {
 /// Markers that are to be written to the leaders of partitions (WriteTxnMarkers).
 public struct MarkerWork: Hashable, Sendable {
   public var id: TransactionalID
-  /// Names the transaction for as long as this coordinator lives.
+  /// Names this work among all of this coordinator.
   public var number: UInt64
   public var producer: ProducerIdentity
   public var outcome: TransactionOutcome

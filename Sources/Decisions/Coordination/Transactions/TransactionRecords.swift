@@ -19,11 +19,18 @@ public struct TransactionValue: Hashable, Sendable {
   public var timeout: TimeSpan
   public var stage: TransactionStage
   public var updatedAt: Timestamp
-  public init(producer: ProducerIdentity, timeout: TimeSpan, stage: TransactionStage, updatedAt: Timestamp) {
+  /// Whom InitProducerId has replaced by `producer`, where that producer itself asked and may not have heard the answer
+  /// (KIP-360). It is not written: whoever asks again after the coordinator has changed is fenced.
+  public var replaced: ProducerIdentity
+  public init(
+    producer: ProducerIdentity, timeout: TimeSpan, stage: TransactionStage, updatedAt: Timestamp,
+    replaced: ProducerIdentity = .none
+  ) {
     self.producer = producer
     self.timeout = timeout
     self.stage = stage
     self.updatedAt = updatedAt
+    self.replaced = replaced
   }
 }
 
@@ -43,6 +50,17 @@ public enum TransactionStage: Hashable, Sendable {
     case .prepared(.aborted, _): .prepareAbort
     case .complete(.committed, _): .completeCommit
     case .complete(.aborted, _): .completeAbort
+    }
+  }
+}
+
+extension TransactionStage {
+  /// `.none` where there is, and was, no transaction.
+  public var startedAt: Timestamp {
+    switch self {
+    case .empty: .none
+    case .ongoing(let open), .prepared(_, let open): open.startedAt
+    case .complete(_, let startedAt): startedAt
     }
   }
 }

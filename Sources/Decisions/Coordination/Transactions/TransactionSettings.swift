@@ -20,6 +20,7 @@ public struct TransactionSettings: Hashable, Sendable {
   /// The most that one append may hold: `max.message.bytes` of `__transaction_state`, less room for a batch's header.
   /// A transaction whose partitions need more is refused with POLICY_VIOLATION.
   public var appendMax = ByteCount(1_000_000)
+  package var planted: PlantedBug?
 
   public init() {}
 }
