@@ -58,7 +58,7 @@ extension Broker {
   ) -> Bool {
     let subject = TransactionChecks.Subject(
       transactionalID: id, producer: stamp.producer, epoch: stamp.epoch, partition: partition.name)
-    let admission = checks.admit(subject, to: partition.log) {
+    let admission = checks.admit(subject, to: partition, from: stamp.sequence) {
       let copy = Array(records)
       return { verdict in
         switch verdict {
@@ -101,6 +101,7 @@ extension Broker {
 private struct TransactionStamp {
   let producer: ProducerID
   let epoch: ProducerEpoch
+  let sequence: Int32
 
   /// Nil for a batch that is no part of a transaction, and for bytes that are no batch: the log says what is wrong.
   init?(_ records: UnsafeMutableRawBufferPointer) {
@@ -109,6 +110,7 @@ private struct TransactionStamp {
     }
     producer = header.producerID
     epoch = header.producerEpoch
+    sequence = header.baseSequence
   }
 }
 

@@ -52,9 +52,12 @@ final class TransactionChecks: Sendable {
 
   func stop() { peers.close() }
 
-  /// - Parameter wait: makes what is called once with the verdict; not asked where the batch may be appended at once.
+  /// - Parameters:
+  ///   - sequence: of the batch.
+  ///   - wait: makes what is called once with the verdict; not asked where the batch may be appended at once.
   func admit(
-    _ subject: Subject, to log: PartitionLog, wait: () -> @Sendable (Verdict) -> Void
+    _ subject: Subject, to partition: Partition, from sequence: Int32 = .max,
+    wait: () -> @Sendable (Verdict) -> Void
   ) -> Admission {
     enum Step { case now, wait, ask(VerificationTicket) }
     let step: Step = waiting.withLock { waiting in
@@ -62,7 +65,7 @@ final class TransactionChecks: Sendable {
         waiting[subject] = others + [wait()]
         return .wait
       }
-      switch log.standing(of: subject.producer, subject.epoch) {
+      switch partition.standing(of: subject.producer, subject.epoch, from: sequence) {
       case .ongoing: return .now
       case .unverified(let ticket):
         waiting[subject] = [wait()]

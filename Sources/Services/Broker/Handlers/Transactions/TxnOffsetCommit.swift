@@ -17,7 +17,7 @@ extension Broker {
     let subject = TransactionChecks.Subject(
       transactionalID: request.transactionalID, producer: ProducerID(request.producerID),
       epoch: ProducerEpoch(request.producerEpoch), partition: shard.partition.name)
-    let admission = checks.admit(subject, to: shard.partition.log) {
+    let admission = checks.admit(subject, to: shard.partition) {
       { verdict in
         switch verdict {
         case .admitted(let ticket): self.commit(call, subject, ticket, to: shard)
@@ -48,7 +48,7 @@ extension Broker {
     let version = call.context.version
     shard.ask { coordinator, token, now, effects in
       // Under the shard's lock, where markers are written too: none has come since the coordinator was asked.
-      guard shard.partition.log.admits(subject.producer, subject.epoch, with: ticket) else {
+      guard shard.partition.admits(subject.producer, subject.epoch, with: ticket) else {
         let refused = CommitAnswer(commit, all: Self.told(.invalidTxnState, in: version))
         return effects.append(.answer(token, .commit(refused)))
       }
