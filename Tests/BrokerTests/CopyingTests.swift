@@ -179,7 +179,7 @@ import Vocabulary
     let item = FetchItem(key: FetchKey(topic: .id(ClusterRig.topic), partition: 0), ask: ask)
     func read(_ node: RigNode, version: Int16, region: Region? = nil) -> FetchedPartition? {
       FetchPlan(
-        items: [item], version: version, maxBytes: 1 << 20, isolation: 0, source: .consumer(region: region)
+        items: [item], version: version, maxBytes: 1 << 20, source: .consumer(region: region)
       ).read(from: node.storage.table).items.first?.fetched
     }
     let fetched = try #require(read(copy, version: 13))
@@ -205,15 +205,15 @@ import Vocabulary
       ask.partitionMaxBytes = 1 << 20
       let item = FetchItem(key: FetchKey(topic: .id(ClusterRig.topic), partition: 0), ask: ask, told: told)
       return FetchPlan(
-        items: [item], version: 17, maxBytes: 1 << 20, isolation: 0,
+        items: [item], version: 17, maxBytes: 1 << 20,
         source: .follower(NodeID(2), BrokerEpoch(life))
       ).read(from: node.storage.table)
     }
-    let quiet = read(.these(highWatermark: 1, logStart: 0), offset: 1)
+    let quiet = read(.these(highWatermark: 1, logStart: 0, lastStable: 1), offset: 1)
     #expect(quiet.items.isEmpty)
     #expect(quiet.quiet.map(\.seen) == [Offset(1)])
-    #expect(read(.these(highWatermark: 0, logStart: 0), offset: 1).items.count == 1)
-    #expect(read(.these(highWatermark: 1, logStart: 0), offset: 0).items.first?.fetched.records != nil)
+    #expect(read(.these(highWatermark: 0, logStart: 0, lastStable: 0), offset: 1).items.count == 1)
+    #expect(read(.these(highWatermark: 1, logStart: 0, lastStable: 1), offset: 0).items.first?.fetched.records != nil)
     #expect(read(.nothing, offset: 1).items.count == 1)
   }
 

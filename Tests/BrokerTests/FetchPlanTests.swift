@@ -34,7 +34,7 @@ import Vocabulary
   private func read(
     _ items: [FetchItem], version: Int16 = 12, maxBytes: Int = 1 << 20
   ) -> FetchResult {
-    FetchPlan(items: items, version: version, maxBytes: maxBytes, isolation: 0).read(from: table)
+    FetchPlan(items: items, version: version, maxBytes: maxBytes).read(from: table)
   }
 
   private func code(_ item: FetchItem) -> ErrorCode? { read([item]).items.first?.fetched.answer.errorCode }
@@ -55,7 +55,7 @@ import Vocabulary
   }
 
   @Test func aReaderAtTheEndNeedsNoDisk() {
-    let plan = FetchPlan(items: [ask(0, offset: 3), ask(1, offset: 2), ask(7)], version: 12, maxBytes: 1, isolation: 0)
+    let plan = FetchPlan(items: [ask(0, offset: 3), ask(1, offset: 2), ask(7)], version: 12, maxBytes: 1)
     #expect(plan.staysInMemory(table))
   }
 

@@ -162,7 +162,7 @@ import Vocabulary
     var served: [FetchKey.Topic] = []
     for epoch in Int32(1)...6 {
       let items = try proceed(session, Self.request(epoch: epoch))
-      let plan = FetchPlan(items: items, version: 12, maxBytes: 1100, isolation: 0)
+      let plan = FetchPlan(items: items, version: 12, maxBytes: 1100)
       let answer = session.changes(in: plan.read(from: table))
       served += answer.items.filter { $0.fetched.records != nil }.map(\.item.key.topic)
     }

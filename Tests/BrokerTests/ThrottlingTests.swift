@@ -133,7 +133,7 @@ import Vocabulary
       FetchItem(key: FetchKey(topic: .id($0), partition: 0), ask: ask)
     }
     return FetchPlan(
-      items: items, version: 17, maxBytes: 1 << 20, isolation: 0, source: .follower(NodeID(2), BrokerEpoch(life)),
+      items: items, version: 17, maxBytes: 1 << 20, source: .follower(NodeID(2), BrokerEpoch(life)),
       throttle: throttle
     ).read(from: try rig.node(1).storage.table)
   }

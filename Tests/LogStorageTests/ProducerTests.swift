@@ -104,7 +104,7 @@ import Vocabulary
   @Test func aSnapshotReadsBackAsItWasWritten() throws {
     var states = ProducerStates()
     for n in 0..<300 as Range<Int64> {
-      try batch(Int32(n), epoch: Int16(n % 5), id: n).withUnsafeBytes { states.note(try RecordBatchHeader($0)) }
+      _ = try batch(Int32(n), epoch: Int16(n % 5), id: n).withUnsafeBytes { states.note(try RecordBatchHeader($0)) }
     }
     let bytes = ProducerSnapshot.encode(states)
     #expect(ProducerSnapshot.decode(bytes)?.entries == states.entries)

@@ -8,9 +8,15 @@ extension PartitionLog {
   /// CRC. For clients and coordinators it must be exactly one batch. A replica's last batch may be cut off; what
   /// is cut off is ignored.
   ///
+  /// A client's batch that is part of a transaction needs one of the same producer and epoch that is open here, or
+  /// the `ticket` that `standing` gave; otherwise it is INVALID_TXN_STATE. Of a coordinator's batches only markers are
+  /// checked: an older producer's gets INVALID_PRODUCER_EPOCH, an older coordinator's TRANSACTION_COORDINATOR_FENCED.
+  /// A marker of a producer that has no open transaction is appended all the same, so that its epoch is known.
+  ///
   /// Throws when the log has failed or fails now; a refusal is the sender's fault and changes nothing.
   public func append(
-    _ batches: UnsafeMutableRawBufferPointer, origin: AppendOrigin, leaderEpoch: LeaderEpoch, now: Timestamp
+    _ batches: UnsafeMutableRawBufferPointer, origin: AppendOrigin, leaderEpoch: LeaderEpoch,
+    verified ticket: VerificationTicket? = nil, now: Timestamp
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     switch origin {
     case .replica: return try appendFromLeader(batches, now: now)
@@ -23,23 +29,24 @@ extension PartitionLog {
       return .failure(error)
     }
     guard var replacement = prepared.replacement else {
-      return try appendPrepared(batches, prepared, leaderEpoch: leaderEpoch, now: now)
+      return try appendPrepared(batches, prepared, origin, leaderEpoch, ticket, now: now)
     }
     let result = replacement.withUnsafeMutableBytes { raw in
       Result<Result<Appended, AppendRefusal>, StorageError> { () throws(StorageError) in
-        try appendPrepared(raw, prepared, leaderEpoch: leaderEpoch, now: now)
+        try appendPrepared(raw, prepared, origin, leaderEpoch, ticket, now: now)
       }
     }
     return try result.get()
   }
 
   private func appendPrepared(
-    _ bytes: UnsafeMutableRawBufferPointer, _ prepared: PreparedBatch, leaderEpoch: LeaderEpoch, now: Timestamp
+    _ bytes: UnsafeMutableRawBufferPointer, _ prepared: PreparedBatch, _ origin: AppendOrigin,
+    _ leaderEpoch: LeaderEpoch, _ ticket: VerificationTicket?, now: Timestamp
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     // The closure of a lock may not capture the caller's buffer as its own: it gets the address alone.
     nonisolated(unsafe) let bytes = bytes
     return try writing(.sparesShortageOfDescriptors) { state throws(StorageError) in
-      switch state.producers.verdict(on: prepared.header) {
+      switch state.verdict(on: prepared, origin, ticket, leaderEpoch) {
       case .refused(let code, let message): return .failure(AppendRefusal(code, message))
       case .duplicate(let batch): return .success(state.duplicate(batch, prepared))
       case .follows: break
@@ -51,9 +58,12 @@ extension PartitionLog {
       guard let batch = try? RecordBatch(UnsafeRawBufferPointer(bytes)) else {
         return .failure(AppendRefusal(.corruptMessage, "the offsets of this partition are used up"))
       }
+      let index =
+        state.endsOpenTransaction(batch.header, prepared.marker) ? try openTransactionIndex(&state) : nil
       let position = try write(UnsafeRawBufferPointer(bytes), in: &state)
-      state.note(
-        batch.header, marker: TransactionMarker(batch), position: position, latestOffset: batch.header.lastOffset)
+      let aborted = state.note(
+        batch.header, marker: prepared.marker, position: position, latestOffset: batch.header.lastOffset)
+      if let aborted, let index { try note(aborted, in: index, &state) }
       return .success(
         Appended(
           baseOffset: base, lastOffset: batch.header.lastOffset, logAppendTime: prepared.logAppendTime,
@@ -110,9 +120,11 @@ extension PartitionLog {
             "the leader sent offset \(first.baseOffset.value), but this log ends at \(state.endOffset.value)"))
       }
       try rollIfFull(&state, adding: last, bytes: written.count, now: now)
+      let index = state.takesBack(noted) ? try openTransactionIndex(&state) : nil
       var position = try write(written, in: &state)
       for (header, marker) in noted {
-        state.note(header, marker: marker, position: position, latestOffset: header.lastOffset)
+        let aborted = state.note(header, marker: marker, position: position, latestOffset: header.lastOffset)
+        if let aborted, let index { try note(aborted, in: index, &state) }
         position += Int64(header.totalBytes)
       }
       return .success(
@@ -124,6 +136,39 @@ extension PartitionLog {
 }
 
 extension LogState {
+  /// Whether a batch takes an open transaction back.
+  fileprivate func endsOpenTransaction(_ header: RecordBatchHeader, _ marker: TransactionMarker?) -> Bool {
+    guard let marker, !marker.isCommit else { return false }
+    return (producers.entries[header.producerID.value]?.transactionStart ?? -1) >= 0
+  }
+
+  /// Whether one of some batches takes a transaction back, which an earlier one of them may have begun.
+  fileprivate func takesBack(_ batches: [(RecordBatchHeader, TransactionMarker?)]) -> Bool {
+    var begun: Set<Int64> = []
+    for (header, marker) in batches where header.attributes.isTransactional {
+      if endsOpenTransaction(header, marker) { return true }
+      if let marker {
+        if !marker.isCommit, begun.contains(header.producerID.value) { return true }
+      } else {
+        begun.insert(header.producerID.value)
+      }
+    }
+    return false
+  }
+
+  fileprivate func verdict(
+    on prepared: PreparedBatch, _ origin: AppendOrigin, _ ticket: VerificationTicket?, _ leaderEpoch: LeaderEpoch
+  ) -> ProducerStates.Verdict {
+    let header = prepared.header
+    if let marker = prepared.marker { return producers.verdict(onMarkerOf: header, marker) }
+    guard header.attributes.isTransactional else { return producers.verdict(on: header, .needless) }
+    if origin == .coordinator, ticket == nil { return producers.verdict(on: header, .needless) }
+    let lowest = ticket.flatMap {
+      tickets.lowestSequence($0, of: header.producerID.value, header.producerEpoch.value, in: leaderEpoch)
+    }
+    return producers.verdict(on: header, lowest.map { .verified(lowestSequence: $0) } ?? .missing)
+  }
+
   fileprivate func duplicate(_ batch: ProducerStates.Batch, _ prepared: PreparedBatch) -> Appended {
     Appended(
       baseOffset: Offset(batch.firstOffset), lastOffset: Offset(batch.lastOffset),

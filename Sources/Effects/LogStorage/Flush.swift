@@ -63,7 +63,7 @@ extension PartitionLog {
   private func sync(_ segment: Segment) throws(StorageError) {
     if segment.isUnsynced { try segment.log.file(on: disk, openFiles).syncData() }
     guard segment.isIndexUnsynced else { return }
-    for kind in [SegmentFile.offsetIndex, .timeIndex] {
+    for kind in [SegmentFile.offsetIndex, .timeIndex, .transactionIndex] {
       // A swap takes the indexes away before the segment, and what takes its place brings its own.
       try disk.openIfPresent(kind.path(in: directory, baseOffset: segment.baseOffset.value))?.syncData()
     }

@@ -37,6 +37,9 @@ struct LogState: Sendable {
   var epochs: LeaderEpochs
   var areEpochsUnsaved = false
   var producers: ProducerStates
+  var recentAborted = RecentAborted(knownFrom: .zero)
+  /// Of producers whose coordinators are being asked.
+  var tickets = VerificationTickets()
   /// The last snapshot of the producers that is on disk.
   var snapshotOffset: Offset?
   var unsyncedNames: UnsyncedNames
@@ -90,7 +93,10 @@ struct LogState: Sendable {
   }
 
   /// A batch has been written at `position` of the active segment: everything that is remembered about it.
-  mutating func note(_ header: RecordBatchHeader, marker: TransactionMarker?, position: Int64, latestOffset: Offset) {
+  /// Says which transaction it takes back.
+  mutating func note(
+    _ header: RecordBatchHeader, marker: TransactionMarker?, position: Int64, latestOffset: Offset
+  ) -> AbortedTransaction? {
     let base = active.baseOffset
     tail.note(BatchMark(offset: header.baseOffset.value, position: position, next: header.nextOffset.value))
     if active.firstTimestamp == nil, position == 0 { active.firstTimestamp = header.maxTimestamp }
@@ -105,7 +111,9 @@ struct LogState: Sendable {
     active.size = position + Int64(header.totalBytes)
     active.isUnsynced = true
     endOffset = header.nextOffset
-    producers.note(header, marker: marker)
     if epochs.assign(header.partitionLeaderEpoch, start: header.baseOffset) { areEpochsUnsaved = true }
+    // A marker ends what may have been asked about; with data of the transaction in the log nobody need ask any more.
+    if header.attributes.isTransactional { tickets.void(header.producerID.value) }
+    return producers.note(header, marker: marker)
   }
 }

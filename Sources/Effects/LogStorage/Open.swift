@@ -61,16 +61,19 @@ struct LogOpening {
     let epochs = try savedEpochs(names)
     state.epochs = epochs ?? LeaderEpochs()
     switch recovery {
-    case .clean where try findEnd(&state): break
-    case .clean: try recover(&state, from: state.active.baseOffset, start: start)
-    case .afterCrash(let point):
-      try recover(&state, from: point, start: start)
-      try restoreIndexes(&state, names)
+    case .clean where try findEnd(&state):
+      state.recentAborted = RecentAborted(knownFrom: state.endOffset)
+      try restoreProducers(&state, names)
+      try readTransactionIndexes(&state, names)
+    case .clean: try recover(&state, from: state.active.baseOffset, start: start, names)
+    case .afterCrash(let point): try recover(&state, from: point, start: start, names)
     }
-    if state.endOffset < start { try restart(&state, at: start) }
+    if state.endOffset < start {
+      try restart(&state, at: start)
+      try restoreProducers(&state, names)
+    }
     if epochs == nil { try rebuildEpochs(&state) }
     if state.epochs.truncate(to: state.endOffset + 1) { state.areEpochsUnsaved = true }
-    try restoreProducers(&state, names)
     return state
   }
 
@@ -141,6 +144,7 @@ struct LogOpening {
     state.segments = [try createSegment(at: start)]
     state.index = SegmentIndex()
     state.tail.removeAll()
+    state.recentAborted = RecentAborted(knownFrom: .zero)
     state.startOffset = start
     state.endOffset = start
     state.syncedOffset = start

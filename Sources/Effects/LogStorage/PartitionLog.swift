@@ -20,6 +20,8 @@ public final class PartitionLog: Sendable {
   let disk: any Disk
   let openFiles: OpenFiles
   let state: Mutex<LogState>
+  /// Whether a transaction is open, or has ended and may not be committed yet: see `noteStability`.
+  let isUnstable: Atomic<Bool>
   /// Held by whoever syncs: others wait, and then mostly find their bytes durable.
   let syncing = Mutex<Void>(())
   /// Held by whoever removes or replaces segments.
@@ -34,6 +36,7 @@ public final class PartitionLog: Sendable {
     self.directory = directory
     self.disk = disk
     self.openFiles = openFiles
+    isUnstable = Atomic(!state.producers.transactions.isEmpty)
     self.state = Mutex(state)
   }
 
@@ -81,16 +84,12 @@ public final class PartitionLog: Sendable {
     }
   }
 
-  /// Where the earliest open transaction began; nil without one (the last stable offset is then the high watermark).
-  public var firstOpenTransaction: Offset? {
-    state.withLock { state in
-      state.producers.entries.values.lazy.map(\.transactionStart).filter { $0 >= 0 }.min().map { Offset($0) }
-    }
-  }
-
   /// Forgets producers that have been silent for longer than `producer.id.expiration.ms`.
   public func expireProducers(now: Timestamp) {
-    state.withLock { $0.producers.expire(now: now, after: $0.settings.producerExpiration) }
+    state.withLock { state in
+      state.producers.expire(now: now, after: state.settings.producerExpiration)
+      state.tickets.expire()
+    }
   }
 
   /// What an error does to the log.
@@ -106,6 +105,7 @@ public final class PartitionLog: Sendable {
   ) throws(StorageError) -> T where T: Sendable {
     try state.withLock { state throws(StorageError) -> T in
       try state.checkWritable(directory)
+      defer { noteStability(state) }
       do throws(StorageError) {
         return try body(&state)
       } catch {

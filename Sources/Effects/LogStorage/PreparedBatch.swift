@@ -5,6 +5,8 @@ import Vocabulary
 /// A client's batch that has passed every check that needs no lock.
 struct PreparedBatch {
   let header: RecordBatchHeader
+  /// What a control batch of a coordinator says.
+  let marker: TransactionMarker?
   /// `.none` where the topic keeps the producers' own timestamps.
   let logAppendTime: Timestamp
   /// What to store instead, where the topic asks for another codec.
@@ -30,6 +32,10 @@ struct PreparedBatch {
       throw AppendRefusal(error)
     }
     header = batch.header
+    marker = TransactionMarker(batch)
+    guard marker != nil || !header.attributes.isControl else {
+      throw AppendRefusal(.invalidRecord, "a control batch that ends no transaction")
+    }
     let wanted = settings.codec(for: batch.header)
     var seen: RecordsSeen?
     var recoded: [UInt8]?

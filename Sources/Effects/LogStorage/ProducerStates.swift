@@ -32,6 +32,7 @@ struct ProducerStates: Sendable {
   }
 
   private(set) var entries: [Int64: Entry] = [:]
+  var transactions = OpenTransactions()
 
   var isEmpty: Bool { entries.isEmpty }
 
@@ -42,25 +43,97 @@ struct ProducerStates: Sendable {
     case refused(ErrorCode, String)
   }
 
-  /// Whether a client's batch may be appended. Kafka's rules of version 4.
-  func verdict(on header: RecordBatchHeader) -> Verdict {
-    guard header.isIdempotent, let entry = entries[header.producerID.value] else { return .follows }
+  /// What a batch may stand on that is part of a transaction.
+  enum Verification: Equatable {
+    /// It comes from a coordinator, which knows.
+    case needless
+    case missing
+    /// No sequence above this one may open the transaction.
+    case verified(lowestSequence: Int32)
+  }
+
+  /// Whether a batch of a client or a coordinator may be appended. Kafka's rules of version 4.
+  func verdict(on header: RecordBatchHeader, _ verification: Verification) -> Verdict {
+    guard header.isIdempotent else { return .follows }
+    guard let entry = entries[header.producerID.value] else {
+      return header.attributes.isTransactional
+        ? transactionVerdict(on: header, nil, verification) ?? .follows : .follows
+    }
     let epoch = header.producerEpoch.value
     let first = header.baseSequence
     if epoch < entry.epoch {
       return .refused(
         .invalidProducerEpoch, "producer \(header.producerID.value): epoch \(epoch) is older than \(entry.epoch)")
     }
+    if epoch == entry.epoch, first >= 0,
+      let batch = entry.batches.last(where: { $0.firstSequence == first && $0.lastSequence == header.lastSequence })
+    {
+      return .duplicate(batch)
+    }
+    if header.attributes.isTransactional || entry.transactionStart >= 0,
+      let refused = transactionVerdict(on: header, entry, verification)
+    {
+      return refused
+    }
+    // Records of a coordinator have no sequence.
+    return first < 0 ? .follows : sequenceVerdict(on: header, entry)
+  }
+
+  /// Nil where nothing speaks against the batch. `entry` is the producer's.
+  private func transactionVerdict(
+    on header: RecordBatchHeader, _ entry: Entry?, _ verification: Verification
+  ) -> Verdict? {
+    let producer = header.producerID.value
+    let isOpen = (entry?.transactionStart ?? -1) >= 0
+    guard header.attributes.isTransactional else {
+      guard isOpen else { return nil }
+      return .refused(
+        .invalidTxnState, "producer \(producer): a batch that is not part of its open transaction")
+    }
+    if isOpen, entry?.epoch == header.producerEpoch.value { return nil }
+    switch verification {
+    case .needless: break
+    case .missing:
+      return .refused(.invalidTxnState, "producer \(producer): no transaction is known to be open on this partition")
+    case .verified(let lowest) where header.baseSequence > lowest:
+      return .refused(
+        .outOfOrderSequenceNumber,
+        "producer \(producer): sequence \(header.baseSequence) where \(lowest) was seen and is not stored yet")
+    case .verified: break
+    }
+    if !isOpen, transactions.open.count >= Self.producersMax {
+      return .refused(.concurrentTransactions, "\(transactions.open.count) transactions are open on this partition")
+    }
+    return nil
+  }
+
+  /// Whether a marker of a coordinator may be appended: no older producer, no older coordinator.
+  func verdict(onMarkerOf header: RecordBatchHeader, _ marker: TransactionMarker) -> Verdict {
+    guard let entry = entries[header.producerID.value] else { return .follows }
+    let producer = header.producerID.value
+    if header.producerEpoch.value < entry.epoch {
+      return .refused(
+        .invalidProducerEpoch,
+        "producer \(producer): a marker of epoch \(header.producerEpoch.value), which is older than \(entry.epoch)")
+    }
+    if marker.coordinatorEpoch < entry.coordinatorEpoch {
+      return .refused(
+        .transactionCoordinatorFenced,
+        "producer \(producer): a marker of the coordinator's epoch \(marker.coordinatorEpoch), which is older than "
+          + "\(entry.coordinatorEpoch)")
+    }
+    return .follows
+  }
+
+  /// Whether a batch follows on those of its producer; it is no repetition, and of no older epoch.
+  private func sequenceVerdict(on header: RecordBatchHeader, _ entry: Entry) -> Verdict {
+    let epoch = header.producerEpoch.value
+    let first = header.baseSequence
     if epoch > entry.epoch {
       guard first != 0 else { return .follows }
       return .refused(
         .outOfOrderSequenceNumber,
         "producer \(header.producerID.value): epoch \(epoch) begins with sequence \(first), not 0")
-    }
-    if let batch = entry.batches.last(where: {
-      $0.firstSequence == first && $0.lastSequence == header.lastSequence
-    }) {
-      return .duplicate(batch)
     }
     guard let last = entry.batches.last?.lastSequence else {
       // The epoch is known only from a marker: the producer starts anew.
@@ -74,12 +147,13 @@ struct ProducerStates: Sendable {
       "producer \(header.producerID.value): sequence \(first) where \(expected) is next")
   }
 
-  /// Takes note of a batch that is in the log. Never fails: what is in the log is the truth.
-  mutating func note(_ header: RecordBatchHeader, marker: TransactionMarker? = nil) {
-    guard header.isIdempotent else { return }
+  /// Takes note of a batch that is in the log, and says which transaction it takes back. Never fails: what is in the log
+  /// is the truth.
+  @discardableResult
+  mutating func note(_ header: RecordBatchHeader, marker: TransactionMarker? = nil) -> AbortedTransaction? {
+    guard header.isIdempotent else { return nil }
     if header.attributes.isControl {
-      if let marker { end(header, with: marker) }
-      return
+      return marker.flatMap { end(header, with: $0) }
     }
     let timestamp = header.maxTimestamp.milliseconds
     var entry =
@@ -89,20 +163,24 @@ struct ProducerStates: Sendable {
       entry.epoch = header.producerEpoch.value
       entry.batches.removeAll(keepingCapacity: true)
     }
-    if entry.batches.count == Self.batchesMax { entry.batches.removeFirst() }
-    entry.batches.append(
-      Batch(
-        lastSequence: header.lastSequence, lastOffset: header.lastOffset.value, offsetDelta: header.lastOffsetDelta,
-        timestamp: timestamp))
+    if header.baseSequence >= 0 {
+      if entry.batches.count == Self.batchesMax { entry.batches.removeFirst() }
+      entry.batches.append(
+        Batch(
+          lastSequence: header.lastSequence, lastOffset: header.lastOffset.value, offsetDelta: header.lastOffsetDelta,
+          timestamp: timestamp))
+    }
     entry.lastTimestamp = timestamp
     if header.attributes.isTransactional, entry.transactionStart < 0 {
       entry.transactionStart = header.baseOffset.value
+      transactions.begin(at: header.baseOffset.value)
     }
     makeRoom()
     entries[header.producerID.value] = entry
+    return nil
   }
 
-  private mutating func end(_ header: RecordBatchHeader, with marker: TransactionMarker) {
+  private mutating func end(_ header: RecordBatchHeader, with marker: TransactionMarker) -> AbortedTransaction? {
     let timestamp = header.maxTimestamp.milliseconds
     var entry =
       entries[header.producerID.value] ?? Entry(epoch: header.producerEpoch.value, lastTimestamp: timestamp)
@@ -110,16 +188,26 @@ struct ProducerStates: Sendable {
       entry.epoch = header.producerEpoch.value
       entry.batches.removeAll(keepingCapacity: true)
     }
+    let start = entry.transactionStart
     entry.coordinatorEpoch = marker.coordinatorEpoch
     entry.transactionStart = -1
     entry.lastTimestamp = timestamp
     makeRoom()
     entries[header.producerID.value] = entry
+    guard start >= 0 else { return nil }
+    transactions.end(start, marker: header.baseOffset.value)
+    guard !marker.isCommit else { return nil }
+    return AbortedTransaction(
+      producer: header.producerID, firstOffset: Offset(start), lastOffset: header.baseOffset,
+      lastStableOffset: transactions.firstOpen.map { Offset($0) } ?? header.nextOffset)
   }
 
   private mutating func makeRoom() {
     guard entries.count >= Self.producersMax else { return }
-    let oldest = entries.sorted { ($0.value.lastTimestamp, $0.key) < ($1.value.lastTimestamp, $1.key) }
+    // Who has an open transaction stays: nobody would know any more where it began.
+    let oldest = entries.filter { $0.value.transactionStart < 0 }.sorted {
+      ($0.value.lastTimestamp, $0.key) < ($1.value.lastTimestamp, $1.key)
+    }
     for (id, _) in oldest.prefix(Self.producersMax / 16) { entries[id] = nil }
   }
 
@@ -130,26 +218,10 @@ struct ProducerStates: Sendable {
     for (id, entry) in entries where entry.transactionStart < 0 && entry.lastTimestamp < limit { entries[id] = nil }
   }
 
-  mutating func restore(_ id: Int64, _ entry: Entry) { entries[id] = entry }
-  mutating func removeAll() { entries.removeAll() }
-}
-
-/// A control record that ends a transaction.
-struct TransactionMarker: Sendable, Equatable {
-  var coordinatorEpoch: Int32
-  var isCommit: Bool
-
-  /// Reads the marker of a control batch; nil for other control records, and for what does not parse.
-  init?(_ batch: RecordBatch) {
-    guard batch.header.attributes.isControl, batch.header.attributes.compression == Compression.none else { return nil }
-    var records = batch.records
-    guard let record = try? records.next(), let key = record.key, let value = record.value, key.count >= 4,
-      value.count >= 6
-    else { return nil }
-    let kind = Int16(bigEndian: key.loadUnaligned(fromByteOffset: 2, as: Int16.self))
-    guard kind == 0 || kind == 1 else { return nil }
-    isCommit = kind == 1
-    coordinatorEpoch = Int32(bigEndian: value.loadUnaligned(fromByteOffset: 2, as: Int32.self))
+  mutating func restore(_ id: Int64, _ entry: Entry) {
+    if let earlier = entries[id], earlier.transactionStart >= 0 { transactions.forget(earlier.transactionStart) }
+    if entry.transactionStart >= 0 { transactions.begin(at: entry.transactionStart) }
+    entries[id] = entry
   }
 }
 

@@ -11,6 +11,8 @@ public struct LogSlice: Sendable {
   public let count: Int
   /// At most the offset asked for, or the next one that exists.
   public let firstBatchBaseOffset: Offset
+  /// Above every record in it; at most the bound that was asked for.
+  public let endOffset: Offset
   /// The base offset of the segment that it lies in.
   public let segmentBaseOffset: Offset
 
@@ -70,10 +72,13 @@ extension PartitionLog {
     }
   }
 
-  /// Whether a read from `offset` finds its place in memory: then it never blocks on the disk.
-  public func isAtTail(_ offset: Offset) -> Bool {
+  /// Whether a read from `offset` finds its place in memory: then it never blocks on the disk. With `committedOnly` it
+  /// is about `readCommitted`.
+  public func isAtTail(_ offset: Offset, committedOnly: Bool = false) -> Bool {
     state.withLock { state in
-      offset >= state.endOffset || (state.tail.oldest.map { $0.offset <= offset.value } ?? false)
+      if offset >= state.endOffset { return true }
+      guard let oldest = state.tail.oldest, oldest.offset <= offset.value else { return false }
+      return !committedOnly || state.knowsAborted(from: Offset(oldest.offset))
     }
   }
 
@@ -141,10 +146,12 @@ extension PartitionLog {
       }
     }
     let file = try state.active.log.file(on: disk, openFiles)
+    let next = state.tail.first(after: end - 1)?.offset ?? state.endOffset.value
     return .slice(
       LogSlice(
         file: file, position: start.position, count: Int(end - start.position),
-        firstBatchBaseOffset: Offset(start.offset), segmentBaseOffset: state.active.baseOffset))
+        firstBatchBaseOffset: Offset(start.offset), endOffset: min(bound, Offset(next)),
+        segmentBaseOffset: state.active.baseOffset))
   }
 
   /// Brings the active segment's index into memory after a clean start.

@@ -6,15 +6,25 @@ extension LogOpening {
   ///
   /// `start` is where the log is known to begin. A first segment beyond it, which was not durable, means that
   /// the ones before it are lost: then what is left is no log.
-  func recover(_ state: inout LogState, from point: Offset, start: Offset) throws(StorageError) {
+  func recover(
+    _ state: inout LogState, from point: Offset, start: Offset, _ names: [String]
+  ) throws(StorageError) {
     let all = state.segments
     var place = 0
-    if all[0].baseOffset > max(point, start) { return try restart(&state, at: start) }
+    if all[0].baseOffset > max(point, start) {
+      try restart(&state, at: start)
+      return try restoreProducers(&state, names)
+    }
     // A segment whose successor begins at or below the recovery point was durable as a whole.
     while place + 1 < all.count, all[place + 1].baseOffset <= point { place += 1 }
-    let trusted = state.producers
+    // Which transactions are open where the reading begins decides what a marker takes back.
+    let known = try producers(before: all[place].baseOffset, in: Array(all[..<place]), names)
+    state.producers = known.states
+    state.snapshotOffset = known.snapshot
     state.segments = Array(all[..<place])
     state.endOffset = all[place].baseOffset
+    state.recentAborted = RecentAborted(knownFrom: state.endOffset)
+    try readTransactionIndexes(&state, names)
     var isCut = false
     for segment in all[place...] {
       // A gap between two segments is one whose name was lost: rolling leaves none, and compaction keeps the
@@ -28,8 +38,8 @@ extension LogOpening {
       isCut = try recover(segment, &state)
     }
     if isCut { try disk.syncDirectory(directory) }
-    // Producers are restored afterwards, from a snapshot that may be older than what was read here.
-    state.producers = trusted
+    try removeSnapshots(beyond: state.endOffset, names)
+    try restoreIndexes(&state, names)
     // What was read may be in the page cache alone, if only the process crashed.
     state.syncedOffset = min(point, all[place].baseOffset)
     state.trustedOffset = point
@@ -47,7 +57,9 @@ extension LogOpening {
       var latest = (time: Timestamp.none, offset: segment.baseOffset)
       var walk = HeaderWalk(
         try segment.log.file(on: disk, openFiles), path: segment.log.path, from: 0, to: segment.size)
+      var hasMarkers = false
       while let (header, position) = try walk.next() {
+        if header.attributes.isControl { hasMarkers = true }
         if header.maxTimestamp > latest.time { latest = (header.maxTimestamp, header.lastOffset) }
         index.note(
           lastRelativeOffset: header.lastOffset - segment.baseOffset, position: position, bytes: header.totalBytes,
@@ -58,6 +70,8 @@ extension LogOpening {
       try save(index, of: segment.baseOffset.value)
       state.segments[place].isIndexUnsynced = true
       state.unsyncedNames.insert(.files)
+      // Where one index is lost the other may be too, and without any it looks as if nothing had been taken back.
+      if hasMarkers, segment.abortedCount == 0 { try rebuildTransactionIndex(&state, at: place, names) }
     }
   }
 
@@ -78,17 +92,33 @@ extension LogOpening {
     state.endOffset = segment.baseOffset
     let file = try segment.log.file(on: disk, openFiles)
     var scan = BatchScan(file, size: fileSize, from: 0, nextOffset: segment.baseOffset)
-    while true {
+    let index = TransactionIndexFiles(disk: disk, directory: directory).path(segment.baseOffset)
+    try disk.unlink(index)
+    var writer = TransactionIndexWriter(disk: disk, path: index)
+    var end: Int64?
+    scanning: while true {
       switch try scan.next() {
       case .batch(let header, let position, let marker):
         guard header.lastOffset - segment.baseOffset <= Int64(Int32.max) else {
-          return try cut(file, at: position)
+          end = position
+          break scanning
         }
-        state.note(header, marker: marker, position: position, latestOffset: header.lastOffset)
-      case .end: return false
-      case .bad(let position, _): return try cut(file, at: position)
+        let aborted = state.note(header, marker: marker, position: position, latestOffset: header.lastOffset)
+        if let aborted {
+          try writer.add(aborted)
+          state.recentAborted.note(aborted)
+        }
+      case .end: break scanning
+      case .bad(let position, _):
+        end = position
+        break scanning
       }
     }
+    try writer.flush()
+    state.active.abortedCount = writer.count
+    state.active.isIndexUnsynced = writer.count > 0
+    guard let end else { return false }
+    return try cut(file, at: end)
   }
 
   /// The cut is made durable at once: otherwise what was cut off could come back behind what is appended now.
@@ -121,40 +151,60 @@ extension LogOpening {
     }
   }
 
-  /// The newest snapshot that can be believed, and the batches after it.
+  /// The producers as of the log's end: the newest snapshot that can be believed, and the batches after it.
   func restoreProducers(_ state: inout LogState, _ names: [String]) throws(StorageError) {
-    let offsets = names.compactMap { name -> Int64? in
-      guard let file = SegmentFile.parse(name), file.kind == .producerSnapshot else { return nil }
-      return file.baseOffset
-    }.sorted(by: >)
-    state.producers = ProducerStates()
-    var from = state.startOffset
-    var isRestored = false
-    for offset in offsets {
-      let path = SegmentFile.producerSnapshot.path(in: directory, baseOffset: offset)
-      guard offset <= state.endOffset.value, !isRestored else {
-        // Of the older ones one is kept, in case that the newest turns out to be unreadable.
-        if offset > state.endOffset.value { try disk.unlink(path) }
-        continue
-      }
-      let bytes = try disk.contents(of: path, limit: ProducerSnapshot.bytesMax)
-      guard let states = bytes.flatMap(ProducerSnapshot.decode) else {
-        try disk.unlink(path)
-        continue
-      }
-      state.producers = states
-      state.snapshotOffset = Offset(offset)
-      from = Offset(offset)
-      isRestored = true
-    }
-    guard from < state.endOffset else { return }
-    for place in state.segmentIndex(for: from)..<state.segments.count {
-      try replayProducers(state.segments[place], from: from, into: &state.producers)
-    }
+    let known = try producers(before: state.endOffset, in: state.segments, names)
+    state.producers = known.states
+    state.snapshotOffset = known.snapshot
+    try removeSnapshots(beyond: state.endOffset, names)
   }
 
-  private func replayProducers(
-    _ segment: Segment, from: Offset, into producers: inout ProducerStates
+  /// They would be believed once the log has grown to there anew, so that they go durably.
+  func removeSnapshots(beyond end: Offset, _ names: [String]) throws(StorageError) {
+    var isChanged = false
+    for name in names {
+      guard let file = SegmentFile.parse(name), file.kind == .producerSnapshot, file.baseOffset > end.value else {
+        continue
+      }
+      try disk.unlink("\(directory)/\(name)")
+      isChanged = true
+    }
+    if isChanged { try disk.syncDirectory(directory) }
+  }
+
+  /// The producers as of an offset at which a batch begins. `segments` hold all that lies before it.
+  func producers(
+    before end: Offset, in segments: [Segment], _ names: [String]
+  ) throws(StorageError) -> (states: ProducerStates, snapshot: Offset?) {
+    let offsets = names.compactMap { name -> Int64? in
+      guard let file = SegmentFile.parse(name), file.kind == .producerSnapshot, file.baseOffset <= end.value else {
+        return nil
+      }
+      return file.baseOffset
+    }.sorted(by: >)
+    var states = ProducerStates()
+    var snapshot: Offset?
+    for offset in offsets {
+      let path = SegmentFile.producerSnapshot.path(in: directory, baseOffset: offset)
+      let bytes = try disk.contents(of: path, limit: ProducerSnapshot.bytesMax)
+      if let saved = bytes.flatMap(ProducerSnapshot.decode) {
+        states = saved
+        snapshot = Offset(offset)
+        break
+      }
+      try disk.unlink(path)
+    }
+    for (place, segment) in segments.enumerated() {
+      let next = place + 1 < segments.count ? segments[place + 1].baseOffset : end
+      guard next > snapshot ?? .zero else { continue }
+      try replay(segment, from: snapshot ?? .zero, into: &states) { _ in }
+    }
+    return (states, snapshot)
+  }
+
+  /// What a segment says of producers from an offset on, and which transactions it takes back.
+  func replay(
+    _ segment: Segment, from: Offset, into producers: inout ProducerStates, aborted: (AbortedTransaction) -> Void
   ) throws(StorageError) {
     guard segment.size > 0 else { return }
     let file = try segment.log.file(on: disk, openFiles)
@@ -166,7 +216,7 @@ extension LogOpening {
         let bytes = try file.bytes(at: position, count: header.totalBytes)
         marker = bytes.withUnsafeBytes { raw in (try? RecordBatch(raw)).flatMap(TransactionMarker.init) }
       }
-      producers.note(header, marker: marker)
+      if let transaction = producers.note(header, marker: marker) { aborted(transaction) }
     }
   }
 

@@ -50,6 +50,9 @@ extension PartitionLog {
     // After a truncation the log may grow anew below a recovery point that is written down already.
     if state.active.isUnsynced, state.endOffset <= state.trustedOffset {
       try state.active.log.file(on: disk, openFiles).syncData()
+      if state.active.abortedCount > 0 {
+        try disk.open(TransactionIndexFiles(disk: disk, directory: directory).path(state.active.baseOffset)).syncData()
+      }
       try disk.syncDirectory(directory)
     }
     try saveIndex(&state)

@@ -16,6 +16,8 @@ struct Segment: Sendable {
   var isUnsynced: Bool
   /// Its index files are written, but not yet durable.
   var isIndexUnsynced = false
+  /// How many transactions its `.txnindex` file holds; without any there is none.
+  var abortedCount = 0
 }
 
 /// A place between batches.

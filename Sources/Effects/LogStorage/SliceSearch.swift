@@ -73,12 +73,15 @@ struct SliceSearch: Sendable {
     let farthest = start.position + Int64(maxBytes)
     if firstEnd > farthest, minimum == .nothing { return .nothing }
     var end = BatchMark(offset: start.header.nextOffset.value, position: firstEnd)
+    var endOffset = start.header.nextOffset
     if firstEnd < farthest {
-      end = try findEnd(file, after: end, from: max(firstEnd, min(floors.end, floors.bound)), farthest: farthest)
+      (end, endOffset) = try findEnd(
+        file, after: end, from: max(firstEnd, min(floors.end, floors.bound)), farthest: farthest)
     }
     let slice = LogSlice(
       file: file, position: start.position, count: Int(end.position - start.position),
-      firstBatchBaseOffset: start.header.baseOffset, segmentBaseOffset: segment.baseOffset)
+      firstBatchBaseOffset: start.header.baseOffset, endOffset: min(bound, endOffset),
+      segmentBaseOffset: segment.baseOffset)
     return .found(slice, end: end.offset >= 0 ? end : nil)
   }
 
@@ -102,21 +105,22 @@ struct SliceSearch: Sendable {
     return nil
   }
 
-  /// The end of the last batch that ends by `farthest` and lies below the bound.
+  /// The end of the last batch that ends by `farthest` and lies below the bound, and an offset that lies above all
+  /// batches up to there.
   private func findEnd(
     _ file: any DiskFile, after first: BatchMark, from position: Int64, farthest: Int64
-  ) throws(StorageError) -> BatchMark {
-    if segment.size <= farthest, nextSegment.map({ $0 <= bound }) ?? false {
-      return BatchMark(offset: -1, position: segment.size)
+  ) throws(StorageError) -> (BatchMark, Offset) {
+    if segment.size <= farthest, let nextSegment, nextSegment <= bound {
+      return (BatchMark(offset: -1, position: segment.size), nextSegment)
     }
     var end = position == first.position ? first : BatchMark(offset: -1, position: position)
     var walk = HeaderWalk(file, path: segment.log.path, from: position, to: segment.size)
     while let (header, start) = try walk.next() {
       let finish = start + Int64(header.totalBytes)
       if start == position, position > first.position, header.baseOffset > bound { throw lie }
-      guard header.nextOffset <= bound, finish <= farthest else { break }
+      guard header.nextOffset <= bound, finish <= farthest else { return (end, header.baseOffset) }
       end = BatchMark(offset: header.nextOffset.value, position: finish)
     }
-    return end
+    return (end, end.offset >= 0 ? Offset(end.offset) : bound)
   }
 }

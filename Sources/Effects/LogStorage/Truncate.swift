@@ -69,6 +69,7 @@ extension PartitionLog {
       try disk.unlink(kind.path(in: directory, baseOffset: active.baseOffset.value))
     }
     try file.syncData()
+    try cutTransactionIndex(&state)
     state.active.isUnsynced = false
     state.active.isIndexUnsynced = false
     state.active.latest = nil
@@ -96,6 +97,7 @@ extension PartitionLog {
         baseOffset: offset, log: slot, size: 0, latest: nil, openedAt: openedAt, firstTimestamp: nil, isUnsynced: false)
     ]
     state.index = SegmentIndex()
+    state.recentAborted = RecentAborted(knownFrom: .zero)
     state.endOffset = offset
     state.startOffset = offset
     try saveStart(offset)
@@ -107,6 +109,7 @@ extension PartitionLog {
   private func finishTruncation(_ state: inout LogState) throws(StorageError) {
     state.forgetPlaces()
     state.truncations += 1
+    state.tickets.voidAll()
     state.syncedOffset = min(state.syncedOffset, state.endOffset)
     try disk.replace(
       "\(directory)/\(SegmentFile.leaderEpochs)", with: state.epochs.fileBytes, in: directory)
@@ -119,6 +122,8 @@ extension PartitionLog {
     let opening = LogOpening(
       disk: disk, openFiles: openFiles, directory: directory, settings: state.settings, now: state.active.openedAt)
     state.snapshotOffset = nil
+    let earlier = state.producers.transactions
     try opening.restoreProducers(&state, try disk.list(directory))
+    state.producers.transactions.keepEnded(of: earlier, below: state.endOffset.value)
   }
 }

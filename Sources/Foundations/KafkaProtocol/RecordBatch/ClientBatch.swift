@@ -81,13 +81,16 @@ public enum ClientBatch {
     guard !header.attributes.hasDeleteHorizon else {
       throw ClientBatchRefusal(.invalidRecord, "clients may not set a delete horizon")
     }
-    try checkProducer(header)
+    try checkProducer(header, control)
     return batch
   }
 
-  private static func checkProducer(_ header: RecordBatchHeader) throws(ClientBatchRefusal) {
+  /// What coordinators write in a producer's name has no sequence.
+  private static func checkProducer(
+    _ header: RecordBatchHeader, _ control: ControlRule
+  ) throws(ClientBatchRefusal) {
     if header.isIdempotent {
-      guard header.producerEpoch.value >= 0, header.baseSequence >= 0 else {
+      guard header.producerEpoch.value >= 0, header.baseSequence >= 0 || control == .allowed else {
         throw ClientBatchRefusal(
           .invalidRecord, "producer \(header.producerID.value) without an epoch or a sequence")
       }

@@ -23,13 +23,17 @@ struct FetchItem: Sendable {
 
   enum Told: Equatable, Sendable {
     case nothing
-    case these(highWatermark: Int64, logStart: Int64)
+    case these(highWatermark: Int64, logStart: Int64, lastStable: Int64)
+
+    init(_ answer: FetchResponse.Partition) {
+      self = .these(
+        highWatermark: answer.highWatermark, logStart: answer.logStartOffset, lastStable: answer.lastStableOffset)
+    }
   }
 
   /// Whether an answer without an error says nothing that the session has not told.
   func knows(_ fetched: FetchedPartition) -> Bool {
-    fetched.records == nil
-      && told == .these(highWatermark: fetched.answer.highWatermark, logStart: fetched.answer.logStartOffset)
+    fetched.records == nil && told == Told(fetched.answer)
   }
 }
 
@@ -68,14 +72,16 @@ struct FetchResult: Sendable {
 
 /// Who sent a Fetch.
 enum FetchSource: Sendable {
-  /// - Parameter region: where it is, when it is to be sent to a nearer copy (KIP-392).
-  case consumer(region: Region?)
+  /// - Parameters:
+  ///   - region: where it is, when it is to be sent to a nearer copy (KIP-392).
+  ///   - committedOnly: whether it sees committed transactions only (KIP-98).
+  case consumer(region: Region?, committedOnly: Bool = false)
   /// Another broker, in this life of it; -1 where it does not say (KIP-903).
   case follower(NodeID, BrokerEpoch)
 
   var audience: Partition.Audience {
     switch self {
-    case .consumer: .consumers
+    case .consumer(_, let committedOnly): committedOnly ? .committedConsumers : .consumers
     case .follower: .followers
     }
   }
@@ -86,15 +92,20 @@ struct FetchPlan: Sendable {
   let items: [FetchItem]
   let version: Int16
   let maxBytes: Int
-  let isolation: Int8
   var source = FetchSource.consumer(region: nil)
   /// For followers that are catching up.
   var throttle: ReplicationThrottle?
   var planted: BrokerMistake?
 
+  private var committedOnly: Bool {
+    if case .consumer(_, true) = source { true } else { false }
+  }
+
   /// Whether the places of all that is asked for are known in memory: then reading never waits for the disk.
   func staysInMemory(_ table: PartitionTable) -> Bool {
-    items.allSatisfy { find($0.key, in: table)?.log.isAtTail(Offset($0.ask.fetchOffset)) ?? true }
+    items.allSatisfy {
+      find($0.key, in: table)?.log.isAtTail(Offset($0.ask.fetchOffset), committedOnly: committedOnly) ?? true
+    }
   }
 
   /// - Parameter isNew: whether this is the first look, at which a follower's fetch counts as progress.
@@ -131,8 +142,8 @@ struct FetchPlan: Sendable {
   ) -> FetchedPartition {
     var answer = FetchResponse.Partition()
     answer.partitionIndex = item.key.partition
-    // Null says "read uncommitted": there are no transactions whose records could be aborted.
-    answer.abortedTransactions = isolation == 0 ? nil : []
+    // Null says that the records are not to be told apart by their transactions.
+    answer.abortedTransactions = committedOnly ? [] : nil
     answer.records = .bytes([])
     guard let partition = find(item.key, in: table) else {
       return failed(answer, absence(of: item.key, in: table))
@@ -140,10 +151,10 @@ struct FetchPlan: Sendable {
     let end: Offset
     var throttling = FetchedPartition.Throttling.none
     switch source {
-    case .consumer(let region):
+    case .consumer(let region, let committedOnly):
       let reader = Reader(
         epoch: item.ask.currentLeaderEpoch, lastEpoch: version >= 12 ? item.ask.lastFetchedEpoch : -1,
-        leaderOnly: version < 11, region: region)
+        leaderOnly: version < 11, region: region, committedOnly: committedOnly)
       // The plan is made first: what lies below its end stays readable, whatever is appended meanwhile.
       let plan = partition.plan(from: Offset(item.ask.fetchOffset), for: reader, now: now)
       fill(&answer, partition.log.startOffset, plan)
@@ -155,7 +166,7 @@ struct FetchPlan: Sendable {
         }
         return failed(answer, code)
       case .elsewhere, .diverging: return FetchedPartition(answer: answer, records: nil)
-      case .records(let upTo, _): end = planted == .readsAboveTheHighWatermark ? partition.log.endOffset : upTo
+      case .records(let upTo, _, _): end = planted == .readsAboveTheHighWatermark ? partition.log.endOffset : upTo
       }
     case .follower(let node, let life):
       switch partition.answer(request(item.ask, of: node, life), isNew: isNew) {
@@ -169,7 +180,7 @@ struct FetchPlan: Sendable {
         answer.logStartOffset = logStart.value
         return failed(answer, .offsetOutOfRange)
       case .records(let upTo, let mark, let logStart):
-        fill(&answer, logStart, .records(end: upTo, highWatermark: mark))
+        fill(&answer, logStart, .records(end: upTo, highWatermark: mark, lastStable: mark))
         throttling = self.throttling(of: partition, item.ask, upTo: upTo, by: node, spent: spent, now)
         if case .heldBack = throttling {
           return FetchedPartition(answer: answer, records: nil, throttling: .heldBack)
@@ -200,8 +211,9 @@ struct FetchPlan: Sendable {
     var answer = answer
     let size = min(Int(ask.partitionMaxBytes), budget)
     do throws(StorageError) {
-      let outcome = try partition.log.read(
-        from: Offset(ask.fetchOffset), maxBytes: max(0, size), upTo: end, minimum: isFirst ? .oneBatch : .nothing)
+      let (outcome, aborted) = try read(
+        partition.log, from: Offset(ask.fetchOffset), maxBytes: max(0, size), upTo: end,
+        minimum: isFirst ? .oneBatch : .nothing)
       switch outcome {
       case .outOfRange:
         return failed(answer, .offsetOutOfRange)
@@ -209,11 +221,21 @@ struct FetchPlan: Sendable {
         return FetchedPartition(answer: answer, records: nil, partition: partition, seen: end)
       case .slice(let slice):
         answer.records = .spliced(slice.count)
+        if committedOnly { answer.abortedTransactions = aborted.map { FetchResponse.AbortedTransaction($0) } }
         return FetchedPartition(answer: answer, records: slice, partition: partition, seen: end)
       }
     } catch {
       return failed(answer, .kafkaStorageError)
     }
+  }
+
+  private func read(
+    _ log: PartitionLog, from offset: Offset, maxBytes: Int, upTo end: Offset, minimum: SliceMinimum
+  ) throws(StorageError) -> (ReadOutcome, [AbortedTransaction]) {
+    guard committedOnly else {
+      return (try log.read(from: offset, maxBytes: maxBytes, upTo: end, minimum: minimum), [])
+    }
+    return try log.readCommitted(from: offset, maxBytes: maxBytes, upTo: end, minimum: minimum)
   }
 
   private func request(
@@ -229,11 +251,11 @@ struct FetchPlan: Sendable {
   /// An unknown high watermark is -1: a client never sees it go back (KIP-207).
   private func fill(_ answer: inout FetchResponse.Partition, _ logStart: Offset, _ plan: ReadPlan) {
     switch plan {
-    case .records(_, let mark), .elsewhere(_, let mark):
+    case .records(_, let mark, let stable), .elsewhere(_, let mark, let stable):
       answer.highWatermark = mark?.value ?? -1
-      answer.lastStableOffset = mark?.value ?? -1
+      answer.lastStableOffset = stable?.value ?? -1
       answer.logStartOffset = logStart.value
-      if case .elsewhere(let node, _) = plan { answer.preferredReadReplica = node.value }
+      if case .elsewhere(let node, _, _) = plan { answer.preferredReadReplica = node.value }
     case .diverging(let epoch, let end):
       answer.logStartOffset = logStart.value
       answer.divergingEpoch.epoch = epoch.value
@@ -270,5 +292,13 @@ struct FetchPlan: Sendable {
     case .name: return .unknownTopicOrPartition
     case .id: return .unknownTopicId
     }
+  }
+}
+
+extension FetchResponse.AbortedTransaction {
+  fileprivate init(_ transaction: LogStorage.AbortedTransaction) {
+    self.init()
+    producerID = transaction.producer.value
+    firstOffset = transaction.firstOffset.value
   }
 }

@@ -60,8 +60,7 @@ final class FetchSession: Sendable {
     answer.items = []
     var told: [FetchKey: (FetchItem.Told, gaveRecords: Bool)] = [:]
     for (item, fetched) in result.items {
-      let now = FetchItem.Told.these(
-        highWatermark: fetched.answer.highWatermark, logStart: fetched.answer.logStartOffset)
+      let now = FetchItem.Told(fetched.answer)
       let isNews =
         fetched.records != nil || fetched.answer.errorCode != .none || fetched.answer.divergingEpoch.epoch >= 0
         || fetched.answer.preferredReadReplica >= 0 || item.told != now

@@ -11,7 +11,8 @@ extension Broker {
   ///
   /// Answers at once when there are min_bytes, an error, or nothing to wait for; otherwise when records come or
   /// max_wait or `connections.max.idle.ms` is over. v7 has sessions (KIP-227), v12 finds diverged readers (KIP-320),
-  /// v13 names topics by id. Other brokers copy with it (v15, KIP-903).
+  /// v13 names topics by id. Other brokers copy with it (v15, KIP-903). Who reads committed transactions only gets what
+  /// lies below the last stable offset, and is told which transactions of it were taken back (KIP-98).
   /// Differs from Apache Kafka: nothing is ever converted down, and quotas are not applied; a follower whose offset is
   /// out of range is told the log's end in the place of the high watermark.
   func fetch(_ call: Call<KafkaProtocol.FetchRequest>) {
@@ -58,7 +59,7 @@ struct FetchServer: Sendable {
     }
     let plan = FetchPlan(
       items: items, version: call.context.version, maxBytes: min(Int(request.maxBytes), bytesMax),
-      isolation: request.isolationLevel, source: source(of: call), throttle: throttle, planted: planted)
+      source: source(of: call), throttle: throttle, planted: planted)
     let wait = min(max(Int64(request.maxWaitMs), 0), max(0, waitMax.milliseconds))
     FetchInProgress(
       server: self, call: call, plan: plan, session: session, isIncremental: isIncremental,
@@ -74,7 +75,9 @@ struct FetchServer: Sendable {
       return .follower(NodeID(replica), BrokerEpoch(isNew ? request.replicaState.replicaEpoch : -1))
     }
     let knowsRacks = selectsReplicas && call.context.version >= 11 && !request.rackID.isEmpty
-    return .consumer(region: knowsRacks ? Region(BrokerLocation(rack: request.rackID).region) : nil)
+    return .consumer(
+      region: knowsRacks ? Region(BrokerLocation(rack: request.rackID).region) : nil,
+      committedOnly: request.isolationLevel == 1)
   }
 
   private typealias Opened = (items: [FetchItem], session: FetchSession?, isIncremental: Bool)
@@ -138,7 +141,7 @@ private struct FetchInProgress: Sendable {
   private func tellsFollower(_ result: FetchResult) -> Bool {
     guard server.selectsReplicas, case .follower = plan.source else { return false }
     return result.items.contains { item, fetched in
-      guard case .these(let told, _) = item.told else { return false }
+      guard case .these(let told, _, _) = item.told else { return false }
       return fetched.answer.highWatermark > told
     }
   }

@@ -73,8 +73,7 @@ extension Partition {
     mirroring(link, position) { state, after, now throws(StorageError) in
       take(.mirrorTruncated(to: end), now, &state, &after)
       // Whoever reads or copies beyond it is told so.
-      after.wake(&state.consumers)
-      after.wake(&state.followers)
+      after.wakeAll(in: &state)
       return !state.mustBeginAnew && log.endOffset <= end
     }
   }

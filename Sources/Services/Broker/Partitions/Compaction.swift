@@ -58,7 +58,7 @@ final class Compaction: Sendable {
       // Only what is on disk is cleaned.
       try partition.log.flush(.rolledSegments)
       return try partition.log.cleaningUrgency(
-        from: firstDirty(of: partition), upTo: partition.highWatermark, now: now)
+        from: firstDirty(of: partition), upTo: partition.lastStableOffset, now: now)
     } catch {
       report(partition, error)
       return nil
@@ -68,7 +68,7 @@ final class Compaction: Sendable {
   private func clean(_ partition: Partition, _ now: Timestamp) {
     do throws(StorageError) {
       let outcome = try cleaner.clean(
-        partition.log, from: firstDirty(of: partition), upTo: partition.highWatermark, now: now)
+        partition.log, from: firstDirty(of: partition), upTo: partition.lastStableOffset, now: now)
       cleaned.withLock { $0[partition.name] = outcome.firstDirtyOffset }
       log.info(
         "compacted",

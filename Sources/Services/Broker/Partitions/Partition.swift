@@ -65,6 +65,10 @@ final class Partition: Sendable {
     /// Appends that are done and not yet on disk, in the order of the log.
     var unsynced: [UnsyncedWrite] = []
     var consumers: [ObjectIdentifier: FetchWait] = [:]
+    /// Consumers that see committed transactions only.
+    var committedConsumers: [ObjectIdentifier: FetchWait] = [:]
+    /// What the last of them could read when it began to wait, or when they were woken.
+    var stableOffsetSeen = Offset.none
     var followers: [ObjectIdentifier: FetchWait] = [:]
     var sync = SyncState.idle
     var unsyncedRecords: Int64 = 0
@@ -123,6 +127,13 @@ final class Partition: Sendable {
 
   var leaderEpoch: LeaderEpoch { state.withLock { $0.replica.leaderEpoch } }
   var highWatermark: Offset { state.withLock { $0.replica.log.highWatermark } }
+  /// Up to where readers of committed data may read: at most the high watermark (KIP-98).
+  var lastStableOffset: Offset { state.withLock { stableOffset($0) } }
+
+  func stableOffset(_ state: borrowing State) -> Offset {
+    log.lastStableOffset(below: state.replica.log.highWatermark)
+  }
+
   var fileDeleteDelay: TimeSpan { state.withLock { $0.fileDeleteDelay } }
   /// The epoch in which this broker leads the partition; nil when it does not.
   var leadership: LeaderEpoch? {
@@ -190,8 +201,8 @@ final class Partition: Sendable {
 
   // MARK: Waiting for records
 
-  /// Whom a wait is for: consumers see committed records, followers all of them.
-  enum Audience: Sendable { case consumers, followers }
+  /// Whom a wait is for: consumers see what is below the high watermark or the last stable offset, followers everything.
+  enum Audience: Sendable { case consumers, committedConsumers, followers }
 
   /// False when the partition has gone away, so that nobody would tell the one who waits.
   func add(_ fetch: FetchWait, as audience: Audience = .consumers) -> Bool {
@@ -199,6 +210,10 @@ final class Partition: Sendable {
       if case .retired = state.condition { return false }
       switch audience {
       case .consumers: state.consumers[ObjectIdentifier(fetch)] = fetch
+      case .committedConsumers:
+        state.committedConsumers[ObjectIdentifier(fetch)] = fetch
+        // Who waits already was woken by all that came before.
+        state.stableOffsetSeen = stableOffset(state)
       case .followers: state.followers[ObjectIdentifier(fetch)] = fetch
       }
       return true
@@ -207,7 +222,9 @@ final class Partition: Sendable {
 
   func remove(_ fetch: FetchWait) {
     state.withLock { state in
-      if state.consumers.removeValue(forKey: ObjectIdentifier(fetch)) == nil {
+      if state.consumers.removeValue(forKey: ObjectIdentifier(fetch)) == nil,
+        state.committedConsumers.removeValue(forKey: ObjectIdentifier(fetch)) == nil
+      {
         state.followers.removeValue(forKey: ObjectIdentifier(fetch))
       }
     }
@@ -218,6 +235,7 @@ final class Partition: Sendable {
     state.withLock { state in
       switch audience {
       case .consumers: state.replica.log.highWatermark > seen
+      case .committedConsumers: stableOffset(state) > seen
       case .followers: state.replica.log.end > seen
       }
     }
@@ -228,8 +246,7 @@ final class Partition: Sendable {
     let error = StorageError(.append, "\(name)", .invalid("the partition was deleted"))
     let after = state.withLock { state in
       var after = PartitionAftermath()
-      after.wake(&state.consumers)
-      after.wake(&state.followers)
+      after.wakeAll(in: &state)
       failWriters(error, &state, &after)
       state.condition = .retired
       after.fetch = .stops(.next())

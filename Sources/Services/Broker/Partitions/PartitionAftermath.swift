@@ -30,6 +30,16 @@ struct PartitionAftermath: Sendable {
     woken += waits.count == 1 ? Array(waits.values) : waits.values.sorted { $0.number < $1.number }
   }
 
+  mutating func wakeConsumers(in state: inout Partition.State) {
+    wake(&state.consumers)
+    wake(&state.committedConsumers)
+  }
+
+  mutating func wakeAll(in state: inout Partition.State) {
+    wakeConsumers(in: &state)
+    wake(&state.followers)
+  }
+
   mutating func noteInSync(
     from old: (epoch: LeaderEpoch, nodes: NodeSet)?, to new: (epoch: LeaderEpoch, nodes: NodeSet)?
   ) {

@@ -15,14 +15,16 @@ struct Reader: Sendable {
   var leaderOnly = false
   /// Where the reader is, when a nearer copy is to be named.
   var region: Region?
+  /// Whether it sees committed transactions only (KIP-98).
+  var committedOnly = false
 }
 
 /// What a reader gets.
 enum ReadPlan: Sendable {
-  /// Records up to `end`, exclusive.
-  case records(end: Offset, highWatermark: Offset?)
+  /// Records up to `end`, exclusive. The marks are nil where they are not known yet.
+  case records(end: Offset, highWatermark: Offset?, lastStable: Offset?)
   /// A nearer copy that has them (KIP-392).
-  case elsewhere(NodeID, highWatermark: Offset?)
+  case elsewhere(NodeID, highWatermark: Offset?, lastStable: Offset?)
   case diverging(LeaderEpoch, Offset)
   case refused(ErrorCode)
 }
@@ -45,16 +47,21 @@ extension Partition {
       switch state.replica.read(from: offset) {
       case .refused(let code): return .refused(code)
       case .readable(let readable):
+        let stable = stableOffset(state)
+        let shown = readable.highWatermark.map { min($0, stable) }
         if let region = reader.region, let node = state.replica.preferredReader(in: region, from: offset, at: now) {
-          return .elsewhere(node, highWatermark: readable.highWatermark)
+          return .elsewhere(node, highWatermark: readable.highWatermark, lastStable: shown)
         }
-        return .records(end: readable.end, highWatermark: readable.highWatermark)
+        return .records(
+          end: reader.committedOnly ? min(readable.end, stable) : readable.end, highWatermark: readable.highWatermark,
+          lastStable: shown)
       }
     }
   }
 
-  /// Up to where consumers may read, as ListOffsets tells it: on the leader, once it knows (KIP-207).
-  func committedEnd(forEpoch epoch: Int32) -> Result<Offset, Refusal> {
+  /// Up to where consumers may read, as ListOffsets tells it: on the leader, once it knows (KIP-207). With `stable` it is
+  /// the last stable offset.
+  func committedEnd(forEpoch epoch: Int32, stable: Bool = false) -> Result<Offset, Refusal> {
     if let code = refusalAsLeader(forEpoch: epoch) { return .failure(Refusal(code, "")) }
     return state.withLock { state in
       if isCutOff(state, at: monotonicNow()) {
@@ -62,7 +69,8 @@ extension Partition {
       }
       let mark = state.replica.log.highWatermark
       switch state.replica.read(from: mark) {
-      case .readable(let readable) where readable.highWatermark != nil: return .success(mark)
+      case .readable(let readable) where readable.highWatermark != nil:
+        return .success(stable ? stableOffset(state) : mark)
       case .readable: return .failure(Refusal(.offsetNotAvailable, "the leader has just been elected"))
       case .refused(let code): return .failure(Refusal(code, ""))
       }

@@ -42,6 +42,7 @@ extension Partition {
     case .answerWrite(let id, let answer): answerWrite(id, answer, &state, &after)
     case .keepHighWatermark:
       after.wake(&state.consumers)
+      wakeCommittedConsumers(&state, &after)
       if world.tellsFollowersOfHighWatermarks { after.wake(&state.followers) }
     case .answerFetch(_, let answer): after.fetchAnswer = answer
     case .truncate, .restart, .append, .deleteBefore, .propose, .fetch:
@@ -49,6 +50,17 @@ extension Partition {
       return try performInOrder(effect, &state, &after, records)
     }
     return true
+  }
+
+  /// What the high watermark has passed may be part of a transaction that is open, and is nothing to wake anybody for.
+  private func wakeCommittedConsumers(_ state: inout State, _ after: inout PartitionAftermath) {
+    guard !state.committedConsumers.isEmpty else {
+      return log.settleTransactions(below: state.replica.log.highWatermark)
+    }
+    let stable = stableOffset(state)
+    guard stable != state.stableOffsetSeen else { return }
+    state.stableOffsetSeen = stable
+    after.wake(&state.committedConsumers)
   }
 
   private func performInOrder(
@@ -158,8 +170,7 @@ extension Partition {
         case .follower, .observer: break
         }
         if state.replica.leaderEpoch != before {
-          after.wake(&state.consumers)
-          after.wake(&state.followers)
+          after.wakeAll(in: &state)
         }
         return after
       })
@@ -281,7 +292,7 @@ extension Partition {
         state.lastTick = now
         if isCutOff {
           take(.controllerSilent, now, &state, &after)
-          after.wake(&state.consumers)
+          after.wakeConsumers(in: &state)
         }
         if state.mustBeginAnew, let assigned = state.assigned {
           state.mustBeginAnew = false

@@ -12,9 +12,11 @@ extension Partition {
   ///
   /// NOT_LEADER_OR_FOLLOWER elsewhere than on the leader, and for another epoch than `epoch` where one is named. With
   /// `.allInSync` the records are kept when every in-sync replica has them; after `timeout` it is REQUEST_TIMED_OUT.
+  /// A client's transactional batch may need the ticket of `standing`, once its coordinator has said yes.
   func append(
     _ batches: UnsafeMutableRawBufferPointer, origin: AppendOrigin, acks: Acks, timeout: TimeSpan? = nil,
-    inEpoch epoch: LeaderEpoch? = nil, now: Timestamp, done: @escaping @Sendable (AppendOutcome) -> Void
+    inEpoch epoch: LeaderEpoch? = nil, verified ticket: VerificationTicket? = nil, now: Timestamp,
+    done: @escaping @Sendable (AppendOutcome) -> Void
   ) {
     // The closure of a lock may not capture the caller's buffer as its own; it is used only while this call lasts.
     nonisolated(unsafe) let batches = batches
@@ -44,7 +46,7 @@ extension Partition {
         after.own = .refused(AppendRefusal(.notLeaderOrFollower, "The partition is led in another epoch."))
       case .success(let current):
         do throws(StorageError) {
-          switch try log.append(batches, origin: origin, leaderEpoch: current, now: now) {
+          switch try log.append(batches, origin: origin, leaderEpoch: current, verified: ticket, now: now) {
           case .failure(let refusal): after.own = .refused(refusal)
           case .success(let appended):
             let deadline = timeout.map { instant + $0 } ?? .never
@@ -62,6 +64,14 @@ extension Partition {
       done(own)
     }
     finish(after)
+  }
+
+  /// Whether a producer's transactional batch, which begins with `sequence`, may be appended at once, or its coordinator
+  /// must be asked first (KIP-890). Who does not lead gives tickets too: the append is refused all the same.
+  func standing(of producer: ProducerID, _ epoch: ProducerEpoch, from sequence: Int32 = .max) -> TransactionStanding {
+    state.withLock { state in
+      log.standing(of: producer, epoch, from: sequence, inEpoch: state.replica.leaderEpoch)
+    }
   }
 
   private static let cutOff = AppendRefusal(
@@ -200,8 +210,7 @@ extension Partition {
     guard case .serving = state.condition else { return }
     state.condition = .failed(error)
     failWriters(error, &state, &after)
-    after.wake(&state.consumers)
-    after.wake(&state.followers)
+    after.wakeAll(in: &state)
     after.failure = error
     after.fetch = .stops(.next())
   }
