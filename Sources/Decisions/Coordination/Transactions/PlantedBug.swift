@@ -1,7 +1,7 @@
 /// Mistakes of a transaction coordinator that a simulator has to find, for the proof that it can. No caller outside of
 /// this package can ask for one.
 package enum PlantedBug: String, Sendable, CaseIterable {
-  /// A commit is answered, and its markers leave, before its record is kept.
+  /// The end of a transaction is answered before its record is kept.
   case answersBeforeItIsKept
   /// A transaction that took too long is aborted, and its producer goes on.
   case keepsTheEpochAtATimeout

@@ -154,13 +154,10 @@ extension TransactionCoordinator {
     if let error = refusal(of: request.id, request.producer) { return answer(error, &effects) }
     switch producers[request.id]?.value.stage {
     case .ongoing:
-      if settings.planted == .answersBeforeItIsKept { answer(.none, &effects) }
-      prepare(request.id, request.outcome, at: now, into: &effects) {
-        if settings.planted != .answersBeforeItIsKept { answer(.none, &$0) }
-      }
+      prepare(request.id, request.outcome, at: now, answering: (token, .end(.none)), into: &effects)
     case .prepared(let outcome, _):
       if outcome != request.outcome, settings.planted == .letsTheOtherOutcomeThrough {
-        return prepare(request.id, request.outcome, at: now, into: &effects) { answer(.none, &$0) }
+        return prepare(request.id, request.outcome, at: now, answering: (token, .end(.none)), into: &effects)
       }
       answer(outcome == request.outcome ? .concurrentTransactions : .invalidTxnState, &effects)
     case .complete(let outcome, _): answer(outcome == request.outcome ? .none : .invalidTxnState, &effects)
@@ -171,7 +168,7 @@ extension TransactionCoordinator {
   /// Decides how an open transaction ends. Nothing can change that any more.
   private mutating func prepare(
     _ id: TransactionalID, _ outcome: TransactionOutcome, by producer: ProducerIdentity? = nil, at now: Moment,
-    into effects: inout [TransactionEffect], then answer: (inout [TransactionEffect]) -> Void
+    answering answer: (token: Token, answer: TransactionAnswer)?, into effects: inout [TransactionEffect]
   ) {
     guard var value = producers[id]?.value else { return }
     let open: OpenTransaction
@@ -183,8 +180,9 @@ extension TransactionCoordinator {
     value.replaced = .none
     value.stage = .prepared(outcome, open)
     value.updatedAt = now.time
+    let position = settings.planted == .answersBeforeItIsKept ? effects.count : nil
     write([TransactionRecord(id, value)], into: &effects)
-    answer(&effects)
+    if let answer { effects.insert(.answer(answer.token, answer.answer), at: position ?? effects.count) }
     begin(open.partitions, of: id, at: now, into: &effects)
   }
 
@@ -196,10 +194,8 @@ extension TransactionCoordinator {
     let fencing =
       settings.planted == .keepsTheEpochAtATimeout && token == nil
       ? producer : ProducerIdentity(producer.id, producer.epoch.next)
-    prepare(id, .aborted, by: fencing, at: now, into: &effects) { effects in
-      guard let token else { return }
-      effects.append(.answer(token, .initProducer(InitProducerAnswer(error: .concurrentTransactions))))
-    }
+    let refusal = TransactionAnswer.initProducer(InitProducerAnswer(error: .concurrentTransactions))
+    prepare(id, .aborted, by: fencing, at: now, answering: token.map { ($0, refusal) }, into: &effects)
   }
 
   // MARK: Who may

@@ -161,12 +161,12 @@ public final class Broker: Sendable {
       settings: TransactionSettings(settings.reader),
       world: TransactionWorld(
         loop: parts.loops[0], pool: parts.pool,
+        report: { message, partition in log.error(message, ["partition": "\(partition)"]) },
         allocate: { take in
           guard let broker = itself.broker else { return take(nil) }
           broker.producerIDs.next(from: broker.image.leastProducerID, take)
         },
-        writeMarkers: { work, then in markers.write(work, then: then) },
-        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }, planted: planted))
+        writeMarkers: { work, then in markers.write(work, then: then) }))
     func channel() -> ControllerChannel {
       ControllerChannel(
         quorum: quorum, clientID: "broker-\(settings.nodeID.value)", loop: parts.loops[0], pool: parts.pool,
