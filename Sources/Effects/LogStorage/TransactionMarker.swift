@@ -1,4 +1,4 @@
-import KafkaProtocol
+public import KafkaProtocol
 import Wire
 public import Vocabulary
 

@@ -1,5 +1,6 @@
 import Coordination
 import EventLoop
+import KafkaProtocol
 import LogStorage
 import Replication
 import Synchronization

@@ -1,4 +1,6 @@
 import LogStorage
+import Replication
+import Synchronization
 import Vocabulary
 
 extension Partition {

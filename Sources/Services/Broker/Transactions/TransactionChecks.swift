@@ -111,8 +111,8 @@ final class TransactionChecks: Sendable {
       id: TransactionalID(subject.transactionalID), producer: ProducerIdentity(subject.producer, subject.epoch),
       partitions: [subject.partition])
     guard let broker = itself.broker else { return then(.coordinatorNotAvailable) }
-    broker.transactions.ask(subject.transactionalID) { coordinator, token, now, effects in
-      coordinator.verify(request, token, at: now, into: &effects)
+    broker.transactions.ask(subject.transactionalID) { coordinator, token, _, effects in
+      coordinator.verify(request, token, into: &effects)
     } answer: { answer in
       guard case .verify(let results) = answer else { unexpected(answer) }
       then(results.first?.error ?? .invalidTxnState)

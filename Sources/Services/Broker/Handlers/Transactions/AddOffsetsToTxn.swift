@@ -1,3 +1,4 @@
+import ClusterMetadata
 import Coordination
 import KafkaProtocol
 import Vocabulary

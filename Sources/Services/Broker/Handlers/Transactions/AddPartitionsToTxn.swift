@@ -55,7 +55,7 @@ extension Broker {
     let isCheck = transaction.verifyOnly
     transactions.ask(transaction.transactionalID) { coordinator, token, now, effects in
       if isCheck {
-        coordinator.verify(request, token, at: now, into: &effects)
+        coordinator.verify(request, token, into: &effects)
       } else {
         coordinator.addPartitions(request, token, at: now, into: &effects)
       }

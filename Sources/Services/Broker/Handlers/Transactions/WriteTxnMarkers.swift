@@ -1,6 +1,8 @@
 import Coordination
+import EventLoop
 import KafkaProtocol
 import LogStorage
+import Replication
 import Vocabulary
 
 extension Broker {
