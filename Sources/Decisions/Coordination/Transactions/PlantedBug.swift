@@ -7,6 +7,8 @@ package enum PlantedBug: String, Sendable, CaseIterable {
   case keepsTheEpochAtATimeout
   /// One partition is forgotten when a coordinator takes over.
   case dropsAPartitionAtLoad
+  /// What a coordinator finds at the end of its log counts as committed.
+  case trustsTheEndOfTheLog
   /// Nobody asks again for the markers that the coordinator before had not finished.
   case doesNotRenewMarkersAtLoad
   /// A transaction whose outcome is decided is given the other one on request.
