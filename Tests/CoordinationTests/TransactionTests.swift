@@ -19,12 +19,39 @@ import Vocabulary
     }
     let written = bench.log.count
     #expect(bench.add(producer, [Self.orders]) == ErrorCode.none)
-    #expect(bench.log.count == written, "it is in already")
+    #expect(bench.log.count == written + 1 && bench.log[written] == bench.log[written - 1], "it is in already")
     #expect(bench.add(producer, [Self.orders, Self.stock]) == ErrorCode.none)
-    #expect(bench.log.count == written + 1)
     #expect(bench.describe()?.partitions == [Self.orders, Self.stock])
+    let last = bench.log.count
     #expect(bench.add(producer, []) == ErrorCode.none)
-    #expect(bench.log.count == written + 1)
+    #expect(bench.log.count == last)
+  }
+
+  /// One that was replaced, and does not know it, knows of transactions that were open then.
+  @Test func nobodyIsToldFromMemoryThatSomethingIsDone() {
+    let producer = bench.open()
+    for _ in 0..<2 {
+      #expect(bench.add(producer, [Self.orders]) == ErrorCode.none)
+      guard case .append = bench.history.dropLast().last, case .answer = bench.history.last else {
+        Issue.record("it cannot be known whether this is still the coordinator")
+        return
+      }
+    }
+    #expect(bench.end(producer) == ErrorCode.none)
+    bench.writeMarkers()
+    #expect(bench.end(producer) == ErrorCode.none)
+    guard case .append = bench.history.dropLast().last, case .answer = bench.history.last else {
+      Issue.record("it cannot be known whether this is still the coordinator")
+      return
+    }
+  }
+
+  @Test func whatIsSaidAgainDoesNotPutTheTimeOff() {
+    let producer = bench.open(timeout: .seconds(10))
+    bench.pass(.seconds(8))
+    #expect(bench.add(producer, [Self.orders]) == ErrorCode.none)
+    bench.pass(.seconds(2))
+    #expect(bench.state == .prepareAbort)
   }
 
   @Test func theTransactionBeginsWithItsFirstPartition() {

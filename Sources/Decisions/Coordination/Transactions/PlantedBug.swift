@@ -13,6 +13,8 @@ package enum PlantedBug: String, Sendable, CaseIterable {
   case doesNotRenewMarkersAtLoad
   /// A transaction whose outcome is decided is given the other one on request.
   case letsTheOtherOutcomeThrough
+  /// That a transaction has ended is said again by a coordinator that may be none any longer.
+  case answersFromMemory
   /// Requests of an older epoch count.
   case believesAnOlderEpoch
   /// A transaction is complete with its first marker.
