@@ -42,5 +42,10 @@ import Testing
     #expect(TransactionSimulation.run(TransactionSimulation.Options(seed: seed)).failure == nil)
   }
 
-  static let shows: [PlantedBug: UInt64] = [:]
+  static let shows: [PlantedBug: UInt64] = [
+    .answersBeforeItIsKept: 1, .keepsTheEpochAtATimeout: 9, .dropsAPartitionAtLoad: 1, .trustsTheEndOfTheLog: 363,
+    .doesNotRenewMarkersAtLoad: 0, .letsTheOtherOutcomeThrough: 2, .answersFromMemory: 87, .believesAnOlderEpoch: 0,
+    .completesAtTheFirstMarker: 0, .givesUpOnMarkers: 0, .believesAnEarlierResult: 16, .addsWhileItEnds: 0,
+    .neverTimesOut: 0,
+  ]
 }
