@@ -7,10 +7,14 @@ package enum PlantedBug: String, Sendable, CaseIterable {
   case keepsTheEpochAtATimeout
   /// One partition is forgotten when a coordinator takes over.
   case dropsAPartitionAtLoad
+  /// What a coordinator finds at the end of its log counts as committed.
+  case trustsTheEndOfTheLog
   /// Nobody asks again for the markers that the coordinator before had not finished.
   case doesNotRenewMarkersAtLoad
   /// A transaction whose outcome is decided is given the other one on request.
   case letsTheOtherOutcomeThrough
+  /// That a transaction has ended is said again by a coordinator that may be none any longer.
+  case answersFromMemory
   /// Requests of an older epoch count.
   case believesAnOlderEpoch
   /// A transaction is complete with its first marker.

@@ -105,7 +105,10 @@ extension TransactionCoordinator {
     case .ongoing(let before):
       open = before
       if case .open(let deadline)? = producers[request.id]?.activity { until = deadline }
-      if request.partitions.allSatisfy(open.partitions.contains) { return .none }
+      if request.partitions.allSatisfy(open.partitions.contains) {
+        confirm(request.id, into: &effects)
+        return .none
+      }
     }
     open.partitions.formUnion(request.partitions)
     guard open.partitions.count <= settings.partitionsMax,
@@ -160,9 +163,20 @@ extension TransactionCoordinator {
         return prepare(request.id, request.outcome, at: now, answering: (token, .end(.none)), into: &effects)
       }
       answer(outcome == request.outcome ? .concurrentTransactions : .invalidTxnState, &effects)
-    case .complete(let outcome, _): answer(outcome == request.outcome ? .none : .invalidTxnState, &effects)
+    case .complete(request.outcome, _):
+      confirm(request.id, into: &effects)
+      answer(.none, &effects)
+    case .complete: answer(.invalidTxnState, &effects)
     case .empty, nil: answer(.invalidTxnState, &effects)
     }
+  }
+
+  /// Writes once more what is known, so that the answer waits until that is kept. Who coordinates no longer, and has not
+  /// heard of it, cannot: it might take the transaction that was open when it did for the one that is open now.
+  private mutating func confirm(_ id: TransactionalID, into effects: inout [TransactionEffect]) {
+    guard settings.planted != .answersFromMemory, let producer = producers[id] else { return }
+    write([TransactionRecord(id, producer.value)], into: &effects)
+    producers[id]?.activity = producer.activity
   }
 
   /// Decides how an open transaction ends. Nothing can change that any more.

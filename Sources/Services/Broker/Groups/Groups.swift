@@ -1,8 +1,4 @@
-import ClusterMetadata
 import Coordination
-import EventLoop
-import KafkaProtocol
-import LogStorage
 import Synchronization
 import Vocabulary
 
