@@ -112,16 +112,18 @@ let testing: [Target] = [
     name: "SimulatedWorld",
     dependencies: [
       "Vocabulary", "KafkaProtocol", "LogStorage", "Consensus", "Replication", "ClusterMetadata", "EventLoop",
-      "KafkaClient", "Broker", "Telemetry", "MirrorPlanning",
+      "KafkaClient", "Broker", "Telemetry", "MirrorPlanning", "Coordination",
     ],
     path: "Tests/SimulatedWorld", swiftSettings: strict),
   .executableTarget(
     name: "Simulate",
-    dependencies: ["Vocabulary", "Broker", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
+    dependencies: [
+      "Vocabulary", "Broker", "Consensus", "Coordination", "Replication", "ClusterMetadata", "SimulatedWorld",
+    ],
     path: "Tests/Simulate", swiftSettings: strict),
   .testTarget(
     name: "SimulationTests",
-    dependencies: ["Broker", "Consensus", "Replication", "ClusterMetadata", "SimulatedWorld"],
+    dependencies: ["Broker", "Consensus", "Coordination", "Replication", "ClusterMetadata", "SimulatedWorld"],
     path: "Tests/SimulationTests", swiftSettings: strict),
   tests(of: "Consensus", uses: ["Vocabulary", "SimulatedWorld"]),
   tests(of: "Replication", uses: ["Vocabulary"]),

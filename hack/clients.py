@@ -86,7 +86,6 @@ SECTIONS = {
 }
 NOT_YET = {
     **dict.fromkeys((9, 10, 11, 12), "not there yet: SASL and TLS"),
-    **dict.fromkeys((30, 31, 32, 33), "not there yet: transactions"),
     15: "not there yet: more than one broker",
     8: "not there yet: quotas; the time is always 0",
     53: "not there yet: access control",

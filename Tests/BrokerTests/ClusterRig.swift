@@ -114,7 +114,11 @@ final class RigNode {
       settings: .init(settings.reader),
       world: GroupWorld(
         loop: loops[0], pool: pool, topics: { catalogue.current }, namesMatching: { _ in [] }, report: { _, _ in }))
-    follower.attach(groups: groups, catalogue: catalogue)
+    let transactions = Transactions(
+      settings: .init(settings.reader),
+      world: TransactionWorld(
+        loop: loops[0], pool: pool, report: { _, _ in }, allocate: { $0(nil) }, writeMarkers: { _, _ in }))
+    follower.attach(groups: groups, transactions: transactions, catalogue: catalogue)
     controller.attach(self.id, follower)
     let epoch = controller.image.lastBrokerEpoch + 1
     let registered = BrokerRegistration(

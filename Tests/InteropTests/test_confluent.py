@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 from librdkafka import CODECS, admin, consumer, create, producer, read, refusal, send, take, values
 
 
@@ -219,9 +219,3 @@ def test_an_unknown_topic_is_an_error_for_a_reader(broker, name):
     message = reader.poll(20)
     assert message is not None and message.error().code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
     reader.close()
-
-
-def test_a_transaction_is_refused_and_nothing_hangs(broker, name):
-    sender = producer(broker, transactional_id=name)
-    with pytest.raises(KafkaException):
-        sender.init_transactions(5)

@@ -1,6 +1,7 @@
 import Broker
 import ClusterMetadata
 import Consensus
+import Coordination
 import Glibc
 import Replication
 import SimulatedWorld
@@ -12,7 +13,7 @@ func fail(_ text: String) -> Never {
   exit(2)
 }
 
-enum WorldName: String, CaseIterable { case quorum, replication, cluster, brokers, mirrors }
+enum WorldName: String, CaseIterable { case quorum, replication, cluster, brokers, mirrors, transactions }
 
 var arguments = Array(CommandLine.arguments.dropFirst())
 var seed: UInt64?
@@ -28,6 +29,7 @@ var seenInQuorums = QuorumSimulation.Seen()
 var seenInClusters = ClusterSeen()
 var seenInBrokers = BrokerSeen()
 var seenInMirrors = MirrorSeen()
+var seenInTransactions = TransactionSeen()
 while !arguments.isEmpty {
   let word = arguments.removeFirst()
   func value() -> String {
@@ -125,6 +127,14 @@ struct Story {
     let outcome = MirrorSimulation.run(options)
     seenInMirrors += outcome.seen
     return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
+  case .transactions:
+    let bug = mistake(Coordination.PlantedBug.allCases, \.rawValue, in: world)
+    var options = TransactionSimulation.Options(seed: seed, planted: bug)
+    if isShort { options.troubledFor = TransactionSimulation.Options.shortTrouble }
+    options.traces = traces
+    let outcome = TransactionSimulation.run(options)
+    seenInTransactions += outcome.seen
+    return Story(failure: outcome.failure, steps: outcome.steps, hash: outcome.hash, trace: outcome.trace)
   }
 }
 
@@ -150,6 +160,7 @@ if let count {
     case .cluster: print(seenInClusters)
     case .brokers: print(seenInBrokers)
     case .mirrors: print(seenInMirrors)
+    case .transactions: print(seenInTransactions)
     }
   }
 } else if let seed {

@@ -1,40 +1,40 @@
 import Vocabulary
 
-/// When to look at which group again. Groups tell a lower bound and not a precise time, so that a heartbeat, which only
-/// moves a deadline back, costs nothing here.
-struct Alarms {
+/// When to look at which group, or transactional id, again. They tell a lower bound and not a precise time, so that a
+/// heartbeat, which only moves a deadline back, costs nothing here.
+struct Alarms<Name: Hashable & Comparable & Sendable>: Sendable {
   private struct Entry {
     let at: Instant
-    let group: GroupID
-    static func < (a: Entry, b: Entry) -> Bool { (a.at, a.group) < (b.at, b.group) }
+    let name: Name
+    static func < (a: Entry, b: Entry) -> Bool { (a.at, a.name) < (b.at, b.name) }
   }
   /// A binary heap, the earliest first. An entry that `queued` does not confirm is void.
   private var heap: [Entry] = []
-  private var queued: [GroupID: Instant] = [:]
+  private var queued: [Name: Instant] = [:]
 
   var next: Instant? { heap.first?.at }
 
-  mutating func set(_ group: GroupID, at wake: Instant) {
-    guard wake < .never, wake < queued[group] ?? .never else { return }
-    queued[group] = wake
-    heap.append(Entry(at: wake, group: group))
+  mutating func set(_ name: Name, at wake: Instant) {
+    guard wake < .never, wake < queued[name] ?? .never else { return }
+    queued[name] = wake
+    heap.append(Entry(at: wake, name: name))
     siftUp(heap.count - 1)
   }
 
-  /// The groups that are due, the longest due first.
-  mutating func due(at now: Instant) -> [GroupID] {
-    var groups: [GroupID] = []
+  /// Those that are due, the longest due first.
+  mutating func due(at now: Instant) -> [Name] {
+    var names: [Name] = []
     while let first = heap.first, first.at <= now {
       let last = heap.removeLast()
       if !heap.isEmpty {
         heap[0] = last
         siftDown(0)
       }
-      guard queued[first.group] == first.at else { continue }
-      queued[first.group] = nil
-      groups.append(first.group)
+      guard queued[first.name] == first.at else { continue }
+      queued[first.name] = nil
+      names.append(first.name)
     }
-    return groups
+    return names
   }
 
   private mutating func siftUp(_ start: Int) {

@@ -21,7 +21,7 @@ public struct GroupCoordinator: Sendable {
   var classic: [GroupID: ClassicGroup] = [:]
   var consumer: [GroupID: ConsumerGroup] = [:]
   var offsets = OffsetStore()
-  var alarms = Alarms()
+  var alarms = Alarms<GroupID>()
   var resolutions: [SubscriptionPattern: Resolution] = [:]
   var nextSweep = Instant.never
 

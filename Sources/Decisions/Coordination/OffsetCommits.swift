@@ -133,7 +133,8 @@ extension ClassicGroup {
 }
 
 extension CommitAnswer {
-  init(_ request: CommitRequest, all error: ErrorCode) {
+  /// The same for every partition of a request.
+  public init(_ request: CommitRequest, all error: ErrorCode) {
     self.init(
       topics: request.topics.map { topic in
         OfTopic(topic.topic, topic.partitions.map { PartitionResult($0.partition, error) })

@@ -1,14 +1,14 @@
-import KafkaProtocol
+public import KafkaProtocol
 import Wire
 public import Vocabulary
 
 /// A control record that ends a transaction.
-struct TransactionMarker: Sendable, Equatable {
-  var coordinatorEpoch: Int32
-  var isCommit: Bool
+public struct TransactionMarker: Sendable, Equatable {
+  public var coordinatorEpoch: Int32
+  public var isCommit: Bool
 
   /// Reads the marker of a control batch; nil for other control records, and for what does not parse.
-  init?(_ batch: RecordBatch) {
+  public init?(_ batch: RecordBatch) {
     guard batch.header.attributes.isControl, batch.header.attributes.compression == Compression.none else { return nil }
     var records = batch.records
     guard let record = try? records.next(), let key = record.key, let value = record.value, key.count >= 4,

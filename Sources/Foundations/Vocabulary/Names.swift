@@ -24,9 +24,10 @@ public struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible
 
   private init(known text: String) { self.text = text }
   public static let consumerOffsets = TopicName(known: "__consumer_offsets")
+  public static let transactionState = TopicName(known: "__transaction_state")
   public static let clusterMetadata = TopicName(known: "__cluster_metadata")
   /// Internal topics are made and written by brokers alone.
-  public var isInternal: Bool { self == .consumerOffsets || self == .clusterMetadata }
+  public var isInternal: Bool { self == .consumerOffsets || self == .transactionState || self == .clusterMetadata }
 }
 
 /// 128 bits that name a topic, a log directory or a process for ever (Kafka's `Uuid`).

@@ -20,11 +20,10 @@ public enum BrokerConfigs {
   private static let positive: ClosedRange<Int64> = 1...Int64(Int32.max)
   private static let anyLong: ClosedRange<Int64> = 0...Int64.max
   private static let loops = "event loops do the work: see num.network.threads"
-  private static let noTransactions = "there are no transactions yet"
   private static let noShareGroups = "there are no share groups"
 
   public static let all: [BrokerConfigDefinition] =
-    identity + connections + cluster + topics + groups + replication + upkeep + accepted
+    identity + connections + cluster + topics + groups + transactions + replication + upkeep + accepted
 
   private static let identity: [BrokerConfigDefinition] = [
     key("node.id", .int(int32), "1", "This node's id, unique in the cluster."),
@@ -156,6 +155,33 @@ public enum BrokerConfigs {
     key("offset.metadata.max.bytes", .int(int32), "4096", "The longest metadata of a committed offset."),
   ]
 
+  private static let transactions: [BrokerConfigDefinition] = [
+    key("transaction.state.log.num.partitions", .int(positive), "50", "Partitions of __transaction_state."),
+    key(
+      "transaction.state.log.replication.factor", .int(1...32767), "1",
+      "Replicas of __transaction_state. Kafka's is 3."),
+    key(
+      "transaction.state.log.min.isr", .int(positive), "1",
+      "The min.insync.replicas of __transaction_state. Kafka's is 2."),
+    key("transaction.state.log.segment.bytes", .int(positive), "104857600", "Segment size of __transaction_state."),
+    key(
+      "transaction.max.timeout.ms", .int(positive), "900000",
+      "The longest time that a producer may set for its transactions."),
+    key(
+      "transactional.id.expiration.ms", .int(positive), "604800000",
+      "How long a transactional id that is not used is kept."),
+    key(
+      "transaction.remove.expired.transaction.cleanup.interval.ms", .int(positive), "3600000",
+      "How often expired transactional ids are looked for."),
+    key(
+      "transaction.abort.timed.out.transaction.cleanup.interval.ms", .int(positive), nil, "",
+      .none(because: "a transaction is aborted when its own time is up")),
+    key(
+      "transaction.partition.verification.enable", .boolean, nil, "",
+      .none(because: "a partition is written to only after its coordinator has said that it is part of the transaction")
+    ),
+  ]
+
   private static let replication: [BrokerConfigDefinition] = [
     key(
       "replica.lag.time.max.ms", .long(1...Int64.max), "30000",
@@ -208,9 +234,6 @@ public enum BrokerConfigs {
     key(
       "socket.receive.buffer.bytes", .int(-1...Int64(Int32.max)), nil, "",
       .none(because: "the kernel sizes socket buffers")),
-    key("transaction.state.log.replication.factor", .int(positive), nil, "", .none(because: noTransactions)),
-    key("transaction.state.log.min.isr", .int(positive), nil, "", .none(because: noTransactions)),
-    key("transaction.state.log.num.partitions", .int(positive), nil, "", .none(because: noTransactions)),
     key("share.coordinator.state.topic.replication.factor", .int(positive), nil, "", .none(because: noShareGroups)),
     key("share.coordinator.state.topic.min.isr", .int(positive), nil, "", .none(because: noShareGroups)),
   ]

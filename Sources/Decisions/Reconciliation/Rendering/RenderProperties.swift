@@ -31,6 +31,8 @@ extension ClusterDesign {
     [
       "default.replication.factor": "\(durability.replicationFactor)",
       "offsets.topic.replication.factor": "\(durability.replicationFactor)",
+      "transaction.state.log.replication.factor": "\(durability.replicationFactor)",
+      "transaction.state.log.min.isr": "\(durability.minInSync)",
       "min.insync.replicas": "\(durability.minInSync)",
       "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector",
     ]

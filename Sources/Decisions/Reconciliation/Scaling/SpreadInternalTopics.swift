@@ -3,10 +3,13 @@ import Vocabulary
 
 extension ClusterDesign {
   /// The setting that says how many replicas an internal topic is made with, by the topic's name.
-  private static let internalTopics = ["__consumer_offsets": "offsets.topic.replication.factor"]
+  private static let internalTopics = [
+    "__consumer_offsets": "offsets.topic.replication.factor",
+    "__transaction_state": "transaction.state.log.replication.factor",
+  ]
 
   /// Brokers make internal topics with as many replicas as there could be at that time, and no KafkaTopic speaks of
-  /// them: a cluster that grew out of one Region would lose its groups with that Region. So they follow the durability
+  /// them: a cluster that grew out of one Region would lose its groups and transactions with that Region. So they follow the durability
   /// as it is now, a few partitions at a time. Returns whether something is moved, and nodes are emptied later.
   func spreadInternalTopics(into plan: inout Plan) -> Bool {
     guard let facts = situation.brokers.content, facts.leader != nil else { return false }

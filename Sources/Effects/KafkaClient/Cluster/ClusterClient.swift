@@ -15,8 +15,8 @@ public final class ClusterClient: Sendable {
   struct State {
     var links: [BrokerAddress: BrokerLink] = [:]
     var view = ClusterView()
-    /// The coordinators of groups.
-    var coordinators: [String: BrokerAddress] = [:]
+    /// The coordinators of groups and transactional ids.
+    var coordinators: [Destination: BrokerAddress] = [:]
     /// The bootstrap server to begin with: the last that answered.
     var bootstrapStart = 0
     var isClosed = false

@@ -10,6 +10,7 @@ public enum Destination: Sendable, Hashable {
   case broker(NodeID)
   case leader(TopicPartition)
   case coordinator(group: String)
+  case transactionCoordinator(String)
 }
 
 extension ClusterClient {
@@ -58,7 +59,7 @@ extension ClusterClient {
   func apply(_ remedy: Remedy, to destination: Destination) {
     state.withLock { state in
       switch destination {
-      case .coordinator(let group): state.coordinators[group] = nil
+      case .coordinator, .transactionCoordinator: state.coordinators[destination] = nil
       case .leader(let partition): state.view.forget(partition.topic)
       case .controller, .broker: state.view.forgetAll()
       case .any: break
@@ -89,15 +90,20 @@ extension ClusterClient {
       let isThere = topic.partitions.contains { $0.index == partition.partition }
       state.withLock { $0.view.forget(partition.topic) }
       throw .noLeader(partition.description, isThere ? .leaderNotAvailable : .unknownTopicOrPartition)
-    case .coordinator(let group): return try await coordinator(of: group)
+    case .coordinator(let group): return try await coordinator(destination, of: group, kind: 0)
+    case .transactionCoordinator(let id): return try await coordinator(destination, of: id, kind: 1)
     }
   }
 
-  private func coordinator(of group: String) async throws(ClientError) -> BrokerAddress {
-    if let known = state.withLock({ $0.coordinators[group] }) { return known }
+  /// - Parameter kind: as FindCoordinator has it.
+  private func coordinator(
+    _ destination: Destination, of key: String, kind: Int8
+  ) async throws(ClientError) -> BrokerAddress {
+    if let known = state.withLock({ $0.coordinators[destination] }) { return known }
     let request = FindCoordinatorRequest {
-      $0.key = group
-      $0.coordinatorKeys = [group]
+      $0.key = key
+      $0.keyType = kind
+      $0.coordinatorKeys = [key]
     }
     let reply = try await sendToAny(request)
     let response = reply.response
@@ -110,10 +116,10 @@ extension ClusterClient {
       (code, message, host, port) = (one.errorCode, one.errorMessage, one.host, one.port)
     }
     guard code == .none, let port = UInt16(exactly: port) else {
-      throw .refused(reply.broker, .findCoordinator, subject: "group \(group)", code, message)
+      throw .refused(reply.broker, .findCoordinator, subject: "\(kind == 0 ? "group" : "transactional id") \(key)", code, message)
     }
     let address = BrokerAddress(host: host, port: port)
-    state.withLock { $0.coordinators[group] = address }
+    state.withLock { $0.coordinators[destination] = address }
     return address
   }
 }

@@ -39,10 +39,16 @@ extension Broker {
     return .none
   }
 
-  /// Whether this broker coordinates one of the groups that are asked for, and another one may do it by now.
+  /// Whether this broker coordinates one of those that are asked for, and another one may do it by now.
   func isCutOff(from request: FindCoordinatorRequest) -> Bool {
     guard contact.mayHaveGivenUp(at: monotonicNow()) else { return false }
-    return (request.coordinatorKeys + [request.key]).contains { groups.shard(of: $0)?.partition.isCutOff ?? false }
+    return (request.coordinatorKeys + [request.key]).contains { key in
+      switch CoordinatorKind(rawValue: request.keyType) {
+      case .group?: groups.shard(of: key)?.partition.isCutOff ?? false
+      case .transaction?: transactions.shard(of: key)?.partition.isCutOff ?? false
+      case nil: false
+      }
+    }
   }
 
   func sendAway<Request: RequestBody>(

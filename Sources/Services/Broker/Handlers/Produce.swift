@@ -11,7 +11,8 @@ extension Broker {
   /// Produce, v3–13: appends one batch to each of some partitions, in place in the request's own bytes.
   ///
   /// v13 names topics by id. With acks=0 there is no answer, and an error closes the connection, as Kafka does.
-  /// Differs from Apache Kafka: transactions are refused with INVALID_TXN_STATE; quotas are not applied.
+  /// The first batch of a transaction waits until its coordinator has said that the partition is part of it (KIP-890).
+  /// Differs from Apache Kafka: quotas are not applied.
   func produce(_ call: Call<ProduceRequest>, _ body: UnsafeMutableRawBufferPointer) {
     let request = call.request
     metrics.produceRequests.add(1)
@@ -36,12 +37,47 @@ extension Broker {
           continue
         }
         let records = UnsafeMutableRawBufferPointer(rebasing: body[range])
+        if let id = request.transactionalID, let stamp = TransactionStamp(records),
+          waits(call, id, stamp, records, for: partition, acks, timeout, answer, slot)
+        {
+          continue
+        }
         partition.append(records, origin: .client, acks: acks, timeout: timeout, now: now) { outcome in
           answer.complete(slot, outcome, bytes: range.count)
         }
       }
     }
     answer.finishSending()
+  }
+
+  /// Whether a transaction's batch must wait for its coordinator's word. The frame is gone by then: the batch is copied,
+  /// which happens once for each partition of a transaction.
+  private func waits(
+    _ call: Call<ProduceRequest>, _ id: String, _ stamp: TransactionStamp, _ records: UnsafeMutableRawBufferPointer,
+    for partition: Partition, _ acks: Acks, _ timeout: TimeSpan, _ answer: ProduceAnswer, _ slot: ProduceAnswer.Slot
+  ) -> Bool {
+    let subject = TransactionChecks.Subject(
+      transactionalID: id, producer: stamp.producer, epoch: stamp.epoch, partition: partition.name)
+    let admission = checks.admit(subject, to: partition, from: stamp.sequence) {
+      let copy = Array(records)
+      return { verdict in
+        switch verdict {
+        case .refused(let code):
+          answer.refuse(slot, code.toldToProducer(knowsAbortable: call.context.version >= 11))
+        case .admitted(let ticket):
+          var batch = copy
+          batch.withUnsafeMutableBytes { raw in
+            partition.append(
+              raw, origin: .client, acks: acks, timeout: timeout, verified: ticket, now: wallClockNow()
+            ) { answer.complete(slot, $0, bytes: copy.count) }
+          }
+        }
+      }
+    }
+    switch admission {
+    case .now: return false
+    case .later: return true
+    }
   }
 
   private func missing(
@@ -53,12 +89,28 @@ extension Broker {
   }
 
   private func refusal(of request: ProduceRequest, to partition: Partition) -> ErrorCode? {
-    guard request.transactionalID == nil else { return .invalidTxnState }
     guard !partition.name.topic.isInternal else { return .invalidTopicException }
     switch request.acks {
     case -1, 0, 1: return nil
     default: return .invalidRequiredAcks
     }
+  }
+}
+
+/// The producer of a transactional batch.
+private struct TransactionStamp {
+  let producer: ProducerID
+  let epoch: ProducerEpoch
+  let sequence: Int32
+
+  /// Nil for a batch that is no part of a transaction, and for bytes that are no batch: the log says what is wrong.
+  init?(_ records: UnsafeMutableRawBufferPointer) {
+    guard let header = try? RecordBatchHeader(UnsafeRawBufferPointer(records)), header.attributes.isTransactional else {
+      return nil
+    }
+    producer = header.producerID
+    epoch = header.producerEpoch
+    sequence = header.baseSequence
   }
 }
 

@@ -19,6 +19,7 @@ final class MetadataFollower: Sendable {
 
   private struct Attached: Sendable {
     let groups: Groups
+    let transactions: Transactions
     let catalogue: TopicCatalogueCache
     /// Called when a copy has been put where the metadata does not say.
     let assignReplicas: @Sendable (MetadataImage) -> Void
@@ -42,10 +43,10 @@ final class MetadataFollower: Sendable {
   }
 
   func attach(
-    groups: Groups, catalogue: TopicCatalogueCache,
+    groups: Groups, transactions: Transactions, catalogue: TopicCatalogueCache,
     assignReplicas: @escaping @Sendable (MetadataImage) -> Void = { _ in }
   ) {
-    attached.withLock { $0 = Attached(groups: groups, catalogue: catalogue, assignReplicas: assignReplicas) }
+    attached.withLock { $0 = Attached(groups: groups, transactions: transactions, catalogue: catalogue, assignReplicas: assignReplicas) }
   }
 
   func settings(of topic: TopicState, in image: MetadataImage) -> TopicSettings {
@@ -125,8 +126,11 @@ final class MetadataFollower: Sendable {
     // A topic that the same change removed again.
     guard let topic = image.topics[id] else { return }
     storage.follow(topic, indexes, settings(of: topic, in: image), image, on: loop)
-    if topic.name == .consumerOffsets, let held = storage.table.topic(id) {
-      attached.withLock { $0 }?.groups.follow(held)
+    guard let attached = attached.withLock({ $0 }), let held = storage.table.topic(id) else { return }
+    switch topic.name {
+    case .consumerOffsets: attached.groups.follow(held)
+    case .transactionState: attached.transactions.follow(held)
+    default: break
     }
   }
 
@@ -144,5 +148,6 @@ final class MetadataFollower: Sendable {
     // Their offsets mean nothing for a topic that may come under the same name.
     attached.withLock { $0 }?.groups.topicsDeleted(gone.map(\.name))
     if gone.contains(where: { $0.name == .consumerOffsets }) { attached.withLock { $0 }?.groups.forget() }
+    if gone.contains(where: { $0.name == .transactionState }) { attached.withLock { $0 }?.transactions.forget() }
   }
 }

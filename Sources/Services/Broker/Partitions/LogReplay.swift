@@ -12,6 +12,13 @@ extension PartitionLog {
   /// Reads every record from the log's start up to `end`: how a coordinator and the metadata come back after a restart.
   /// Control records are passed over.
   func replay(upTo end: Offset, _ body: (Record) throws -> Void) throws {
+    try replayBatches(upTo: end) { batch in
+      if !batch.header.attributes.isControl { try forEachRecord(in: batch, body) }
+    }
+  }
+
+  /// Reads every batch from the log's start up to `end`, those of control records too.
+  func replayBatches(upTo end: Offset, _ body: (borrowing RecordBatch) throws -> Void) throws {
     var next = startOffset
     while next < end {
       guard
@@ -23,7 +30,7 @@ extension PartitionLog {
       try bytes.withUnsafeBytes { raw in
         var batches = RecordBatchCursor(raw)
         while let batch = try batches.next() {
-          if !batch.header.attributes.isControl { try forEachRecord(in: batch, body) }
+          try body(batch)
           next = batch.header.nextOffset
         }
       }
@@ -32,7 +39,7 @@ extension PartitionLog {
     }
   }
 
-  private func forEachRecord(in batch: RecordBatch, _ body: (Record) throws -> Void) throws {
+  func forEachRecord(in batch: RecordBatch, _ body: (Record) throws -> Void) throws {
     guard let codec = batch.header.attributes.compression else {
       throw RecordBatchError.unknownCompression(batch.header.attributes.codecNumber)
     }

@@ -35,6 +35,10 @@ public final class Broker: Sendable {
   let lifelines = Lifelines()
   let storage: Storage
   let groups: Groups
+  let transactions: Transactions
+  /// What is asked before a transaction begins in a partition.
+  let checks: TransactionChecks
+  let markers: MarkerSender
   let catalogue: TopicCatalogueCache
   let producerIDs: ProducerIDs
   /// Made when the broker's epoch is known.
@@ -142,6 +146,27 @@ public final class Broker: Sendable {
         namesMatching: { catalogue.names(matching: $0) },
         report: { message, partition in log.error(message, ["partition": "\(partition)"]) }, planted: planted))
     let itself = Itself()
+    func peers(for purpose: String) -> BrokerPeers {
+      BrokerPeers(
+        clientID: "\(purpose)-\(settings.nodeID.value)", listener: settings.interBrokerListener, loop: parts.loops[0],
+        pool: parts.pool
+      ) { publisher.image }
+    }
+    checks = TransactionChecks(node: settings.nodeID, itself: itself, peers: peers(for: "transactions")) {
+      publisher.image
+    }
+    let markers = MarkerSender(itself: itself, peers: peers(for: "markers"))
+    self.markers = markers
+    transactions = Transactions(
+      settings: TransactionSettings(settings.reader),
+      world: TransactionWorld(
+        loop: parts.loops[0], pool: parts.pool,
+        report: { message, partition in log.error(message, ["partition": "\(partition)"]) },
+        allocate: { take in
+          guard let broker = itself.broker else { return take(nil) }
+          broker.producerIDs.next(from: broker.image.leastProducerID, take)
+        },
+        writeMarkers: { work, then in markers.write(work, then: then) }))
     func channel() -> ControllerChannel {
       ControllerChannel(
         quorum: quorum, clientID: "broker-\(settings.nodeID.value)", loop: parts.loops[0], pool: parts.pool,
@@ -159,7 +184,7 @@ public final class Broker: Sendable {
     fetchBytesMax = settings.reader.int("fetch.max.bytes")
     let service = RequestService(itself, settings)
     server = try FrameServer(loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
-    follower.attach(groups: groups, catalogue: catalogue) { itself.broker?.assignReplicas(in: $0) }
+    follower.attach(groups: groups, transactions: transactions, catalogue: catalogue) { itself.broker?.assignReplicas(in: $0) }
     itself.set(self)
     metrics.addGauges(of: self)
     metrics.addMirrors(of: self)
@@ -175,6 +200,9 @@ public final class Broker: Sendable {
     proposals.close()
     _ = mirroring.withLock { $0.take() }
     groups.forget()
+    transactions.forget()
+    checks.stop()
+    markers.stop()
     storage.forget()
     controller?.end()
     quorum.abandon()

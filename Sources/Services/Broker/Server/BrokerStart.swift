@@ -153,6 +153,7 @@ extension Broker {
         try self.storage.open({ image }, as: replication.world) { self.follower.settings(of: $0, in: $1) }
         self.follower.adoptRates(image)
         if let offsets = self.storage.table.topic(.consumerOffsets) { self.groups.follow(offsets) }
+        if let states = self.storage.table.topic(.transactionState) { self.transactions.follow(states) }
         self.assignReplicas(in: image)
         done(.success(()))
       } catch {

@@ -52,7 +52,7 @@ struct Command: Sendable {
 
 /// Every command, in the order of the help.
 let allCommands: [Command] = [
-  topicCommands, moveCommands, brokerCommands, [awaitStopCommand], quorumCommands, groupCommands, configCommands,
-  mirrorCommands, localCommands, kubectlCommands,
+  topicCommands, moveCommands, brokerCommands, [awaitStopCommand], quorumCommands, groupCommands, transactionCommands,
+  configCommands, mirrorCommands, localCommands, kubectlCommands,
   [produceCommand, consumeCommand, standaloneMirrorCommand, logDumpCommand],
 ].flatMap { $0 }
