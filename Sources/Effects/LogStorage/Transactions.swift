@@ -27,31 +27,6 @@ extension PartitionLog {
     return state.withLock { state in state.producers.transactions.firstOpen.map { Offset($0) } }
   }
 
-  /// How many transactions are open.
-  public var openTransactionCount: Int {
-    guard isUnstable.load(ordering: .acquiring) else { return 0 }
-    return state.withLock { $0.producers.transactions.open.count }
-  }
-
-  /// The producer, where it has an open transaction.
-  public func openTransaction(of producer: ProducerID) -> ActiveProducer? {
-    guard isUnstable.load(ordering: .acquiring) else { return nil }
-    return state.withLock { state in
-      guard let entry = state.producers.entries[producer.value], entry.transactionStart >= 0 else { return nil }
-      return ActiveProducer(producer.value, entry)
-    }
-  }
-
-  /// The producers whose open transactions began before `end`, in the order of their ids.
-  public func openTransactions(before end: Offset) -> [ActiveProducer] {
-    guard isUnstable.load(ordering: .acquiring) else { return [] }
-    return state.withLock { state in
-      guard let first = state.producers.transactions.firstOpen, first < end.value else { return [] }
-      return state.producers.entries.filter { 0 <= $0.value.transactionStart && $0.value.transactionStart < end.value }
-        .sorted { $0.key < $1.key }.map { ActiveProducer($0.key, $0.value) }
-    }
-  }
-
   /// Up to where the outcome of every transaction is known and its marker is committed, exclusive: at most the high
   /// watermark, which must not go back from one call to the next.
   ///

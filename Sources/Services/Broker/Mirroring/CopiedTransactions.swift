@@ -19,17 +19,19 @@ extension Partition {
     let isMarker = header?.attributes.isControl == true
     // What a broker writes of its own is in topics that no mirror has.
     if origin == .coordinator, !isMarker { return nil }
+    // What is open only the leader knows. One that is none any more has heard of that before it heard of the gate, or has
+    // all that was begun before the gate closed.
+    if isMarker, case .leader = state.replica.role {} else if isMarker { return nil }
     switch state.gate {
     case .clients: return nil
     case .opensAbove: return .refused(refusal)
     case .fenced:
       // Whoever takes over waits until nothing is open here. So what is goes on until it ends, and nothing begins.
-      if let header, header.attributes.isTransactional, let open = log.openTransaction(of: header.producerID),
-        isMarker || open.epoch == header.producerEpoch
-      {
-        return nil
-      }
-      return isMarker ? moot : .refused(refusal)
+      guard let header, header.attributes.isTransactional else { return .refused(refusal) }
+      if isMarker { return log.hasOpenTransaction(of: header.producerID) ? nil : moot }
+      let isOpen = log.admits(
+        header.producerID, header.producerEpoch, with: nil, inEpoch: state.replica.leaderEpoch)
+      return isOpen ? nil : .refused(refusal)
     case .mirror: return isMarker ? moot : .refused(refusal)
     }
   }

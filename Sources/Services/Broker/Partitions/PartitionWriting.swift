@@ -32,12 +32,12 @@ extension Partition {
         return after
       case .serving: break
       }
-      if let own = gated(batches, origin, state) {
-        after.own = own
-        return after
-      }
       if isCutOff(state, at: instant) {
         after.own = .refused(Self.cutOff)
+        return after
+      }
+      if let own = gated(batches, origin, state) {
+        after.own = own
         return after
       }
       switch state.replica.admit(acks) {
