@@ -73,7 +73,8 @@ extension Broker {
   /// Whether a transaction may write there: the topic exists, and clients write it.
   private func isOpenToTransactions(_ topic: String, _ index: Int32) -> Bool {
     let image = self.image
-    guard let name = TopicName(topic), let known = image.topic(named: name), known.partitions.indices.contains(Int(index))
+    guard let name = TopicName(topic), let known = image.topic(named: name),
+      known.partitions.indices.contains(Int(index))
     else { return false }
     let configs = image.configs(of: .topic(name.text))
     return configs["mirror.link"] == nil && configs[MirrorConfigs.fence] == nil
