@@ -104,7 +104,7 @@ struct TransactionIndexFiles: Sendable {
 struct TransactionIndexWriter {
   private static let pendingMax = 1_024 * TransactionIndexFiles.entryBytes
   private let disk: any Disk
-  private let path: String
+  let path: String
   private var file: (any DiskFile)?
   private var pending: [UInt8] = []
   private var written: Int64 = 0
