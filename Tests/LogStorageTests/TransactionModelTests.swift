@@ -8,7 +8,7 @@ import Vocabulary
 /// Several producers, markers, truncations, restarts and power cuts: what a log knows of its transactions is at every
 /// moment what a scan of the log says.
 @Suite struct TransactionModelTests {
-  @Test(arguments: 0..<40 as Range<UInt64>)
+  @Test(arguments: 0..<24 as Range<UInt64>)
   func whatIsKnownOfTransactionsIsWhatTheLogSays(seed: UInt64) throws {
     var run = TransactionRun(seed: seed)
     try run.run(steps: 120)
@@ -44,7 +44,6 @@ struct TransactionRun {
     random = SeededRandom(seed: seed)
     settings.segmentBytes = ByteCount(700)
     settings.indexInterval = ByteCount(100)
-    // swift-format-ignore: NeverUseForceTry
     log = try! Make.log(disk, settings)
     disk.cutPower(atEffect: cut)
   }

@@ -204,7 +204,7 @@ import Vocabulary
       transactions.settle(below: highWatermark)
       let exact = highWatermark / 2 * 2
       let told = transactions.first ?? count * 2
-      #expect(told <= exact && told >= exact - 16)
+      #expect(told <= exact && told >= exact - 128)
     }
   }
 
