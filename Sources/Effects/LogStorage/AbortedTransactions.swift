@@ -126,10 +126,12 @@ extension LogOpening {
   /// that cannot be true are written anew.
   func readTransactionIndexes(_ state: inout LogState, _ names: [String]) throws(StorageError) {
     let files = TransactionIndexFiles(disk: disk, directory: directory)
-    let known = Set(names)
-    for place in state.segments.indices {
-      let base = state.segments[place].baseOffset
-      guard known.contains(String(files.path(base).dropFirst(directory.count + 1))) else { continue }
+    // Most logs have none, and many logs are opened at a start.
+    let bases = names.filter { $0.hasSuffix(TransactionIndexFiles.suffix) }.compactMap {
+      SegmentFile.parse($0)?.baseOffset
+    }
+    for base in bases.map({ Offset($0) }) {
+      guard let place = state.segments.firstIndex(where: { $0.baseOffset == base }) else { continue }
       let end = place + 1 < state.segments.count ? state.segments[place + 1].baseOffset : state.endOffset
       if let count = try files.count(base, end: end) {
         state.segments[place].abortedCount = count
@@ -142,9 +144,8 @@ extension LogOpening {
 
   /// A crash may keep an index whose segment it has lost, or brings one back; the next segment of that name would have it.
   func removeStrayTransactionIndexes(_ names: [String], _ segments: [Segment]) throws(StorageError) {
-    for name in names {
-      guard let file = SegmentFile.parse(name), file.kind == .transactionIndex,
-        !segments.contains(where: { $0.baseOffset.value == file.baseOffset })
+    for name in names where name.hasSuffix(TransactionIndexFiles.suffix) {
+      guard let file = SegmentFile.parse(name), !segments.contains(where: { $0.baseOffset.value == file.baseOffset })
       else { continue }
       try disk.unlink("\(directory)/\(name)")
     }

@@ -6,6 +6,7 @@ import Wire
 /// offset, last offset and last stable offset, each an int64. A segment without any has no file.
 struct TransactionIndexFiles: Sendable {
   static let entryBytes = 34
+  static let suffix = ".txnindex"
   private static let version: Int16 = 0
   let disk: any Disk
   let directory: String
