@@ -57,7 +57,7 @@ import Vocabulary
   }
 
   @Test func acceptedKeysWithoutEffectAreRemarkedWithTheReason() throws {
-    let settings = try BrokerSettings(["num.io.threads": "8", "transaction.state.log.min.isr": "1"])
+    let settings = try BrokerSettings(["num.io.threads": "8", "num.replica.fetchers": "2"])
     #expect(settings.remarks.count == 2)
     #expect(settings.remarks.first?.hasPrefix("num.io.threads is accepted and has no effect: ") == true)
   }

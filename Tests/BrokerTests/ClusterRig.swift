@@ -1,4 +1,5 @@
 import ClusterMetadata
+import Coordination
 import EventLoop
 import KafkaProtocol
 import LogStorage
@@ -114,11 +115,7 @@ final class RigNode {
       settings: .init(settings.reader),
       world: GroupWorld(
         loop: loops[0], pool: pool, topics: { catalogue.current }, namesMatching: { _ in [] }, report: { _, _ in }))
-    let transactions = Transactions(
-      settings: .init(settings.reader),
-      world: TransactionWorld(
-        loop: loops[0], pool: pool, report: { _, _ in }, allocate: { $0(nil) }, writeMarkers: { _, _ in }))
-    follower.attach(groups: groups, transactions: transactions, catalogue: catalogue)
+    follower.attach(groups: groups, transactions: .idle(loops[0], pool), catalogue: catalogue)
     controller.attach(self.id, follower)
     let epoch = controller.image.lastBrokerEpoch + 1
     let registered = BrokerRegistration(
@@ -345,4 +342,14 @@ extension Partition {
 
 extension AppendOutcome {
   var refusal: ErrorCode? { if case .refused(let refusal) = self { refusal.code } else { nil } }
+}
+
+extension Transactions {
+  /// Of a node that is asked for no transactions.
+  fileprivate static func idle(_ loop: EventLoop, _ pool: BlockingPool) -> Transactions {
+    Transactions(
+      settings: .init(),
+      world: TransactionWorld(
+        loop: loop, pool: pool, report: { _, _ in }, allocate: { $0(nil) }, writeMarkers: { _, _ in }))
+  }
 }

@@ -38,7 +38,8 @@ import Vocabulary
   }
 
   private func result(
-    _ items: [FetchItem], highWatermark: Int64 = 10, logStart: Int64 = 0, errors: Set<Int32> = []
+    _ items: [FetchItem], highWatermark: Int64 = 10, logStart: Int64 = 0, lastStable: Int64 = 10,
+    errors: Set<Int32> = []
   ) -> FetchResult {
     var result = FetchResult()
     for item in items {
@@ -46,6 +47,7 @@ import Vocabulary
       answer.partitionIndex = item.key.partition
       answer.highWatermark = highWatermark
       answer.logStartOffset = logStart
+      answer.lastStableOffset = lastStable
       if errors.contains(item.key.partition) { answer.errorCode = .notLeaderOrFollower }
       result.items.append((item, FetchedPartition(answer: answer, records: nil)))
     }
@@ -57,6 +59,17 @@ import Vocabulary
   /// What the next request of a session reads.
   private func proceed(_ session: FetchSession, _ request: FetchRequest) throws -> [FetchItem] {
     try session.update(request, byID: false).get()
+  }
+
+  @Test func aLastStableOffsetThatMovedAloneIsNews() throws {
+    let session = Self.session([0])
+    func news(_ epoch: Int32, lastStable: Int64) throws -> [Int32] {
+      told(session.changes(in: result(try proceed(session, Self.request(epoch: epoch)), lastStable: lastStable)))
+    }
+    #expect(try news(1, lastStable: 4) == [0])
+    #expect(try news(2, lastStable: 4) == [])
+    #expect(try news(3, lastStable: 10) == [0])
+    #expect(try news(4, lastStable: 10) == [])
   }
 
   @Test func anUpdateAddsChangesAndForgets() throws {

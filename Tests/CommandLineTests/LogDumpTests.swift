@@ -1,5 +1,6 @@
 import Glibc
 import KafkaProtocol
+import LogStorage
 import RecordCompression
 import Testing
 import Vocabulary
@@ -69,6 +70,29 @@ private final class Folder {
     #expect(heard.output.contains("offset 6  position 99\n"))
     #expect(heard.output.contains("timestamp 1234  offset 8\n"))
     #expect(heard.output.contains("offsets 5-5  records 1"))
+  }
+
+  @Test func markersAndWhatTheyTookBackAreShown() async throws {
+    let folder = try Folder()
+    for (offset, committed) in [(5, true), (6, false)] as [(Int64, Bool)] {
+      var marker = TransactionMarkerBatch.build(
+        outcome: committed, producer: ProducerID(4), epoch: ProducerEpoch(1), coordinatorEpoch: 7,
+        at: Timestamp(milliseconds: 1234))
+      marker.withUnsafeMutableBytes { RecordBatchEdit.setBaseOffset(Offset(offset), in: $0) }
+      let heard = Heard()
+      #expect(await heard.run("log", "dump", "--records", try folder.write(Self.log, marker)) == 0, "\(heard.errors)")
+      #expect(heard.output.contains("producer 4 epoch 1 sequence -1  transactional  control"))
+      #expect(heard.output.contains("key \(committed ? "COMMIT" : "ABORT")  value {\"coordinatorEpoch\":7}"))
+    }
+    var entry: [UInt8] = [0, 0]
+    for field in [4, 5, 9, 10] as [UInt8] { entry += [0, 0, 0, 0, 0, 0, 0, field] }
+    let index = try folder.write("00000000000000000005.txnindex", entry)
+    let heard = Heard()
+    #expect(await heard.run("log", "dump", index) == 0, "\(heard.errors)")
+    #expect(heard.output.contains("producer 4  offsets 5-9  last stable offset 10\n"))
+    let torn = Heard()
+    #expect(await torn.run("log", "dump", try folder.write("00000000000000000005.txnindex", entry + entry + [0])) == 1)
+    #expect(torn.output.contains("OUT OF ORDER") && torn.output.contains("1 bytes that are no entry"))
   }
 
   @Test func jsonHasOneObjectInEachLine() async throws {

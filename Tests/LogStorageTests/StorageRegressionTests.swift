@@ -44,12 +44,13 @@ import Vocabulary
     try new.flush()
     let expected = try new.values()
     let keys = KeyOffsets(bytes: 10_000, keys: 10)
+    var transactions = CleanedTransactions()
     let group = try #require(round.groups(settings: CleanerTests.settings()).first)
     #expect(throws: StorageError.self) {
       _ = try SegmentRewrite(
-        log: old, segments: group, keys: keys, producerEnds: [:], now: Timestamp(milliseconds: 5000),
+        log: old, segments: group, keys: keys, producers: [:], now: Timestamp(milliseconds: 5000),
         decodedBytesMax: .mebibytes(1)
-      ).run()
+      ).run(&transactions)
     }
     #expect(throws: StorageError.self) {
       _ = try old.read(from: .zero, maxBytes: 1000, upTo: Offset(40), minimum: .oneBatch)

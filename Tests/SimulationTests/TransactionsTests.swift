@@ -17,6 +17,7 @@ import Testing
     #expect(seen.committed > 100 && seen.aborted > 10 && seen.timedOut > 10 && seen.read > 200)
     #expect(seen.fenced > 10 && seen.failovers > 10 && seen.superseded > 5 && seen.lostRecords > 5)
     #expect(seen.markersAgain > 10 && seen.markersRefused > 0 && seen.unverified > 0 && seen.late > 0)
+    #expect(seen.failedAppends > 0 && seen.vanished > 0 && seen.forgotten > 5 && seen.rotations > 0)
   }
 
   @Test func oneSeedIsOneHistory() {

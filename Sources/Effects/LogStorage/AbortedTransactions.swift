@@ -22,13 +22,20 @@ extension PartitionLog {
   /// that a reader needs who begins with the range. Reads files, unless the range is at the log's end.
   public func abortedTransactions(from: Offset, to end: Offset) throws(StorageError) -> [AbortedTransaction] {
     while true {
-      let search = state.withLock { AbortedSearch($0, from: from, to: end) }
+      let search = try state.withLock { state throws(StorageError) in
+        try state.checkReadable(directory)
+        return AbortedSearch(state, from: from, to: end)
+      }
       switch search {
       case .known(let found): return found
       case .files(let pieces, let generation):
         let found = Result { () throws(StorageError) in try find(in: pieces, from: from, to: end) }
-        guard state.withLock({ $0.generation == generation }) else { continue }
-        return try found.get()
+        // Of a log that has ended the files may be another's by now.
+        let isSame = try state.withLock { state throws(StorageError) in
+          try state.checkReadable(directory)
+          return state.generation == generation
+        }
+        if isSame { return try found.get() }
       }
     }
   }
@@ -119,16 +126,28 @@ extension LogOpening {
   /// that cannot be true are written anew.
   func readTransactionIndexes(_ state: inout LogState, _ names: [String]) throws(StorageError) {
     let files = TransactionIndexFiles(disk: disk, directory: directory)
-    let known = Set(names)
-    for place in state.segments.indices {
-      let base = state.segments[place].baseOffset
-      guard known.contains(String(files.path(base).dropFirst(directory.count + 1))) else { continue }
+    // Most logs have none, and many logs are opened at a start.
+    let bases = names.filter { $0.hasSuffix(TransactionIndexFiles.suffix) }.compactMap {
+      SegmentFile.parse($0)?.baseOffset
+    }
+    for base in bases.map({ Offset($0) }) {
+      guard let place = state.segments.firstIndex(where: { $0.baseOffset == base }) else { continue }
       let end = place + 1 < state.segments.count ? state.segments[place + 1].baseOffset : state.endOffset
       if let count = try files.count(base, end: end) {
         state.segments[place].abortedCount = count
+        if count == 0 { try disk.unlink(files.path(base)) }
       } else {
         try rebuildTransactionIndex(&state, at: place, names)
       }
+    }
+  }
+
+  /// A crash may keep an index whose segment it has lost, or brings one back; the next segment of that name would have it.
+  func removeStrayTransactionIndexes(_ names: [String], _ segments: [Segment]) throws(StorageError) {
+    for name in names where name.hasSuffix(TransactionIndexFiles.suffix) {
+      guard let file = SegmentFile.parse(name), !segments.contains(where: { $0.baseOffset.value == file.baseOffset })
+      else { continue }
+      try disk.unlink("\(directory)/\(name)")
     }
   }
 

@@ -10,8 +10,7 @@ public import Vocabulary
 /// not durable yet. Batches keep their base offset, last offset, epoch, producer and sequence; the last batch
 /// of what is written and the last of each producer stay, if need be without records.
 ///
-/// Transactional batches stay as they are, and their keys replace nothing: without the outcome of the
-/// transaction an aborted value could remove a committed one.
+/// Only what lies below the last stable offset is cleaned: see `CleanedTransactions`.
 public struct Cleaner: Sendable {
   /// `log.cleaner.dedupe.buffer.size`: what does not fit waits for the next run.
   public var bufferBytes = ByteCount.mebibytes(128)
@@ -27,8 +26,7 @@ public struct Cleaner: Sendable {
     public let bytesAfter: ByteCount
   }
 
-  /// Cleans a log once. `firstDirty` is what the last run returned, `bound` the high watermark (or the last
-  /// stable offset). For a blocking pool: reads and writes all that is not active.
+  /// Cleans a log once. `firstDirty` is what the last run returned, `bound` the last stable offset. For a blocking pool: reads and writes all that is not active.
   public func clean(
     _ log: PartitionLog, from firstDirty: Offset, upTo bound: Offset, now: Timestamp
   ) throws(StorageError) -> Outcome {
@@ -40,13 +38,13 @@ public struct Cleaner: Sendable {
     }
     var keys = KeyOffsets(
       bytes: bufferBytes.value, keys: Int(clamping: round.end.value - round.firstDirty.value))
-    let covered = try readKeys(of: round, log, into: &keys)
+    var transactions = CleanedTransactions()
+    let covered = try readKeys(of: round, log, into: &keys, &transactions)
     var after: Int64 = 0
     for group in round.groups(settings: log.settings) {
       after += try SegmentRewrite(
-        log: log, segments: group, keys: keys, producerEnds: round.producerEnds, now: now,
-        decodedBytesMax: decodedBytesMax
-      ).run()
+        log: log, segments: group, keys: keys, producers: round.producers, now: now, decodedBytesMax: decodedBytesMax
+      ).run(&transactions)
     }
     return Outcome(
       firstDirtyOffset: covered, bytesBefore: ByteCount(Int(before)), bytesAfter: ByteCount(Int(after)))
@@ -54,13 +52,21 @@ public struct Cleaner: Sendable {
 
   /// Says up to where the keys are known.
   private func readKeys(
-    of round: CleaningRound, _ log: PartitionLog, into keys: inout KeyOffsets
+    of round: CleaningRound, _ log: PartitionLog, into keys: inout KeyOffsets,
+    _ transactions: inout CleanedTransactions
   ) throws(StorageError) -> Offset {
     for segment in round.segments where segment.size > 0 && segment.end > round.firstDirty {
+      try transactions.enter(segment, of: log)
       let file = try segment.log.file(on: log.disk, log.openFiles)
       var walk = HeaderWalk(file, path: segment.log.path, from: 0, to: segment.size)
       while let (header, position) = try walk.next() {
-        guard header.lastOffset >= round.firstDirty, header.isCompactable, header.recordsCount > 0 else { continue }
+        if header.attributes.isControl {
+          transactions.lastMarkers[header.producerID.value] = header.baseOffset.value
+          continue
+        }
+        guard header.lastOffset >= round.firstDirty, header.recordsCount > 0, !transactions.isAborted(header) else {
+          continue
+        }
         let bytes = try file.bytes(at: position, count: header.totalBytes)
         if let full = bytes.withUnsafeBytes({ note($0, from: round.firstDirty, in: &keys) }) { return full }
       }
@@ -83,10 +89,6 @@ public struct Cleaner: Sendable {
   }
 }
 
-extension RecordBatchHeader {
-  var isCompactable: Bool { !attributes.isControl && !attributes.isTransactional }
-}
-
 /// What one run of the cleaner looks at.
 struct CleaningRound: Sendable {
   struct Piece: Sendable {
@@ -101,8 +103,8 @@ struct CleaningRound: Sendable {
   let firstDirty: Offset
   let end: Offset
   let dirtyBytes: Int64
-  /// The last batch of each producer: it tells its sequence.
-  let producerEnds: [Int64: Int64]
+  /// The last batch of each tells its sequence; where there is none the last marker tells its epoch.
+  let producers: [Int64: ProducerStates.Entry]
 
   /// Neighbours that make one segment together, as they are now.
   func groups(settings: LogSettings) -> [[Piece]] {
@@ -153,8 +155,9 @@ extension PartitionLog {
     let (all, limit, producers, start, lag) = try state.withLock { state throws(StorageError) in
       try state.checkWritable(directory)
       return (
-        state.segments, min(bound, state.syncedOffset), state.producers, state.segments[0].baseOffset,
-        state.settings.compactionLagMin
+        state.segments,
+        min(bound, state.syncedOffset, state.producers.transactions.firstOpen.map { Offset($0) } ?? bound),
+        state.producers.entries, state.segments[0].baseOffset, state.settings.compactionLagMin
       )
     }
     var pieces: [CleaningRound.Piece] = []
@@ -173,6 +176,6 @@ extension PartitionLog {
     return CleaningRound(
       segments: pieces, firstDirty: first, end: end,
       dirtyBytes: pieces.filter { $0.end > first }.reduce(0) { $0 + $1.size },
-      producerEnds: producers.entries.compactMapValues { $0.batches.last?.lastOffset })
+      producers: producers)
   }
 }

@@ -51,6 +51,7 @@ struct LogOpening {
     if try finishInterruptedWork(names) { names = try disk.list(directory) }
     let start = try savedLogStart(names) ?? logStart
     var segments = try findSegments(names, from: start)
+    try removeStrayTransactionIndexes(names, segments)
     if segments.isEmpty {
       segments = [try createSegment(at: start)]
       unsyncedNames.insert(.files)

@@ -85,6 +85,8 @@ extension LogOpening {
     state.segments.append(recovered)
     state.index = SegmentIndex()
     state.tail.removeAll()
+    let index = TransactionIndexFiles(disk: disk, directory: directory).path(segment.baseOffset)
+    try disk.unlink(index)
     guard fileSize > 0 else {
       state.endOffset = max(state.endOffset, segment.baseOffset)
       return false
@@ -92,8 +94,6 @@ extension LogOpening {
     state.endOffset = segment.baseOffset
     let file = try segment.log.file(on: disk, openFiles)
     var scan = BatchScan(file, size: fileSize, from: 0, nextOffset: segment.baseOffset)
-    let index = TransactionIndexFiles(disk: disk, directory: directory).path(segment.baseOffset)
-    try disk.unlink(index)
     var writer = TransactionIndexWriter(disk: disk, path: index)
     var end: Int64?
     scanning: while true {
@@ -230,7 +230,8 @@ extension LogOpening {
       try disk.unlink("\(directory)/\(name)")
       hasChanged = true
     }
-    for name in names where name.hasSuffix(SegmentFile.swapSuffix) {
+    // A segment's log comes before its index of transactions, and takes that along.
+    for name in names.sorted() where name.hasSuffix(SegmentFile.swapSuffix) {
       try finishSwap(name, among: names)
       hasChanged = true
     }

@@ -8,26 +8,31 @@ struct SegmentRewrite {
   let log: PartitionLog
   let segments: [CleaningRound.Piece]
   let keys: KeyOffsets
-  let producerEnds: [Int64: Int64]
+  let producers: [Int64: ProducerStates.Entry]
   let now: Timestamp
   let decodedBytesMax: ByteCount
   /// Written in pieces of this size.
   static let writeBytes = 1 << 20
 
   /// How many bytes the segments take now.
-  func run() throws(StorageError) -> Int64 {
+  func run(_ transactions: inout CleanedTransactions) throws(StorageError) -> Int64 {
     let oldSize = segments.reduce(0) { $0 + $1.size }
     guard let first = segments.first, oldSize > 0 else { return oldSize }
     let path = SegmentFile.log.path(in: log.directory, baseOffset: first.base.value)
     let cleaned = path + SegmentFile.cleanedSuffix
     var output = Output(
-      file: try log.disk.create(cleaned), base: first.base, interval: log.settings.indexInterval.value)
+      file: try log.disk.create(cleaned), base: first.base, interval: log.settings.indexInterval.value,
+      aborted: TransactionIndexWriter(
+        disk: log.disk,
+        path: TransactionIndexFiles(disk: log.disk, directory: log.directory).path(first.base)
+          + SegmentFile.cleanedSuffix))
     for segment in segments where segment.size > 0 {
-      try rewrite(segment, isLast: segment.base == segments.last { $0.size > 0 }?.base, into: &output)
+      try rewrite(segment, isLast: segment.base == segments.last { $0.size > 0 }?.base, &transactions, into: &output)
     }
     try output.flush()
     if !output.hasChanged, segments.count == 1 {
       try log.disk.unlink(cleaned)
+      try log.disk.unlink(output.aborted.path)
       return oldSize
     }
     try output.file.syncData()
@@ -36,15 +41,21 @@ struct SegmentRewrite {
   }
 
   private func rewrite(
-    _ segment: CleaningRound.Piece, isLast: Bool, into output: inout Output
+    _ segment: CleaningRound.Piece, isLast: Bool, _ transactions: inout CleanedTransactions, into output: inout Output
   ) throws(StorageError) {
+    try transactions.enter(segment, of: log)
     let file = try segment.log.file(on: log.disk, log.openFiles)
     var walk = HeaderWalk(file, path: segment.log.path, from: 0, to: segment.size)
     while let (header, position) = try walk.next() {
       let bytes = try file.bytes(at: position, count: header.totalBytes)
       let isEnd = isLast && position + Int64(header.totalBytes) == segment.size
-      let mustStay = isEnd || header.isIdempotent && producerEnds[header.producerID.value] == header.lastOffset.value
-      switch bytes.withUnsafeBytes({ filter($0, header) }) {
+      let mustStay = isEnd || tellsProducer(header, transactions)
+      let isOver = transactions.note(header)
+      let filtered =
+        header.attributes.isControl
+        ? bytes.withUnsafeBytes { filterMarker($0, header, isOver: isOver && !mustStay) }
+        : bytes.withUnsafeBytes { filter($0, header, isAborted: transactions.isAborted(header)) }
+      switch filtered {
       case .unchanged: try output.append(bytes, header)
       case .changed(let fewer):
         output.hasChanged = true
@@ -54,8 +65,36 @@ struct SegmentRewrite {
         // A batch that is empty already and has to stay is no change.
         output.hasChanged = output.hasChanged || !mustStay || header.recordsCount > 0
         if mustStay { try output.append(header.recordsCount == 0 ? bytes : empty, header) }
+        continue
+      }
+      if header.attributes.isControl, let transaction = transactions.transaction(endedBy: header) {
+        try output.aborted.add(transaction)
       }
     }
+  }
+
+  /// Whether a batch tells how far its producer has come.
+  private func tellsProducer(_ header: RecordBatchHeader, _ transactions: CleanedTransactions) -> Bool {
+    guard header.isIdempotent, let producer = producers[header.producerID.value] else { return false }
+    if let last = producer.batches.last { return last.lastOffset == header.lastOffset.value }
+    guard header.attributes.isControl, header.producerEpoch.value == producer.epoch else { return false }
+    return transactions.lastMarkers[header.producerID.value].map { $0 <= header.baseOffset.value } ?? true
+  }
+
+  /// The marker of a transaction of which nothing is left gets a horizon, and goes when that is past.
+  private func filterMarker(_ bytes: UnsafeRawBufferPointer, _ header: RecordBatchHeader, isOver: Bool) -> Filtered {
+    guard isOver, let batch = try? RecordBatch(bytes), batch.isChecksumValid else { return .unchanged }
+    if header.recordsCount == 0 { return .emptied([]) }
+    if header.attributes.hasDeleteHorizon { return now >= header.baseTimestamp ? .emptied([]) : .unchanged }
+    guard let body = try? DecodedBody(batch, limit: decodedBytesMax),
+      let marked = rebuilt(
+        header, body, Array(repeating: true, count: Int(header.recordsCount)), horizon: horizon)
+    else { return .unchanged }
+    return .changed(marked)
+  }
+
+  private var horizon: Timestamp {
+    Timestamp(milliseconds: now.milliseconds &+ log.settings.deleteRetention.milliseconds)
   }
 
   private enum Filtered {
@@ -64,10 +103,13 @@ struct SegmentRewrite {
     case emptied([UInt8])
   }
 
-  private func filter(_ bytes: UnsafeRawBufferPointer, _ header: RecordBatchHeader) -> Filtered {
-    guard header.isCompactable, let batch = try? RecordBatch(bytes), batch.isChecksumValid,
+  private func filter(
+    _ bytes: UnsafeRawBufferPointer, _ header: RecordBatchHeader, isAborted: Bool
+  ) -> Filtered {
+    guard let batch = try? RecordBatch(bytes), batch.isChecksumValid,
       let body = try? DecodedBody(batch, limit: decodedBytesMax)
     else { return .unchanged }
+    if isAborted { return .emptied(rebuilt(header, body, [], horizon: nil) ?? []) }
     let hasHorizon = header.attributes.hasDeleteHorizon
     let isPastHorizon = hasHorizon && now >= header.baseTimestamp
     var keeps: [Bool] = []
@@ -88,8 +130,7 @@ struct SegmentRewrite {
     guard keeps.contains(true) else { return .emptied(rebuilt(header, body, [], horizon: nil) ?? []) }
     let newHorizon = keepsTombstone && !hasHorizon
     if !newHorizon, keeps.allSatisfy({ $0 }) { return .unchanged }
-    let horizon = newHorizon ? now.milliseconds &+ log.settings.deleteRetention.milliseconds : nil
-    guard let result = rebuilt(header, body, keeps, horizon: horizon.map { Timestamp(milliseconds: $0) }) else {
+    guard let result = rebuilt(header, body, keeps, horizon: newHorizon ? horizon : nil) else {
       return .unchanged
     }
     return .changed(result)
@@ -137,6 +178,7 @@ struct SegmentRewrite {
     let file: any DiskFile
     let base: Offset
     let interval: Int
+    var aborted: TransactionIndexWriter
     var index = SegmentIndex()
     var latest: (time: Timestamp, offset: Offset)?
     var firstTimestamp: Timestamp?
@@ -146,7 +188,8 @@ struct SegmentRewrite {
 
     var size: Int64 { written + Int64(pending.count) }
 
-    init(file: any DiskFile, base: Offset, interval: Int) {
+    init(file: any DiskFile, base: Offset, interval: Int, aborted: TransactionIndexWriter) {
+      self.aborted = aborted
       self.file = file
       self.base = base
       self.interval = interval

@@ -6,6 +6,7 @@ import Wire
 /// offset, last offset and last stable offset, each an int64. A segment without any has no file.
 struct TransactionIndexFiles: Sendable {
   static let entryBytes = 34
+  static let suffix = ".txnindex"
   private static let version: Int16 = 0
   let disk: any Disk
   let directory: String
@@ -104,7 +105,7 @@ struct TransactionIndexFiles: Sendable {
 struct TransactionIndexWriter {
   private static let pendingMax = 1_024 * TransactionIndexFiles.entryBytes
   private let disk: any Disk
-  private let path: String
+  let path: String
   private var file: (any DiskFile)?
   private var pending: [UInt8] = []
   private var written: Int64 = 0

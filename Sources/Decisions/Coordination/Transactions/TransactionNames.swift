@@ -11,10 +11,8 @@ public struct TransactionalID: Hashable, Comparable, Sendable, CustomStringConve
   public init(_ text: String) { self.text = text }
   public static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
   public static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
-  public func hash(into hasher: inout Hasher) {
-    for byte in text.utf8 { hasher.combine(byte) }
-    hasher.combine(UInt8.max)
-  }
+  // The same bytes are the same String, and have its hash.
+  public func hash(into hasher: inout Hasher) { hasher.combine(text) }
   public var description: String { text }
 }
 

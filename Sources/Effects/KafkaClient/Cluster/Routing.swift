@@ -116,7 +116,8 @@ extension ClusterClient {
       (code, message, host, port) = (one.errorCode, one.errorMessage, one.host, one.port)
     }
     guard code == .none, let port = UInt16(exactly: port) else {
-      throw .refused(reply.broker, .findCoordinator, subject: "\(kind == 0 ? "group" : "transactional id") \(key)", code, message)
+      throw .refused(
+        reply.broker, .findCoordinator, subject: "\(kind == 0 ? "group" : "transactional id") \(key)", code, message)
     }
     let address = BrokerAddress(host: host, port: port)
     state.withLock { $0.coordinators[destination] = address }

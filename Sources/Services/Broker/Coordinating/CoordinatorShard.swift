@@ -191,7 +191,8 @@ final class CoordinatorShard<Coordinator: Coordinating>: Sendable {
       // Under the lock, so that it has one place among what the coordinator decides.
       var batch = batch
       batch.withUnsafeMutableBytes { bytes in
-        partition.append(bytes, origin: .coordinator, acks: .allInSync, inEpoch: epoch, now: world.now.time) { outcome in
+        partition.append(bytes, origin: .coordinator, acks: .allInSync, inEpoch: epoch, now: world.now.time) {
+          outcome in
           // This may be called under the lock that is held here.
           self.world.pool.run {
             if case .kept = outcome { self.turn(work) }

@@ -46,7 +46,9 @@ final class MetadataFollower: Sendable {
     groups: Groups, transactions: Transactions, catalogue: TopicCatalogueCache,
     assignReplicas: @escaping @Sendable (MetadataImage) -> Void = { _ in }
   ) {
-    attached.withLock { $0 = Attached(groups: groups, transactions: transactions, catalogue: catalogue, assignReplicas: assignReplicas) }
+    attached.withLock {
+      $0 = Attached(groups: groups, transactions: transactions, catalogue: catalogue, assignReplicas: assignReplicas)
+    }
   }
 
   func settings(of topic: TopicState, in image: MetadataImage) -> TopicSettings {

@@ -146,27 +146,8 @@ public final class Broker: Sendable {
         namesMatching: { catalogue.names(matching: $0) },
         report: { message, partition in log.error(message, ["partition": "\(partition)"]) }, planted: planted))
     let itself = Itself()
-    func peers(for purpose: String) -> BrokerPeers {
-      BrokerPeers(
-        clientID: "\(purpose)-\(settings.nodeID.value)", listener: settings.interBrokerListener, loop: parts.loops[0],
-        pool: parts.pool
-      ) { publisher.image }
-    }
-    checks = TransactionChecks(node: settings.nodeID, itself: itself, peers: peers(for: "transactions")) {
-      publisher.image
-    }
-    let markers = MarkerSender(itself: itself, peers: peers(for: "markers"))
-    self.markers = markers
-    transactions = Transactions(
-      settings: TransactionSettings(settings.reader),
-      world: TransactionWorld(
-        loop: parts.loops[0], pool: parts.pool,
-        report: { message, partition in log.error(message, ["partition": "\(partition)"]) },
-        allocate: { take in
-          guard let broker = itself.broker else { return take(nil) }
-          broker.producerIDs.next(from: broker.image.leastProducerID, take)
-        },
-        writeMarkers: { work, then in markers.write(work, then: then) }))
+    let transacting = TransactionParts(settings, parts, itself: itself, log: log) { publisher.image }
+    (transactions, checks, markers) = (transacting.transactions, transacting.checks, transacting.markers)
     func channel() -> ControllerChannel {
       ControllerChannel(
         quorum: quorum, clientID: "broker-\(settings.nodeID.value)", loop: parts.loops[0], pool: parts.pool,
@@ -184,7 +165,9 @@ public final class Broker: Sendable {
     fetchBytesMax = settings.reader.int("fetch.max.bytes")
     let service = RequestService(itself, settings)
     server = try FrameServer(loops: parts.loops, pool: parts.pool, limits: Self.limits(settings), service: service)
-    follower.attach(groups: groups, transactions: transactions, catalogue: catalogue) { itself.broker?.assignReplicas(in: $0) }
+    follower.attach(groups: groups, transactions: transactions, catalogue: catalogue) {
+      itself.broker?.assignReplicas(in: $0)
+    }
     itself.set(self)
     metrics.addGauges(of: self)
     metrics.addMirrors(of: self)

@@ -3,6 +3,7 @@ import Vocabulary
 
 private let offsetEntryBytes = 8
 private let timeEntryBytes = 12
+private let transactionEntryBytes = 34
 /// Entries are read so many at a time.
 private let entriesAtOnce = 8192
 
@@ -43,6 +44,26 @@ func dumpTimeIndex(_ file: borrowing InputFile, base: Offset, to writer: inout D
   return try order.faults + partialEntry(of: file, bytes: timeEntryBytes, writer)
 }
 
+/// Writes the transactions that a `.txnindex` file says were taken back, and returns how many faults there are.
+func dumpTransactionIndex(_ file: borrowing InputFile, base: Offset, to writer: inout DumpWriter) throws -> Int {
+  var previous = base.value - 1
+  var order = OrderCheck()
+  try eachEntry(of: file, bytes: transactionEntryBytes) { entry, _ in
+    let fields = stride(from: 2, to: transactionEntryBytes, by: 8).map { longNumber(entry[$0..<$0 + 8]) }
+    let (producer, first, last, stable) = (fields[0], fields[1], fields[2], fields[3])
+    let isAfter = entry[0] == 0 && entry[1] == 0 && last > previous && first < last
+    previous = last
+    try writer.line(
+      "  producer \(producer)  offsets \(first)-\(last)  last stable offset \(stable)" + order.note(isAfter),
+      .object([
+        "producerId": .number(producer), "firstOffset": .number(first), "lastOffset": .number(last),
+        "lastStableOffset": .number(stable),
+      ]))
+    return true
+  }
+  return try order.faults + partialEntry(of: file, bytes: transactionEntryBytes, writer)
+}
+
 private struct OrderCheck {
   var faults = 0
   mutating func note(_ isAfter: Bool) -> String {
@@ -76,3 +97,7 @@ private func partialEntry(of file: borrowing InputFile, bytes size: Int, _ write
 }
 
 private func number(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
+
+private func longNumber(_ bytes: ArraySlice<UInt8>) -> Int64 {
+  Int64(bitPattern: bytes.reduce(0) { $0 << 8 | UInt64($1) })
+}

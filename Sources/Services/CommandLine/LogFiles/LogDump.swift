@@ -12,6 +12,7 @@ enum LogFile: Hashable {
   case batches
   case offsetIndex(base: Offset)
   case timeIndex(base: Offset)
+  case transactionIndex(base: Offset)
 
   init?(_ path: String) {
     let name = path.split(separator: "/").last ?? ""
@@ -21,6 +22,7 @@ enum LogFile: Hashable {
     case ("log", _), ("checkpoint", _): self = .batches
     case ("index", let base?): self = .offsetIndex(base: base)
     case ("timeindex", let base?): self = .timeIndex(base: base)
+    case ("txnindex", let base?): self = .transactionIndex(base: base)
     default: return nil
     }
   }
@@ -32,7 +34,7 @@ private func dumpLogs(_ arguments: Arguments, _ console: Console) async throws {
   var faults = 0
   for path in try arguments.positionals.flatMap({ try files(of: $0) }) {
     guard let kind = LogFile(path) else {
-      throw Failure("\(path): a .log, .index, .timeindex or .checkpoint file is needed")
+      throw Failure("\(path): a .log, .index, .timeindex, .txnindex or .checkpoint file is needed")
     }
     let file = try InputFile(path)
     var writer = DumpWriter(console, format: format)
@@ -41,6 +43,7 @@ private func dumpLogs(_ arguments: Arguments, _ console: Console) async throws {
     case .batches: faults += try dumpBatches(file, detail, to: &writer)
     case .offsetIndex(let base): faults += try dumpOffsetIndex(file, base: base, to: &writer)
     case .timeIndex(let base): faults += try dumpTimeIndex(file, base: base, to: &writer)
+    case .transactionIndex(let base): faults += try dumpTransactionIndex(file, base: base, to: &writer)
     }
   }
   guard faults == 0 else { throw Failure("\(count(faults, "fault")) found") }
@@ -53,7 +56,7 @@ private func files(of path: String) throws -> [String] {
   let names: [String]
   do { names = try FileDisk().list(folder).sorted() } catch { throw Failure("\(error)") }
   let found = names.filter { LogFile($0) != nil && !$0.hasSuffix(".checkpoint") }
-  guard !found.isEmpty else { throw Failure("\(path): no .log, .index or .timeindex file in it") }
+  guard !found.isEmpty else { throw Failure("\(path): no .log, .index, .timeindex or .txnindex file in it") }
   return found.map { "\(folder)/\($0)" }
 }
 

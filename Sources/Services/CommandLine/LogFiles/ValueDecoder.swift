@@ -33,6 +33,7 @@ struct ValueDecoder {
   func value(of record: OwnedRecord, isControl: Bool) -> JSON {
     guard let value = record.value else { return .null }
     let key = record.key ?? []
+    if isControl, let epoch = markerEpoch(key, value) { return .object(["coordinatorEpoch": .number(epoch)]) }
     let decoded: Any?
     if isControl {
       decoded = (try? QuorumRecord.decode(key: key, value: value)).flatMap { $0 }
@@ -44,6 +45,12 @@ struct ValueDecoder {
       }
     }
     return decoded.map { JSON(reflecting: $0) } ?? .string(printable(value))
+  }
+
+  /// The value of a marker is a version and the epoch of the coordinator that ended the transaction.
+  private func markerEpoch(_ key: [UInt8], _ value: [UInt8]) -> Int32? {
+    guard key.count >= 4, key[2] == 0, key[3] <= 1, value.count >= 6 else { return nil }
+    return Int32(bitPattern: value[2..<6].reduce(0) { $0 << 8 | UInt32($1) })
   }
 
   /// The key of a control record is a version and a type, two bytes each.

@@ -11,7 +11,8 @@ let transactionCommands: [Command] = [
     "transactions", "describe", "Shows transactional ids: producer, state, and the partitions of the transaction.",
     operands: "ID…", count: 1...Int.max, options: [.output, .bootstrap], perform: describeTransactions),
   Command(
-    "transactions", "open", "Shows the transactions that are open in a topic, which readers of committed records wait for.",
+    "transactions", "open",
+    "Shows the transactions that are open in a topic, which readers of committed records wait for.",
     operands: "TOPIC", count: 1...1, options: [.output, .bootstrap], perform: showOpenTransactions),
   Command(
     "transactions", "abort", "Ends a transaction in one partition that its coordinator does not end.",
@@ -32,7 +33,8 @@ private func listTransactions(_ arguments: Arguments, _ console: Console) async 
       json: .array(
         all.map {
           .object([
-            "id": .string($0.transactionalID), "producer": .number($0.producerID), "state": .string($0.transactionState),
+            "id": .string($0.transactionalID), "producer": .number($0.producerID),
+            "state": .string($0.transactionState),
           ])
         }))
   }
