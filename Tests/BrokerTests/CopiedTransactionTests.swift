@@ -173,7 +173,8 @@ import Vocabulary
     let partition = try partition(workshop, Self.fenced)
     partition.assign(
       Replication.PartitionState(
-        leader: .none, leaderEpoch: Self.nextEpoch, partitionEpoch: PartitionEpoch(Self.nextEpoch.value), inSync: [partition.world.node],
+        leader: .none, leaderEpoch: Self.nextEpoch, partitionEpoch: PartitionEpoch(Self.nextEpoch.value),
+        inSync: [partition.world.node],
         members: [Member(partition.world.node, in: Region(""))]),
       brokers: [BrokerStatus(partition.world.node, epoch: partition.world.brokerEpoch, .active)])
     #expect(try append(partition, marker(of: 7, committed: true), .coordinator).refusal == .notLeaderOrFollower)
