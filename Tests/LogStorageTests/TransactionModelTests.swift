@@ -26,6 +26,24 @@ import Vocabulary
       try run.run(steps: 15)
     }
   }
+
+  /// Recovery believes whole segments below a recovery point that was written down before the log was cut.
+  @Test(arguments: 0..<8 as Range<UInt64>)
+  func whatGrowsAnewBelowAnOldRecoveryPointIsDurableOnceItsSegmentIsFull(seed: UInt64) throws {
+    let disk = SimulatedDisk(seed: seed)
+    let log = try Make.log(disk)
+    for n in 0..<40 { try log.put(Make.batch(["plain \(n)"])) }
+    let point = try log.flush()
+    try log.truncate(to: Offset(2))
+    try log.write(["t"], by: 4)
+    try log.end(4, committed: false)
+    try log.rollNow(now: Timestamp(milliseconds: 2_000))
+    disk.cutPower()
+    disk.restorePower()
+    let again = try Make.log(disk, recovery: .afterCrash(recoveryPoint: point))
+    #expect(again.endOffset == Offset(4))
+    #expect(try again.abortedTransactions(from: .zero, to: Offset(4)).map(\.lastOffset) == [Offset(3)])
+  }
 }
 
 struct TransactionRun {
