@@ -10,17 +10,17 @@ import Vocabulary
 @Suite struct TransactionModelTests {
   @Test(arguments: 0..<24 as Range<UInt64>)
   func whatIsKnownOfTransactionsIsWhatTheLogSays(seed: UInt64) throws {
-    var run = TransactionRun(seed: seed)
+    var run = try TransactionRun(seed: seed)
     try run.run(steps: 120)
     #expect(run.looks > 100)
   }
 
   @Test(arguments: 0..<10 as Range<UInt64>)
   func aPowerCutAtAnyEffectLeavesAnIndexThatTellsTheTruth(seed: UInt64) throws {
-    var whole = TransactionRun(seed: seed)
+    var whole = try TransactionRun(seed: seed)
     try whole.run(steps: 40)
     for cut in stride(from: Int(seed % 7), to: whole.disk.effects, by: 7) {
-      var run = TransactionRun(seed: seed, cut: cut)
+      var run = try TransactionRun(seed: seed, cut: cut)
       do { try run.run(steps: 40) } catch is StorageError {}
       try run.recover()
       try run.run(steps: 15)
@@ -57,12 +57,12 @@ struct TransactionRun {
   private let producers: [Int64] = [3, 4, 5, 6]
   private let plain: Int64 = 9
 
-  init(seed: UInt64, cut: Int? = nil) {
+  init(seed: UInt64, cut: Int? = nil) throws {
     disk = SimulatedDisk(seed: seed &* 7_919 &+ UInt64(cut ?? 0))
     random = SeededRandom(seed: seed)
     settings.segmentBytes = ByteCount(700)
     settings.indexInterval = ByteCount(100)
-    log = try! Make.log(disk, settings)
+    log = try Make.log(disk, settings)
     disk.cutPower(atEffect: cut)
   }
 

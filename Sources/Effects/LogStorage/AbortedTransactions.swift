@@ -167,7 +167,8 @@ extension LogOpening {
     }
   }
 
-  /// A crash may keep an index whose segment it has lost, or brings one back; the next segment of that name would have it.
+  /// A crash may keep an index whose segment it has lost, or bring one back, and the
+  /// next segment of that name would get it.
   func removeStrayTransactionIndexes(_ names: [String], _ segments: [Segment]) throws(StorageError) {
     for name in names where name.hasSuffix(TransactionIndexFiles.suffix) {
       guard let file = SegmentFile.parse(name), !segments.contains(where: { $0.baseOffset.value == file.baseOffset })
