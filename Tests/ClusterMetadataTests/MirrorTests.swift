@@ -152,6 +152,7 @@ import Vocabulary
     #expect(configs["mirror.link"] == nil && configs["mirror.path"] == "source" && configs["mirror.report"] == "report")
     #expect(cluster.image.configs(of: mirror)["generation"] == "2")
     let after = try #require(cluster.image.topics[id]).partitions
+    #expect(configs["mirror.opened"] == after.map { "\($0.leaderEpoch.value)" }.joined(separator: ","))
     for (old, new) in zip(before, after) { #expect(new.leaderEpoch.value == old.leaderEpoch.value + 1) }
     // Once is enough, and there is no way back.
     #expect(

@@ -97,9 +97,10 @@ final class TransactionBench {
   // MARK: Requests
 
   func begin(
-    _ id: TransactionalID = TransactionBench.id, timeout: TimeSpan = .seconds(60), expected: ProducerIdentity? = nil
+    _ id: TransactionalID = TransactionBench.id, timeout: TimeSpan = .seconds(60), expected: ProducerIdentity? = nil,
+    leastID: ProducerID = ProducerID(0)
   ) -> Token {
-    let request = InitProducerRequest(id: id, timeout: timeout, expected: expected)
+    let request = InitProducerRequest(id: id, timeout: timeout, expected: expected, leastID: leastID)
     return ask { $0.initProducer(request, $1, at: $2, into: &$3) }
   }
 
@@ -109,9 +110,11 @@ final class TransactionBench {
   }
 
   func start(
-    _ id: TransactionalID = TransactionBench.id, timeout: TimeSpan = .seconds(60), expected: ProducerIdentity? = nil
+    _ id: TransactionalID = TransactionBench.id, timeout: TimeSpan = .seconds(60), expected: ProducerIdentity? = nil,
+    leastID: ProducerID = ProducerID(0)
   ) -> InitProducerAnswer {
-    begun(begin(id, timeout: timeout, expected: expected)) ?? InitProducerAnswer(error: .unknownServerError)
+    begun(begin(id, timeout: timeout, expected: expected, leastID: leastID))
+      ?? InitProducerAnswer(error: .unknownServerError)
   }
 
   func add(

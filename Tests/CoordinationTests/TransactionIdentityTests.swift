@@ -28,6 +28,15 @@ import Vocabulary
     #expect(bench.add(second) == ErrorCode.none)
   }
 
+  @Test func anIdThatMayBeAnotherClustersIsGivenUp() {
+    let first = bench.start().producer
+    #expect(bench.start(leastID: first.id).producer == next(first))
+    let second = bench.start(leastID: ProducerID(first.id.value + 1)).producer
+    #expect(second == ProducerIdentity(ProducerID(first.id.value + 1), ProducerEpoch(0)))
+    #expect(bench.add(next(first)) == .invalidProducerIdMapping)
+    #expect(bench.start(leastID: second.id).producer == next(second))
+  }
+
   @Test func anEpochThatNobodyWasGivenIsRefusedToo() {
     let producer = bench.start().producer
     #expect(bench.add(next(producer)) == .producerFenced)

@@ -142,11 +142,13 @@ import Vocabulary
 
   private func plan(
     fenced: Bool = true, _ source: [TopicPartition: SourceStanding], _ copies: [TopicPartition: Offset],
-    closedFor: TimeSpan? = .seconds(1), age: TimeSpan = .milliseconds(300)
+    seen: Int = 2, counted: Int? = 2, closedFor: TimeSpan? = .seconds(1), age: TimeSpan = .milliseconds(300),
+    open: Int? = 0
   ) -> SwitchoverStep {
     planSwitchover(
-      generation: 1, topics: [name: 2], fenced: fenced ? [name] : [], source: source,
-      copies: copies.mapValues { PartitionFinding(end: $0, sourceEnd: $0, age: age) }, closedFor: closedFor)
+      generation: 1, topics: [name: 2], fenced: fenced ? [name] : [],
+      counts: [name: SourceCount(seen: seen, closed: counted)], source: source,
+      copies: copies.mapValues { PartitionFinding(end: $0, sourceEnd: $0, age: age, open: open) }, closedFor: closedFor)
   }
 
   @Test func aCopyThatHasNotHeardOfTheSourceSinceItWasClosedDoesNotCount() {
@@ -171,6 +173,35 @@ import Vocabulary
     #expect(plan([place(0): ended(10), place(1): ended(10, fenced: false)], all) == .waitForSource([place(1)]))
     #expect(plan([place(0): ended(10), place(1): ended(nil)], all) == .waitForSource([place(1)]))
     #expect(plan([place(0): ended(10)], all) == .waitForSource([place(1)]))
+  }
+
+  @Test func whatIsOpenEndsBeforeAnythingChangesSides() {
+    let source = [place(0): ended(10), place(1): ended(10)]
+    let copies = [place(0): Offset(10), place(1): Offset(10)]
+    #expect(plan(source, copies, open: 2) == .waitForTransactions([place(0): 2, place(1): 2]))
+    // Who does not say what is open may have something.
+    #expect(plan(source, copies, open: nil) == .waitForCopies([place(0), place(1)]))
+    if case .promote = plan(source, copies) {} else { Issue.record("nothing is open, and it waits") }
+  }
+
+  @Test func theReportSaysWhatWillBeTakenBack() {
+    let found = [place(0): PartitionFinding(end: Offset(10), sourceEnd: Offset(10), age: .zero, open: 3)]
+    let step = planPromotion(
+      isPromoted: false, generation: 1, topics: [name: 1], found: found, asked: Instant(nanoseconds: 0),
+      now: Instant(nanoseconds: 0))
+    #expect(step == .promote(generation: 2, reports: [name: "generation=2;0:end=10,source.end=10,age.ms=0,aborted=3"]))
+    #expect(PartitionFinding.parse("generation=2;0:end=10,source.end=10,age.ms=0,aborted=3").first?.finding?.open == 3)
+    #expect(PartitionFinding.parse("generation=2;0:end=10").first?.finding?.open == nil)
+  }
+
+  @Test func partitionsThatTheSourceGotMeanwhileAreMadeHereFirst() {
+    let source = [place(0): ended(10), place(1): ended(10)]
+    let copies = [place(0): Offset(10), place(1): Offset(10)]
+    #expect(plan(source, copies, counted: nil) == .waitForCounts([name]))
+    #expect(plan(source, copies, counted: 3) == .grow([name]))
+    // What is seen before the source is closed is made before it.
+    #expect(plan(fenced: false, source, copies, seen: 3, counted: nil) == .grow([name]))
+    #expect(plan(source, copies, seen: 3, counted: 2) == .grow([name]))
   }
 
   @Test func nothingChangesSidesBeforeEveryRecordIsCommittedHere() {

@@ -102,6 +102,8 @@ struct BrokerClientState: Sendable {
     let key: BrokerKey
     let sequence: Int32
     let values: [UInt64]
+    /// Somebody may have written it, and has not said so.
+    var isUnclear = false
   }
 
   let role: Role

@@ -17,7 +17,7 @@ extension MirrorSimulation {
       model.mendedAt = stage.now
     case .checking:
       guard stage.now >= model.mendedAt + Self.settling, model.places.allSatisfy({ isCopied($0, model) }),
-        groupsAgree(model)
+        groupsAgree(model), areTransactionsOver(model), model.places.allSatisfy({ isStable($0, model) })
       else { return }
       look(&model)
       check(&model)
@@ -60,6 +60,8 @@ extension MirrorSimulation {
       }
       words.append("of \(place) there is \(ends.joined(separator: ", "))")
     }
+    if !areTransactionsOver(model) { words.append("a transaction does not end") }
+    words += model.places.filter { !isStable($0, model) }.map { "not all of \($0) can be read" }
     if !groupsAgree(model) {
       let groups = MirrorSide.allCases.map { side in
         "\(side) \((model.groups[side] ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })"
@@ -108,6 +110,7 @@ extension MirrorSimulation {
         let spot = MirrorLedger.Spot(side: side, place: place, topic: topic)
         return model.topics.expiring.contains(place.topic.text) ? self.removed(spot, model) : model.deleted[spot] ?? 0
       }.max() ?? 0
+    if transacts { checkTransactions(place, here, there, from: max(removed, start), model) }
     for side in MirrorSide.allCases where !model.topics.deleted.contains(.init(side: side, topic: topic)) {
       let spot = MirrorLedger.Spot(side: side, place: place, topic: topic)
       for (offset, value, _) in model.acknowledged[spot, default: []] where offset >= removed {

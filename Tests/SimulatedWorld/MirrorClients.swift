@@ -109,7 +109,9 @@ extension MirrorSimulation {
     guard let place = Self.place(attempt.key) else { return again() }
     let spot = MirrorLedger.Spot(side: side, place: place, topic: attempt.key.topic)
     switch code {
-    case nil: learn(side, again)
+    case nil:
+      model.producers[side]?.attempt?.isUnclear = true
+      learn(side, again)
     case .some(.none), .some(.duplicateSequenceNumber):
       stage.note("\(side): \(place) has \(attempt.values) at \(base)")
       for (index, value) in attempt.values.enumerated() where base >= 0 {
@@ -130,8 +132,13 @@ extension MirrorSimulation {
       learn(side, again)
     case let code?:
       if !Self.passing.contains(code) { stage.fail("\(side): a batch of \(place) was answered with \(code)") }
-      // Who is refused for good gives the batch up, which was never written.
-      if code == .policyViolation { model.producers[side]?.attempt = nil }
+      if code == .requestTimedOut || code == .notEnoughReplicasAfterAppend {
+        model.producers[side]?.attempt?.isUnclear = true
+      }
+      // Who is refused for good gives the batch up. If it may have been written, its number is used up.
+      if code == .policyViolation {
+        if attempt.isUnclear { startOver(side, &model) } else { model.producers[side]?.attempt = nil }
+      }
       learn(side, again)
     }
   }

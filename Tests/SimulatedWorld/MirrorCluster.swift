@@ -97,6 +97,7 @@ struct MirrorContents: Sendable {
   var records: [Int64: UInt64] = [:]
   /// Offsets that no batch has.
   var holes: [Range<Int64>] = []
+  var transactions = TransactionReading()
   private var end: Int64?
 
   mutating func add(_ segment: [UInt8], from start: Int64, upTo limit: Int64) {
@@ -110,9 +111,17 @@ struct MirrorContents: Sendable {
         bytes[written.base] = Array(batch.bytes)
         batches.insert(written)
         var records = RecordCursor(body: batch.body, header: batch.header)
+        if batch.header.attributes.isControl {
+          let key = (try? records.next())?.key
+          transactions.note(batch.header, marker: key?.last == 1, [])
+          continue
+        }
+        var found: [UInt64] = []
+        defer { transactions.note(batch.header, marker: nil, found) }
         while let record = try? records.next() {
           guard let value = record.value, let number = UInt64(String(decoding: value, as: UTF8.self)) else { continue }
           values.insert(number)
+          found.append(number)
           self.records[record.offset.value] = number
         }
       }

@@ -1,6 +1,7 @@
 import Broker
 import ClusterMetadata
 import KafkaProtocol
+import MirrorPlanning
 import Vocabulary
 
 /// Something that is asked of a mirror, and that whole clusters then do.
@@ -211,7 +212,7 @@ extension MirrorSimulation {
     guard changesTopics, move.side != model.owner else { return true }
     if case .failback = move { return true }
     guard let here = cluster(move.side).witness else { return false }
-    if case .switchover = move { return topicsAgree(model) }
+    if case .switchover = move { return isTheSame(model) }
     return topics.allSatisfy {
       here.agreedShape(ofTopic: $0) != nil && here.agreedConfigs(ofTopic: $0)["mirror.link"] == move.side.mirror
     }
@@ -264,6 +265,9 @@ extension MirrorSimulation {
     for topic in topics {
       reports[topic] = cluster.witness?.agreedConfigs(ofTopic: topic)["mirror.report"]
       shapes[topic] = cluster.witness?.agreedShape(ofTopic: topic)
+    }
+    model.seen.leftOpen += reports.values.reduce(0) { sum, report in
+      sum + PartitionFinding.parse(report).reduce(0) { $0 + ($1.finding?.open ?? 0) }
     }
     var eras: [TopicPartition: Int32] = [:]
     for place in model.places { eras[place] = cluster.leader(of: place).map { $0.standing.epoch.value >> 16 } }

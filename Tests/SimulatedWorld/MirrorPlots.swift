@@ -35,13 +35,15 @@ package enum MirrorPlot: String, Sendable, CaseIterable {
   case expired
   /// All nodes are stopped in order, one after the other, while topics move.
   case stopped
+  /// Topics move while transactions are open.
+  case transacted
 
   var layouts: [BrokerLayout]? {
     switch self {
     case .uncommitted, .uncleanElection: [.three, .alone]
     case .overrun, .standsStill, .lostEnd, .cutInTheDark, .lagging, .givenUp: [.alone, .alone]
     case .compacted, .expired: [.alone, .alone]
-    case .interrupted, .parted, .roundTrip, .remade, .grown, .stopped: nil
+    case .interrupted, .parted, .roundTrip, .remade, .grown, .stopped, .transacted: nil
     }
   }
   /// Whether topics are not what they were in the beginning.
@@ -51,6 +53,7 @@ package enum MirrorPlot: String, Sendable, CaseIterable {
     default: false
     }
   }
+  var transacts: Bool { self == .transacted }
   /// What both clusters are set to besides.
   var settings: [String: String] {
     // One batch of each partition at a time.
@@ -70,7 +73,7 @@ package enum MirrorPlot: String, Sendable, CaseIterable {
     case .givenUp: 5000
     case .interrupted: 5000
     case .parted: 4000
-    case .roundTrip, .remade, .grown, .compacted, .expired, .stopped: 6000
+    case .roundTrip, .remade, .grown, .compacted, .expired, .stopped, .transacted: 6000
     }
   }
 }
@@ -116,11 +119,23 @@ extension MirrorSimulation {
     case .compacted: compactTopics(&model)
     case .expired: expireTopics(&model)
     case .stopped: stopEverybody(&model)
+    case .transacted: moveTransactions(&model)
     }
   }
 
   private func at(_ span: Int64, _ job: @escaping @Sendable (inout Model) -> Void) {
     later(span * Self.millisecond, job)
+  }
+
+  /// In any journey; in half of them the link is away now and then, and somebody dies at a change of sides.
+  private func moveTransactions(_ model: inout Model) {
+    let seed = options.seed
+    model.moves = MirrorMove.journeys[1 + Int(seed % 4)]
+    model.movesFrom = stage.now + Int64(300 + stage.draw(1500)) * Self.millisecond
+    guard seed / 4 % 2 == 1 else { return }
+    at(200) { self.cutLink(1200 * Self.millisecond, &$0) }
+    interrupt(.south, seed: seed / 8, &model)
+    interrupt(.north, seed: seed / 40, &model)
   }
 
   // MARK: What the source loses

@@ -71,6 +71,10 @@ package final class MirrorSimulation: Sendable {
     /// What was passed over by whoever is gone by now.
     var unexplained: [MirrorLedger.Gap] = []
     var lastValue: UInt64 = 0
+    /// Of transactions; none where nobody writes any.
+    var writers: [MirrorSide: MirrorWriter] = [:]
+    /// By the values that they wrote.
+    var outcomes: [UInt64: MirrorOutcome] = [:]
     var acknowledged: [MirrorLedger.Spot: [(offset: Int64, value: UInt64, at: Int64)]] = [:]
     /// Up to where somebody asked for records to be removed.
     var deleted: [MirrorLedger.Spot: Int64] = [:]
@@ -106,6 +110,8 @@ package final class MirrorSimulation: Sendable {
   /// Whether topics are deleted and made again, compacted and given more partitions, and nodes are stopped in order: in
   /// half of the histories, 160 after 160, and in plots that are about it.
   let changesTopics: Bool
+  /// Whether there are transactions: in 160 histories of 640 after another, and in plots that are about it.
+  let transacts: Bool
   let topics: [String]
   let model = Mutex(Model())
   private let mail = Mutex<[@Sendable (inout Model) -> Void]>([])
@@ -125,6 +131,7 @@ package final class MirrorSimulation: Sendable {
     let layouts = options.plot?.layouts ?? Self.layouts(options.seed)
     let changesTopics = options.plot?.changesTopics ?? (options.seed / Self.span % 2 == 1)
     self.changesTopics = changesTopics
+    transacts = options.plot?.transacts ?? (options.seed / Self.span % 4 == 2)
     let topics = changesTopics ? ["apples", "pears", Self.compacted] : ["apples", "pears"]
     self.topics = topics
     let upkeep =
@@ -179,6 +186,14 @@ package final class MirrorSimulation: Sendable {
     for machine in machines { stage.schedule(after: Int64(stage.draw(200_000))) { machine.start() } }
     later(BrokerStage.Spans.millisecond) { self.administer(&$0) }
     for side in MirrorSide.allCases { later(BrokerStage.Spans.millisecond) { self.produce(side, &$0) } }
+    if transacts {
+      for side in MirrorSide.allCases {
+        later(BrokerStage.Spans.millisecond) { model in
+          model.writers[side] = MirrorWriter()
+          self.transact(side, &model)
+        }
+      }
+    }
     later(BrokerStage.Spans.second) { self.commit(&$0) }
     for side in MirrorSide.allCases { later(BrokerStage.Spans.second) { self.readGroup(side, &$0) } }
     lookOnAndOn()
@@ -313,6 +328,10 @@ package struct MirrorSeen: Sendable, CustomStringConvertible {
   package var growths = 0
   package var expiries = 0
   package var stops = 0
+  package var transactions = 0
+  package var takenBack = 0
+  /// Without an outcome when topics were taken over.
+  package var leftOpen = 0
   package init() {}
 
   package static func += (a: inout Self, b: Self) {
@@ -322,7 +341,7 @@ package struct MirrorSeen: Sendable, CustomStringConvertible {
     [
       \.lives, \.deaths, \.cuts, \.acknowledged, \.copied, \.committed, \.groupsRead, \.removals, \.gaps, \.unclean,
       \.setAside, \.switchovers, \.givenUp, \.failovers, \.failbacks, \.deletions, \.growths,
-      \.expiries, \.stops,
+      \.expiries, \.stops, \.transactions, \.takenBack, \.leftOpen,
     ]
   }
 
@@ -330,6 +349,7 @@ package struct MirrorSeen: Sendable, CustomStringConvertible {
     "lives \(lives), deaths \(deaths), cuts \(cuts), acknowledged \(acknowledged), batches copied \(copied), offsets "
       + "committed \(committed) and read \(groupsRead), removals \(removals), gaps \(gaps), unclean \(unclean), set aside "
       + "\(setAside), switchovers \(switchovers) and given up \(givenUp), failovers \(failovers), fail-backs \(failbacks), "
-      + "topics deleted \(deletions), grown \(growths) and expiring \(expiries), orderly stops \(stops)"
+      + "topics deleted \(deletions), grown \(growths) and expiring \(expiries), orderly stops \(stops), "
+      + "transactions \(transactions), taken back \(takenBack) and left open \(leftOpen)"
   }
 }

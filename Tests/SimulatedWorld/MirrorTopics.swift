@@ -58,14 +58,17 @@ extension MirrorSimulation {
     return max(model.deleted[spot] ?? 0, model.topics.starts[spot] ?? 0, start ?? 0)
   }
 
-  /// Whether both sides have the same topics with the same partitions, so that they can be taken over as they are.
-  func topicsAgree(_ model: Model) -> Bool {
+  /// Whether both sides have the same topics, so that they can be taken over. Partitions that a copy lacks are made then.
+  func isTheSame(_ model: Model) -> Bool { topicsAgree(model) { $0 >= $1 } }
+
+  /// - Parameter areAsMany: whether the partitions at the source go with those here.
+  func topicsAgree(_ model: Model, _ areAsMany: (Int, Int) -> Bool = { $0 == $1 }) -> Bool {
     guard let there = cluster(model.owner).witness, let here = cluster(model.owner.other).witness else { return false }
     return topics.allSatisfy { name in
       guard let source = there.agreedShape(ofTopic: name), let copy = here.agreedShape(ofTopic: name) else {
         return false
       }
-      return source.id == copy.id && source.partitions == copy.partitions
+      return source.id == copy.id && areAsMany(source.partitions, copy.partitions)
     }
   }
 
@@ -95,11 +98,8 @@ extension MirrorSimulation {
       }
       let since = model.topics.differSince[name] ?? stage.now
       model.topics.differSince[name] = since
-      if copy.id == source.id {
-        // A switchover waits until it is given up.
-        if stage.now - since > 3 * BrokerStage.Spans.second { _ = isInTheMiddle(&model, givingUp: true) }
-        continue
-      }
+      // Whether it is followed or taken over: it gets what it lacks by itself.
+      if copy.id == source.id { continue }
       if isInTheMiddle(&model, givingUp: true) { continue }
       if deleteCopy(of: name, copy.id, there: source.id, since, model) {
         delete(name, copy.id, model.owner.other, &model, again)

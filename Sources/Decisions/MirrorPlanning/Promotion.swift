@@ -11,10 +11,13 @@ public struct PartitionFinding: Hashable, Sendable {
   public let sourceEnd: Offset?
   /// How old that knowledge is.
   public let age: TimeSpan?
-  public init(end: Offset, sourceEnd: Offset?, age: TimeSpan?) {
+  /// Transactions that have begun before the end, and have no outcome; nil where this is not known.
+  public let open: Int?
+  public init(end: Offset, sourceEnd: Offset?, age: TimeSpan?, open: Int? = nil) {
     self.end = end
     self.sourceEnd = sourceEnd
     self.age = age
+    self.open = open
   }
 
   /// Records that are known to be lost; nil when nothing is known. What the source took after it was last heard of comes
@@ -53,7 +56,8 @@ public func planPromotion(
   return .promote(generation: next, reports: reports)
 }
 
-/// One line for a topic: `generation=2;0:end=100,source.end=120,age.ms=350;1:unknown`.
+/// One line for a topic: `generation=2;0:end=100,source.end=120,age.ms=350,aborted=1;1:unknown`. What is open when clients
+/// begin to write is taken back.
 func report(
   _ name: TopicName, _ count: Int, _ found: [TopicPartition: PartitionFinding], generation: Int32
 ) -> String {
@@ -62,6 +66,7 @@ func report(
     let source = finding.sourceEnd.map { String($0.value) } ?? "unknown"
     let age = finding.age.map { String($0.milliseconds) } ?? "unknown"
     return "\(index):end=\(finding.end.value),source.end=\(source),age.ms=\(age)"
+      + (finding.open.map { $0 > 0 ? ",aborted=\($0)" : "" } ?? "")
   }
   return (["generation=\(generation)"] + parts).joined(separator: ";")
 }
@@ -79,7 +84,7 @@ extension PartitionFinding {
       guard let end = values["end"] else { return (index, nil) }
       let finding = PartitionFinding(
         end: Offset(end), sourceEnd: values["source.end"].map { Offset($0) },
-        age: values["age.ms"].map { .milliseconds($0) })
+        age: values["age.ms"].map { .milliseconds($0) }, open: values["aborted"].map { Int(clamping: $0) })
       return (index, finding)
     }
   }

@@ -21,6 +21,8 @@ public struct PartitionStatus: Hashable, Sendable {
   public var age: TimeSpan?
   /// What was given up because the policy allowed it.
   public var accepted: [Range<Int64>] = []
+  /// Transactions without an outcome in all that was copied.
+  public var open: Int?
   /// Bytes that were copied since this broker leads the partition.
   public var copied: Int64?
   /// What waits for the metadata to say that it was set aside.
@@ -76,6 +78,7 @@ public struct PartitionStatus: Hashable, Sendable {
     if !accepted.isEmpty {
       words.append("gaps=" + accepted.map { "\($0.lowerBound)-\($0.upperBound - 1)" }.joined(separator: ","))
     }
+    if let open { words.append("open=\(open)") }
     if let copied { words.append("copied=\(copied)") }
     if let saved { words.append("saved=\(saved.text)") }
     if let cut { words.append("cut=\(cut.value)") }
@@ -103,6 +106,7 @@ public struct PartitionStatus: Hashable, Sendable {
     sourceEnd = number("source.end").map { Offset($0) }
     sourceStart = number("source.start").map { Offset($0) }
     age = number("age.ms").map { .milliseconds($0) }
+    open = number("open").map { Int(clamping: $0) }
     copied = number("copied")
     saved = values["saved"].flatMap { SetAside(text: String($0)) }
     cut = values["cut"].flatMap { Int32($0) }.map { LeaderEpoch($0) }

@@ -42,3 +42,13 @@ public struct AppendRefusal: Error, Hashable, Sendable {
     self.init(refusal.code, refusal.message, recordErrors: refusal.records)
   }
 }
+
+extension PartitionLog {
+  /// What a batch comes to that is taken for written, since nothing is left for it to do.
+  public var appendedNothing: Appended {
+    let end = endOffset
+    return Appended(
+      baseOffset: end, lastOffset: end, logAppendTime: .none, logStartOffset: startOffset, endOffset: end,
+      isDuplicate: true)
+  }
+}

@@ -76,10 +76,7 @@ public final class PartitionLog: Sendable {
   public var activeProducers: [ActiveProducer] {
     state.withLock { state in
       state.producers.entries.sorted { $0.key < $1.key }.map { id, entry in
-        ActiveProducer(
-          id: ProducerID(id), epoch: ProducerEpoch(entry.epoch), lastSequence: entry.batches.last?.lastSequence ?? -1,
-          lastTimestamp: Timestamp(milliseconds: entry.lastTimestamp), coordinatorEpoch: entry.coordinatorEpoch,
-          transactionStart: Offset(entry.transactionStart))
+        ActiveProducer(id, entry)
       }
     }
   }

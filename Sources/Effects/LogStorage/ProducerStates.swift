@@ -235,3 +235,12 @@ public struct ActiveProducer: Hashable, Sendable {
   /// `.none` without an open transaction.
   public let transactionStart: Offset
 }
+
+extension ActiveProducer {
+  init(_ id: Int64, _ entry: ProducerStates.Entry) {
+    self.init(
+      id: ProducerID(id), epoch: ProducerEpoch(entry.epoch), lastSequence: entry.batches.last?.lastSequence ?? -1,
+      lastTimestamp: Timestamp(milliseconds: entry.lastTimestamp), coordinatorEpoch: entry.coordinatorEpoch,
+      transactionStart: Offset(entry.transactionStart))
+  }
+}

@@ -43,6 +43,8 @@ public enum MirrorConfigs {
   public static let throttledRate = "mirror.throttled.rate"
   /// The key of a topic that a switchover of another cluster sets, over the network as any tool could.
   public static let fence = "mirror.fence"
+  /// The key of a topic that was mirrored: of each partition the first leader epoch in which clients write.
+  public static let opened = "mirror.opened"
   /// Begins the keys of what was known of the source of a partition, such as `known.orders-0`.
   public static let known = "known."
   /// Begins the keys of what was set aside of a partition.

@@ -86,6 +86,10 @@ public enum TopicConfigs {
       "mirror.link", .string, nil,
       "The mirror that writes this topic: clients cannot. Set by the mirror, never by hand."),
     own(
+      "mirror.opened", .freeList, nil,
+      "Of each partition that a mirror has let go of, the first leader epoch in which clients write: transactions that "
+        + "were copied without an outcome are aborted then. Set by the mirror, never by hand."),
+    own(
       "mirror.path", .freeList, nil,
       "The clusters that the topic has come through, the first writer first. Set by the mirror, never by hand."),
     own(

@@ -231,6 +231,8 @@ extension MetadataImage {
     for topic in topics(mirroredBy: link) {
       let resource = ConfigResource.topic(topic.name.text)
       records.append(.configChanged(resource, key: "mirror.link", value: nil))
+      let opened = topic.partitions.map { String(Int64($0.leaderEpoch.value) + 1) }.joined(separator: ",")
+      records.append(.configChanged(resource, key: MirrorConfigs.opened, value: opened))
       if let report = reports[topic.name] {
         records.append(.configChanged(resource, key: "mirror.report", value: report))
       }

@@ -7,10 +7,15 @@ public struct InitProducerRequest: Hashable, Sendable {
   public var timeout: TimeSpan
   /// The producer that goes on under a new epoch after an error; nil for one that begins.
   public var expected: ProducerIdentity?
-  public init(id: TransactionalID, timeout: TimeSpan, expected: ProducerIdentity? = nil) {
+  /// Lower ids may be those of producers whose records a mirror copies: whoever has one gets another.
+  public var leastID: ProducerID
+  public init(
+    id: TransactionalID, timeout: TimeSpan, expected: ProducerIdentity? = nil, leastID: ProducerID = ProducerID(0)
+  ) {
     self.id = id
     self.timeout = timeout
     self.expected = expected
+    self.leastID = leastID
   }
 }
 

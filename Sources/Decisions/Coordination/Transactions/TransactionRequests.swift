@@ -35,7 +35,9 @@ extension TransactionCoordinator {
       abort(request.id, at: now, answering: token, into: &effects)
     case .empty, .complete:
       if asksAgain { return renew(current, for: request, token, at: now, into: &effects) }
-      if current.epoch.isExhausted { return allocate(for: request, token, into: &effects) }
+      if current.epoch.isExhausted || current.id < request.leastID {
+        return allocate(for: request, token, into: &effects)
+      }
       renew(ProducerIdentity(current.id, current.epoch.next), for: request, token, at: now, into: &effects)
     }
   }

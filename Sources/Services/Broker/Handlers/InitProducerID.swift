@@ -12,7 +12,7 @@ extension Broker {
     guard (asked.id == .none) == (asked.epoch == .none) else { return call.answer(refused(.invalidRequest)) }
     let request = InitProducerRequest(
       id: TransactionalID(id), timeout: .milliseconds(Int64(call.request.transactionTimeoutMs)),
-      expected: asked.id == .none ? nil : asked)
+      expected: asked.id == .none ? nil : asked, leastID: image.leastProducerID)
     transactions.ask(id) { coordinator, token, now, effects in
       coordinator.initProducer(request, token, at: now, into: &effects)
     } answer: { answer in

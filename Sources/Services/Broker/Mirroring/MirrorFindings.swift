@@ -83,14 +83,17 @@ struct MirrorSurvey: Sendable {
   ///
   /// - Parameter isFinal: whether only those count that have stopped. Otherwise what is committed counts, of
   ///   those that go on.
-  func findings(isFinal: Bool) -> [TopicPartition: PartitionFinding] {
+  /// - Parameter asIfNothingWereOpen: a mistake, which simulations have to find.
+  func findings(isFinal: Bool, asIfNothingWereOpen: Bool = false) -> [TopicPartition: PartitionFinding] {
     statuses.compactMapValues { status in
       guard
         isFinal
           ? status.state == .stopped && status.mark == status.end
           : status.state == .copying || status.state == .waiting && status.cut == nil && status.saved == nil
       else { return nil }
-      return PartitionFinding(end: status.mark, sourceEnd: status.sourceEnd, age: status.age)
+      return PartitionFinding(
+        end: status.mark, sourceEnd: status.sourceEnd, age: status.age,
+        open: asIfNothingWereOpen ? 0 : status.mark == status.end ? status.open : nil)
     }
   }
 }

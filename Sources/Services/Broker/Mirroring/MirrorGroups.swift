@@ -59,7 +59,7 @@ final class MirrorGroups: Sendable {
         missed()
         continue
       }
-      list(peer, order.groups)
+      list(peer, order.groups, isLast: order.state == .switchover)
     }
   }
 
@@ -78,7 +78,8 @@ final class MirrorGroups: Sendable {
     }
   }
 
-  private func list(_ peer: Peer, _ selection: NameSelection) {
+  /// - Parameter isLast: whether what is committed with a transaction that is about to end is waited for.
+  private func list(_ peer: Peer, _ selection: NameSelection, isLast: Bool) {
     begin()
     peer.ask(ListGroupsRequest(), within: SourceCluster.span) { result in
       defer { self.end() }
@@ -86,7 +87,7 @@ final class MirrorGroups: Sendable {
       let selected = answer.response.groups.map(\.groupID).filter { !$0.isEmpty && selection.contains($0) }
       guard !selected.isEmpty else { return }
       guard !self.broker.groups.isEmpty else { return self.makeRoom() }
-      for group in selected where self.broker.groups.shard(of: group) != nil { self.carry(group, peer) }
+      for group in selected where self.broker.groups.shard(of: group) != nil { self.carry(group, peer, isLast: isLast) }
     }
   }
 
@@ -99,13 +100,15 @@ final class MirrorGroups: Sendable {
     ask(request, version: 3, Broker.findCoordinator) { _ in self.end() }
   }
 
-  private func carry(_ group: String, _ peer: Peer) {
+  private func carry(_ group: String, _ peer: Peer, isLast: Bool) {
     begin()
     // From v10 on topics are named by their ids, which copies have as well; before v8 a request is about one group.
     let highest: Int16 = broker.plantedInMirroring == .carriesGroupsByName ? 9 : 10
     let image = broker.image
     let name: @Sendable (UniqueID) -> TopicName? = { try? image.topic(.id($0)).get().name }
-    peer.ask(Self.question(group), lowest: 2, highest: highest, within: SourceCluster.span) { result in
+    let question = Self.question(group, isStable: isLast)
+    // Before v7 a request does not say what is to be waited for.
+    peer.ask(question, lowest: isLast ? 7 : 2, highest: highest, within: SourceCluster.span) { result in
       guard case .success(let answer) = result, let there = Self.offsets(answer.response, group, name) else {
         self.missed()
         return self.end()
@@ -125,7 +128,7 @@ final class MirrorGroups: Sendable {
     }
   }
 
-  private static func question(_ group: String) -> OffsetFetchRequest {
+  private static func question(_ group: String, isStable: Bool = false) -> OffsetFetchRequest {
     var one = OffsetFetchRequest.Group()
     one.groupID = group
     one.topics = nil
@@ -133,6 +136,7 @@ final class MirrorGroups: Sendable {
     request.groupID = group
     request.topics = nil
     request.groups = [one]
+    request.requireStable = isStable
     return request
   }
 
@@ -157,7 +161,8 @@ final class MirrorGroups: Sendable {
     for entry in response.groups where entry.groupID == group {
       guard entry.errorCode == .none else { return nil }
       for topic in entry.topics {
-        let known = topic.topicID == .zero ? topic.name : name(topic.topicID)?.text ?? ""
+        // This very broker gives both; over the network there is one of them.
+        let known = topic.name.isEmpty ? name(topic.topicID)?.text ?? "" : topic.name
         for one in topic.partitions {
           guard one.errorCode == .none else { return nil }
           note(known, one.partitionIndex, one.committedOffset, one.committedLeaderEpoch, one.metadata)

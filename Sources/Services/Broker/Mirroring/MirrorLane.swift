@@ -156,10 +156,11 @@ final class MirrorLane: Sendable {
   }
 
   func status(at now: Instant) -> PartitionStatus {
-    let mark = partition.highWatermark
+    let standing = partition.mirrorStanding
     return state.withLock { state in
       var status = PartitionStatus(
-        state.copy, start: partition.log.startOffset, end: partition.log.endOffset, mark: mark, now: now)
+        state.copy, start: standing.start, end: standing.end, mark: standing.mark, now: now)
+      status.open = standing.open
       status.copied = state.copied
       return status
     }

@@ -181,6 +181,9 @@ final class MirrorLink: Sendable {
     }
   }
 
+  /// What is known of the source is older than something that it has said since.
+  func lookAgain() { state.withLock { $0.mustLook = true } }
+
   private func lookIfDue() {
     let now = monotonicNow()
     let mustLook = state.withLock { state in

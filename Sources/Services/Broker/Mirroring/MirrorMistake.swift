@@ -33,6 +33,14 @@ package enum MirrorMistake: String, Sendable, CaseIterable {
   case takesGapsForHoles
   /// Of a compacted topic, what lies below what is set aside stays, also where a cleaner took out what only that replaced.
   case keepsWhatWasCleaned
+  /// A switchover takes over the partitions that were there when the source was last looked at.
+  case countsNoPartitions
+  /// Transactions that were copied without an outcome are not ended where clients write then.
+  case leavesOpenTransactions
+  /// They are ended some time after clients write.
+  case endsTransactionsLate
+  /// A switchover does not wait for transactions without an outcome.
+  case waitsForNoTransactions
 
   var ofCopy: MirrorPlanning.PlantedBug? {
     switch self {

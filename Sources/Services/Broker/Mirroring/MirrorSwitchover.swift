@@ -13,13 +13,6 @@ struct MirrorSwitchover: Sendable {
     case waits(String)
     case promoted
   }
-  /// What one broker of the source has said.
-  private struct Said: Sendable {
-    /// The fences of each topic, as this broker has read them.
-    var fences: [TopicName: String] = [:]
-    var mirrored: [TopicName] = []
-    var ends: [TopicPartition: Offset] = [:]
-  }
 
   private let broker: Broker
   private let order: MirrorOrder
@@ -41,10 +34,13 @@ struct MirrorSwitchover: Sendable {
     for topic in broker.image.topics(mirroredBy: order.name) {
       let (name, count) = (topic.name, topic.partitions.count)
       topics[name] = count
-      guard let there = view.topics[name], there.id == topic.id, there.partitions.count == count else {
-        return then(.waits("the source has another topic \(name) than there is here, or other partitions of it"))
+      guard let there = view.topics[name], there.id == topic.id else {
+        return then(.waits("the source has another topic \(name) than there is here"))
       }
-      for (index, place) in there.partitions.enumerated() {
+      guard there.partitions.count >= count else {
+        return then(.waits("there are \(count) partitions of \(name) here, and the source was seen with fewer"))
+      }
+      for (index, place) in there.partitions.prefix(count).enumerated() {
         guard let leader = place.leader else { return then(.waits("\(name)-\(index) has no leader at the source")) }
         led[leader, default: []].append(TopicPartition(name, PartitionIndex(Int32(index))))
       }
@@ -52,7 +48,7 @@ struct MirrorSwitchover: Sendable {
     guard !topics.isEmpty else { return then(.waits("there is no topic to take over")) }
     let nodes = led.keys.sorted()
     let (known, leaders) = (topics, led)
-    let gathering = Gathering<Said>(count: nodes.count) { said in
+    let gathering = Gathering<SourceSaid>(count: nodes.count) { said in
       let asked = monotonicNow()
       MirrorFindings(broker, order.name).survey { survey in
         broker.pool.run {
@@ -62,11 +58,13 @@ struct MirrorSwitchover: Sendable {
         }
       }
     }
-    for (index, node) in nodes.enumerated() { ask(node, led[node] ?? []) { gathering.put($0, at: index) } }
+    for (index, node) in nodes.enumerated() {
+      SourceStandings(link, view, node).ask(led[node] ?? []) { gathering.put($0, at: index) }
+    }
   }
 
   private func take(
-    _ topics: [TopicName: Int], _ led: [NodeID: [TopicPartition]], _ said: [NodeID: Said],
+    _ topics: [TopicName: Int], _ led: [NodeID: [TopicPartition]], _ said: [NodeID: SourceSaid],
     _ survey: MirrorSurvey, _ note: @Sendable (SwitchoverMoments.Stage, Bool) -> TimeSpan?,
     _ then: @escaping @Sendable (Outcome) -> Void
   ) {
@@ -78,8 +76,7 @@ struct MirrorSwitchover: Sendable {
     var source: [TopicPartition: SourceStanding] = [:]
     for (node, partitions) in led {
       for partition in partitions {
-        let fence = commaSeparated(said[node]?.fences[partition.topic] ?? "")
-        let isFenced = fence.contains(word)
+        let isFenced = said[node]?.isFenced(partition.topic, by: word) == true
         if !isFenced { fenced.remove(partition.topic) }
         let isEarly = broker.plantedInMirroring == .takesOverEarly
         let end = isEarly ? survey.statuses[partition]?.mark : said[node]?.ends[partition]
@@ -88,8 +85,11 @@ struct MirrorSwitchover: Sendable {
     }
     let isClosed = source.values.allSatisfy { $0.isFenced && $0.end != nil }
     let step = planSwitchover(
-      generation: order.generationBefore(broker.plantedInMirroring), topics: topics, fenced: fenced, source: source,
-      copies: survey.findings(isFinal: false), closedFor: note(.closed, isClosed))
+      generation: order.generationBefore(broker.plantedInMirroring), topics: topics, fenced: fenced,
+      counts: counts(of: topics, said), source: source,
+      copies: survey.findings(
+        isFinal: false, asIfNothingWereOpen: broker.plantedInMirroring == .waitsForNoTransactions),
+      closedFor: note(.closed, isClosed))
     if case .promote = step {} else { _ = note(.copied, false) }
     switch step {
     case .fence(let names):
@@ -97,6 +97,10 @@ struct MirrorSwitchover: Sendable {
         then(.waits(refusal ?? "the source is being closed"))
       }
     case .waitForSource(let places): then(.waits("the source has not said yet where \(places.count) partitions end"))
+    case .waitForCounts(let names):
+      then(.waits("the source has not said yet how many partitions \(names.count) topics have"))
+    case .grow(let names): grow(names, then)
+    case .waitForTransactions(let open): then(.waits(Self.words(of: open)))
     case .waitForCopies(let places): then(.waits("\(places.count) partitions are not copied yet"))
     case .promote(let generation, let reports):
       let copiedFor = note(.copied, true)
@@ -105,16 +109,71 @@ struct MirrorSwitchover: Sendable {
       if let copiedFor, copiedFor >= groupsPatience {
         broker.log.warning("a mirror takes over without the last offsets of groups", ["mirror": order.name])
       }
-      promote(generation, reports, then)
+      promote(generation, topics, reports, then)
+    }
+  }
+
+  /// The first few partitions by name.
+  private static func words(of open: [TopicPartition: Int]) -> String {
+    let named = open.keys.sorted().prefix(openNamedMax).map { "\($0)" }.joined(separator: ", ")
+    let count = open.values.reduce(0, +)
+    let more = open.count > openNamedMax ? " and \(open.count - openNamedMax) more" : ""
+    return "waiting for \(count) open transaction\(count == 1 ? "" : "s") in \(named)\(more)"
+  }
+  private static let openNamedMax = 3
+
+  /// What was seen at any time, and what brokers said that were closed: who knows of the fence knows of every partition
+  /// that was there before it.
+  private func counts(of topics: [TopicName: Int], _ said: [NodeID: SourceSaid]) -> [TopicName: SourceCount] {
+    var counts: [TopicName: SourceCount] = [:]
+    for name in topics.keys {
+      guard let there = view.topics[name] else { continue }
+      let closed = said.values.filter { $0.isFenced(name, by: word) && $0.counts[name]?.id == there.id }
+      let isOld = broker.plantedInMirroring == .countsNoPartitions
+      counts[name] = SourceCount(
+        seen: there.partitions.count,
+        closed: isOld ? there.partitions.count : closed.compactMap { $0.counts[name]?.partitions }.max())
+    }
+    return counts
+  }
+
+  /// Makes the partitions that the source has got since the mirror last followed it. They are copied as all others are.
+  private func grow(_ names: [TopicName], _ then: @escaping @Sendable (Outcome) -> Void) {
+    // What is not in the view yet is looked at anew.
+    link.lookAgain()
+    let view = view
+    broker.change { draft in
+      for name in names {
+        guard let there = view.topics[name], let own = draft.image.topic(named: name), own.id == there.id,
+          there.partitions.count > own.partitions.count
+        else { continue }
+        let grown = MirroredTopic(
+          name: name, id: there.id, epochs: there.partitions.map(\.epoch), replicationFactor: there.replicationFactor,
+          configs: [])
+        if case .failure(let refusal) = draft.add(draft.image.growMirrored(grown)) { return Optional(refusal.message) }
+      }
+      return nil
+    } then: { result in
+      switch result {
+      case .success(let problem?): then(.waits(problem))
+      case .success(nil): then(.waits("partitions are made that the source has and there are not yet here"))
+      case .failure(let refusal): then(.waits(refusal.message))
+      }
     }
   }
 
   private func promote(
-    _ generation: Int32, _ reports: [TopicName: String], _ then: @escaping @Sendable (Outcome) -> Void
+    _ generation: Int32, _ topics: [TopicName: Int], _ reports: [TopicName: String],
+    _ then: @escaping @Sendable (Outcome) -> Void
   ) {
     let (order, time) = (order, wallClockNow())
-    broker.change { draft in
-      draft.add(
+    broker.change { draft -> Result<Void, Refusal> in
+      // Nothing is taken over that was not looked at.
+      let now = draft.image.topics(mirroredBy: order.name)
+      guard now.count == topics.count, now.allSatisfy({ topics[$0.name] == $0.partitions.count }) else {
+        return .failure(Refusal(.invalidRequest, "the topics here have changed meanwhile"))
+      }
+      return draft.add(
         draft.image.promote(
           order.name, generation: generation, attempt: order.attempt, reports: reports, at: time))
     } then: { result in
@@ -125,65 +184,6 @@ struct MirrorSwitchover: Sendable {
         then(.promoted)
       case .failure(let refusal): then(.waits(refusal.message))
       }
-    }
-  }
-
-  // MARK: Asking the source
-
-  /// The fences first, and then the ends: what a leader lets in after it has said that it is closed does not exist.
-  private func ask(_ node: NodeID, _ partitions: [TopicPartition], then: @escaping @Sendable (Said) -> Void) {
-    guard let peer = link.source.peer(of: node, for: .questions) else { return then(Said()) }
-    let names = Set(partitions.map(\.topic)).sorted()
-    var request = DescribeConfigsRequest()
-    request.resources = names.map { name in
-      var resource = DescribeConfigsRequest.Resource()
-      resource.resourceType = ConfigResourceType.topic.rawValue
-      resource.resourceName = name.text
-      resource.configurationKeys = [MirrorConfigs.fence, "mirror.link"]
-      return resource
-    }
-    peer.ask(request, within: SourceCluster.span) { result in
-      guard case .success(let answer) = result else { return then(Said()) }
-      var said = Said()
-      for entry in answer.response.results where entry.errorCode == .none {
-        guard let name = TopicName(entry.resourceName) else { continue }
-        for config in entry.configs {
-          guard let value = config.value, !value.isEmpty else { continue }
-          if config.name == MirrorConfigs.fence { said.fences[name] = value } else { said.mirrored.append(name) }
-        }
-      }
-      askEnds(peer, partitions, said, then)
-    }
-  }
-
-  private func askEnds(
-    _ peer: Peer, _ partitions: [TopicPartition], _ said: Said, _ then: @escaping @Sendable (Said) -> Void
-  ) {
-    var request = OffsetForLeaderEpochRequest()
-    request.replicaID = -1
-    request.topics = Dictionary(grouping: partitions, by: \.topic).sorted { $0.key < $1.key }.map { name, places in
-      var topic = OffsetForLeaderEpochRequest.Topic()
-      topic.topic = name.text
-      topic.partitions = places.sorted().compactMap { place in
-        guard let epoch = view.topics[name]?.partitions[Int(place.partition.value)].epoch else { return nil }
-        var ask = OffsetForLeaderEpochRequest.Partition()
-        ask.partition = place.partition.value
-        ask.currentLeaderEpoch = epoch.value
-        ask.leaderEpoch = epoch.value
-        return ask
-      }
-      return topic
-    }
-    peer.ask(request, within: SourceCluster.span) { result in
-      guard case .success(let answer) = result else { return then(said) }
-      var said = said
-      for topic in answer.response.topics {
-        guard let name = TopicName(topic.topic) else { continue }
-        for one in topic.partitions where one.errorCode == .none && one.endOffset >= 0 {
-          said.ends[TopicPartition(name, PartitionIndex(one.partition))] = Offset(one.endOffset)
-        }
-      }
-      then(said)
     }
   }
 

@@ -24,6 +24,13 @@ extension Partition {
     }
   }
 
+  /// How far a copy is, all at one moment.
+  var mirrorStanding: (start: Offset, end: Offset, mark: Offset, open: Int) {
+    state.withLock { state in
+      (log.startOffset, log.endOffset, state.replica.log.highWatermark, log.openTransactionCount)
+    }
+  }
+
   /// The epoch of the last record. An epoch that has begun at the end has written nothing.
   private var lastEpoch: LeaderEpoch {
     let end = log.endOffset

@@ -53,6 +53,10 @@ final class Partition: Sendable {
     var durability: Durability
     var throttled: ThrottleListing
     var gate: WriteGate
+    /// The first epoch in which clients write what a mirror has copied; nil where none has.
+    var opened: LeaderEpoch?
+    /// In which epoch of ours what was copied and left open was last ended.
+    var endedIn: LeaderEpoch?
     /// What the metadata said last, for a replica that begins anew.
     var assigned: (state: Replication.PartitionState, brokers: [BrokerStatus])?
     /// How many times the replica began anew.
@@ -120,7 +124,7 @@ final class Partition: Sendable {
         minInSync: settings.minInSync, minRegions: settings.minRegions, flushInterval: settings.flushInterval,
         fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability,
         throttled: ThrottleListing(name, on: world.node, settings), gate: WriteGate(settings),
-        lastTick: monotonicNow()))
+        opened: settings.opened(log.topicPartition.partition), lastTick: monotonicNow()))
   }
 
   // MARK: Questions
@@ -188,6 +192,7 @@ final class Partition: Sendable {
         state.throttled = ThrottleListing(name, on: world.node, settings)
         // By the epoch that the metadata has told: a follower that is ahead may have spoken of the next one already.
         state.gate.turn(to: settings, in: state.assigned?.state.leaderEpoch ?? state.replica.leaderEpoch)
+        state.opened = settings.opened(name.partition)
         // Whoever takes the topic over asks where its log ends, and a mirror goes on there: what was let in before counts.
         switch state.gate {
         case .fenced, .mirror: settleBeforeChange(now, &state, &after)
@@ -195,6 +200,7 @@ final class Partition: Sendable {
         }
         noteThrottle(state, &after)
         takeMinimum(now, &state, &after)
+        endCopiedWhereLeading(now, &state, &after)
         return after
       })
   }

@@ -137,6 +137,7 @@ extension Partition {
     let mark = state.replica.log.highWatermark
     state.generation += 1
     state.mustBeginAnew = true
+    state.endedIn = nil
     state.replica = Replica(
       id: world.node, brokerEpoch: world.brokerEpoch, recovered: LogSummary(of: log, highWatermark: mark),
       settings: state.replica.settings)
@@ -164,6 +165,7 @@ extension Partition {
         take(.brokersChanged(brokers), now, &state, &after)
         takeMinimum(now, &state, &after)
         take(.assigned(next), now, &state, &after)
+        if world.plantedInMirroring != .endsTransactionsLate { endCopiedWhereLeading(now, &state, &after) }
         after.noteInSync(from: inSync, to: state.inSync)
         switch state.replica.role {
         case .leader, .waiting: after.fetch = .stops(.next())
@@ -300,6 +302,7 @@ extension Partition {
           take(.assigned(assigned.state), now, &state, &after)
         }
         take(.tick, now, &state, &after)
+        endCopiedWhereLeading(now, &state, &after)
         return after
       })
   }

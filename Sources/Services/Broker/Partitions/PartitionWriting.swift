@@ -32,12 +32,12 @@ extension Partition {
         return after
       case .serving: break
       }
-      if origin == .client, let refusal = state.gate.refusal(in: state.replica.leaderEpoch, of: name) {
-        after.own = .refused(refusal)
-        return after
-      }
       if isCutOff(state, at: instant) {
         after.own = .refused(Self.cutOff)
+        return after
+      }
+      if let own = gated(batches, origin, state) {
+        after.own = own
         return after
       }
       switch state.replica.admit(acks) {
@@ -46,6 +46,12 @@ extension Partition {
         after.own = .refused(AppendRefusal(.notLeaderOrFollower, "The partition is led in another epoch."))
       case .success(let current):
         do throws(StorageError) {
+          if world.plantedInMirroring != .endsTransactionsLate,
+            let refusal = try endCopied(in: current, instant, &state, &after)
+          {
+            after.own = .refused(refusal)
+            break
+          }
           switch try log.append(batches, origin: origin, leaderEpoch: current, verified: ticket, now: now) {
           case .failure(let refusal): after.own = .refused(refusal)
           case .success(let appended):
@@ -77,7 +83,7 @@ extension Partition {
   private static let cutOff = AppendRefusal(
     .notLeaderOrFollower, "Neither the controller nor an in-sync follower was heard of for a session.")
 
-  private func keep(
+  func keep(
     _ writer: Writer, _ acks: Acks, _ deadline: Instant, _ now: Instant, _ state: inout State,
     _ after: inout PartitionAftermath
   ) {

@@ -36,6 +36,7 @@ struct ReplicaWorld: Sendable {
   var lowerCheckpoint: @Sendable (TopicPartition, Offset) throws(StorageError) -> Void = { _, _ in }
 
   var planted: BrokerMistake?
+  var plantedInMirroring: MirrorMistake?
 
   init(node: NodeID, brokerEpoch: BrokerEpoch) {
     self.node = node

@@ -17,6 +17,8 @@ struct TopicSettings: Equatable, Sendable {
   let mirrorLink: String?
   /// Which clusters are taking the topic over; nil where none is.
   let mirrorFence: String?
+  /// Of each partition that a mirror has let go of, the first epoch in which clients write.
+  let mirrorOpened: [LeaderEpoch]
 
   /// The values have been checked when they were set.
   init(_ own: [String: String], inherited: ConfigResolution, producerExpiry: TimeSpan) {
@@ -53,6 +55,13 @@ struct TopicSettings: Equatable, Sendable {
     followerThrottle = ThrottledReplicas(values.text("follower.replication.throttled.replicas")) ?? .these([])
     mirrorLink = own["mirror.link"]
     mirrorFence = own[MirrorConfigs.fence].flatMap { $0.isEmpty ? nil : $0 }
+    mirrorOpened = commaSeparated(own[MirrorConfigs.opened] ?? "").compactMap { Int32($0) }.map { LeaderEpoch($0) }
+  }
+
+  /// The first epoch in which clients write a partition that a mirror has copied; nil where none has.
+  func opened(_ partition: PartitionIndex) -> LeaderEpoch? {
+    let index = Int(partition.value)
+    return mirrorOpened.indices.contains(index) ? mirrorOpened[index] : nil
   }
 }
 

@@ -20,6 +20,7 @@ struct BrokerReplication: Sendable {
   init(
     node: NodeID, epoch: BrokerEpoch, settings: SettingsReader, loop: EventLoop, pool: BlockingPool,
     listener: String?, metrics: BrokerMetrics, contact: ControllerContact, planted: BrokerMistake? = nil,
+    plantedInMirroring: MirrorMistake? = nil,
     image: @escaping @Sendable () -> MetadataImage,
     propose: @escaping @Sendable (Proposal, Partition) -> Void,
     storageFailed: @escaping @Sendable (StorageError, Partition) -> Void
@@ -38,6 +39,7 @@ struct BrokerReplication: Sendable {
     world.timing = ReplicationSettings(settings)
     world.tellsFollowersOfHighWatermarks = !(settings.values["replica.selector.class"] ?? "").isEmpty
     world.planted = planted
+    world.plantedInMirroring = plantedInMirroring
     world.propose = propose
     world.fetch = { fetchers.fetch($0) }
     world.stopFetching = { fetchers.stopFetching($0, $1) }

@@ -144,6 +144,7 @@ extension Broker {
     let replication = BrokerReplication(
       node: settings.nodeID, epoch: BrokerEpoch(epoch), settings: settings.reader, loop: loops[0], pool: pool,
       listener: settings.interBrokerListener, metrics: metrics, contact: contact, planted: planted,
+      plantedInMirroring: plantedInMirroring,
       image: { publisher.image },
       propose: { self.proposals.propose($0, for: $1) }, storageFailed: { self.partitionFailed($1, $0) })
     self.replication.withLock { $0 = replication }

@@ -28,13 +28,13 @@ struct FailoverReport: Sendable {
   }
 
   var text: String {
-    var table = Table("PARTITION", "END", "SOURCE-END", "KNOWN-LOSS", "KNOWN-MS-BEFORE")
+    var table = Table("PARTITION", "END", "SOURCE-END", "KNOWN-LOSS", "KNOWN-MS-BEFORE", "ABORTED")
     for (partition, finding) in entries {
       table.add(
         partition, finding.map { String($0.end.value) } ?? "unknown",
         finding?.sourceEnd.map { String($0.value) } ?? "unknown",
         finding?.knownLoss.map { String($0) } ?? "unknown",
-        finding?.age.map { String($0.milliseconds) } ?? "unknown")
+        finding?.age.map { String($0.milliseconds) } ?? "unknown", finding.map { String($0.open ?? 0) } ?? "unknown")
     }
     let title = "mirror \(mirror): \(verb) done, generation \(generation)\n" + table.text
     guard verb == "failover" else { return title }
@@ -53,6 +53,7 @@ struct FailoverReport: Sendable {
             "partition": .string(partition), "end": number(finding?.end.value),
             "sourceEnd": number(finding?.sourceEnd?.value), "knownLoss": number(finding?.knownLoss),
             "knownMillisecondsBefore": number(finding?.age?.milliseconds),
+            "abortedTransactions": number(finding.map { Int64($0.open ?? 0) }),
           ])
         }),
     ])

@@ -146,7 +146,8 @@ struct MirrorView: Sendable {
           .object([
             "partition": .string(name), "state": .string(status.state.rawValue), "start": .number(status.start.value),
             "end": .number(status.end.value), "sourceEnd": number(status.sourceEnd?.value),
-            "lag": number(status.lag), "readMillisecondsAgo": number(status.age?.milliseconds),
+            "lag": number(status.lag), "openTransactions": number(status.open.map { Int64($0) }),
+            "readMillisecondsAgo": number(status.age?.milliseconds),
             "gaps": .array(
               status.accepted.map {
                 .object(["from": .number($0.lowerBound), "to": .number($0.upperBound)])

@@ -9,7 +9,8 @@ extension Broker {
   ///
   /// All partitions of a transaction are added, or none: where one is unknown, the others get OPERATION_NOT_ATTEMPTED.
   /// What a mirror writes, or is being moved to another cluster, gets UNKNOWN_TOPIC_OR_PARTITION, which producers try
-  /// again: nothing could be written there.
+  /// again: nothing could be written there. A producer whose id may be another's in the log of a topic that was taken over
+  /// gets INVALID_PRODUCER_ID_MAPPING: it takes its transaction back, and goes on under another id.
   func addPartitionsToTxn(_ call: Call<AddPartitionsToTxnRequest>) {
     let version = call.context.version
     let asked = version >= 4 ? call.request.transactions : [AddPartitionsToTxnRequest.Transaction(call.request)]
@@ -28,6 +29,11 @@ extension Broker {
       let unknown = places.map { transaction.verifyOnly || isOpenToTransactions($0.topic, $0.partition) }
       guard !unknown.contains(false) else {
         gathering.put(unknown.map { $0 ? .operationNotAttempted : .unknownTopicOrPartition }, at: index)
+        continue
+      }
+      let foreign = places.map { !transaction.verifyOnly && isForeign(transaction.producerID, in: $0.topic) }
+      guard !foreign.contains(true) else {
+        gathering.put(foreign.map { $0 ? .invalidProducerIdMapping : .operationNotAttempted }, at: index)
         continue
       }
       add(transaction) { codes in
@@ -77,7 +83,13 @@ extension Broker {
       known.partitions.indices.contains(Int(index))
     else { return false }
     let configs = image.configs(of: .topic(name.text))
-    return configs["mirror.link"] == nil && configs[MirrorConfigs.fence] == nil
+    return configs["mirror.link"] == nil && (configs[MirrorConfigs.fence] ?? "").isEmpty
+  }
+
+  /// Whether the log of a topic that was copied may have records of another producer with that id.
+  private func isForeign(_ producer: Int64, in topic: String) -> Bool {
+    let image = self.image
+    return producer < image.leastProducerID.value && image.configs(of: .topic(topic))[MirrorConfigs.opened] != nil
   }
 }
 

@@ -36,7 +36,6 @@ extension Broker {
     guard let held = heldTopic(topic) else { return done(.unknownTopicOrPartition) }
     guard let partition = held.partition(index) else { return done(held.absence(of: index)) }
     let producer = ProducerID(marker.producerID)
-    guard partition.takesMarker(of: producer) else { return done(.none) }
     let now = wallClockNow()
     var bytes = TransactionMarkerBatch.build(
       outcome: marker.transactionResult, producer: producer, epoch: ProducerEpoch(marker.producerEpoch),
