@@ -1,24 +1,22 @@
 """Transactions: with real clients, and with requests that no client would send."""
 
-import asyncio
+import json
 import struct
-import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from broker import run, until
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka import IsolationLevel
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 from kafka import KafkaProducer
-from kafka.structs import OffsetAndMetadata
 from kafka import TopicPartition as PythonPartition
-from librdkafka import admin, consumer, create, producer, send, take, values
+from kafka.structs import OffsetAndMetadata
+from librdkafka import admin, consumer, create, send, take, values
 from transactions import (
-    CONCURRENT_TRANSACTIONS, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_TRANSACTION_TIMEOUT,
-    INVALID_TXN_STATE, NONE, PRODUCER_FENCED, TRANSACTIONAL, ByHand, again, ahead, transactional, write,
+    INVALID_PRODUCER_ID_MAPPING, INVALID_TRANSACTION_TIMEOUT, INVALID_TXN_STATE, NONE, PRODUCER_FENCED, TRANSACTIONAL, ByHand,
+    again, ahead, transactional, write,
 )
-from wire import Connection, batch, produce, produced, request, string, fetch, fetched
+from wire import Connection, batch, produced, request, string
 
 
 def numbered(prefix, count):
@@ -221,7 +219,8 @@ def test_a_batch_of_no_transaction_that_is_known_is_refused(broker, name):
         assert sent(0, sequence=1) == NONE
         assert sent(0, producer=hand.producer + 1000) == INVALID_PRODUCER_ID_MAPPING
         assert hand.end(True) == NONE
-        until(lambda: sent(0, sequence=2) == INVALID_TXN_STATE, "the transaction has ended")
+        until(lambda: len(ahead(broker, name)) == 2, "the transaction has ended")
+        assert sent(0, sequence=2) == INVALID_TXN_STATE
     assert ahead(broker, name) == [b"x", b"x"]
 
 
@@ -300,3 +299,30 @@ def test_deleting_a_topic_lets_its_transaction_end(broker, name):
     write(sender, f"{name}-stays", [b"next"])
     again(lambda: sender.commit_transaction(20))
     assert ahead(broker, f"{name}-stays") == [b"stays", b"next"]
+
+
+def test_a_transaction_that_hangs_is_found_and_ended_by_hand(broker, name):
+    create(broker, name)
+    sender = transactional(broker, name)
+    sender.begin_transaction()
+    write(sender, name, numbered("hanging", 2))
+    send(broker, name, numbered("behind", 1))
+
+    def tool(*arguments):
+        return run("transactions", *arguments, "--bootstrap-server", broker.bootstrap)
+
+    listed = tool("list", "--state", "Ongoing")
+    assert name in listed.stdout.split(), listed.stderr
+    described = tool("describe", name)
+    assert "Ongoing" in described.stdout and f"{name}-0" in described.stdout, described.stderr
+    nowhere = tool("describe", f"{name}-nobody")
+    assert nowhere.returncode == 1 and f"{name}-nobody" in nowhere.stderr, nowhere.stderr
+    (found,) = json.loads(tool("open", name, "-o", "json").stdout)
+    assert (found["partition"], found["start"]) == (0, 0)
+    wrong = tool("abort", name, "0", "--start-offset", "7")
+    assert wrong.returncode == 1 and "began at 0" in wrong.stderr, wrong.stderr
+    assert ahead(broker, name) == []
+    aborted = tool("abort", name, "0", "--start-offset", "0")
+    assert aborted.returncode == 0, aborted.stderr
+    assert ahead(broker, name) == numbered("behind", 1)
+    assert "no transaction is open" in tool("open", name).stdout

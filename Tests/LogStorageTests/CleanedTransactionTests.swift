@@ -175,6 +175,8 @@ import Vocabulary
 private struct KeyModel {
   var committed: [String: (offset: Int64, value: String)] = [:]
   var everCommitted: Set<String> = []
+  /// Where the markers are of transactions that were taken back.
+  private var abortMarkers: Set<Int64> = []
   private var open: [Int64: [(key: String, offset: Int64, value: String)]] = [:]
   private var sequences: [Int64: Int32] = [:]
 
@@ -194,7 +196,8 @@ private struct KeyModel {
   }
 
   mutating func end(_ log: PartitionLog, _ id: Int64, committed isCommit: Bool) throws {
-    try log.end(id, committed: isCommit)
+    let marker = try log.end(id, committed: isCommit).baseOffset.value
+    if !isCommit, open[id] != nil { abortMarkers.insert(marker) }
     for record in open.removeValue(forKey: id) ?? [] where isCommit {
       everCommitted.insert(record.value)
       if committed[record.key].map({ $0.offset < record.offset }) ?? true {
@@ -212,5 +215,12 @@ private struct KeyModel {
       #expect(values.contains(last.value), "the last value of \(key) at \(last.offset)")
     }
     #expect(values.isSubset(of: everCommitted), "something that was taken back is seen")
+    // An entry without its marker would hide what the producer writes later.
+    let markers = try log.everything().compactMap { bytes -> Int64? in
+      let header = try bytes.withUnsafeBytes { try RecordBatchHeader($0) }
+      return header.attributes.isControl ? header.baseOffset.value : nil
+    }
+    let entries = try log.abortedTransactions(from: .zero, to: log.endOffset).map(\.lastOffset.value)
+    #expect(entries == markers.filter { abortMarkers.contains($0) })
   }
 }

@@ -296,6 +296,21 @@ import Vocabulary
     }
   }
 
+  @Test func anIndexThatTurnsOutToBeDamagedIsMadeAnewFromTheLog() throws {
+    let log = try Make.log(disk, small(100_000))
+    for n in 0..<Int32(RecentAborted.countMax + 20) {
+      try log.write(["v\(n)"], by: 4, from: n)
+      try log.end(4, committed: false)
+    }
+    let all = try log.abortedTransactions(from: .zero, to: log.endOffset)
+    disk.damage("data/orders-0/\(indexes[0])") { $0[100] ^= 0x40 }
+    #expect(try log.abortedTransactions(from: .zero, to: log.endOffset) == all)
+    try log.write(["more"], by: 4, from: Int32(RecentAborted.countMax + 20))
+    try log.end(4, committed: false)
+    #expect(try log.abortedTransactions(from: .zero, to: log.endOffset).dropLast() == all[...])
+    #expect(disk.peek("data/orders-0/\(indexes[0])").flatMap(TransactionIndexFiles.decode)?.count == all.count + 1)
+  }
+
   // MARK: Producers
 
   @Test(arguments: [true, false])

@@ -21,40 +21,65 @@ extension PartitionLog {
   /// The transactions that were taken back and reach into a range of offsets, `end` exclusive, by their markers: those
   /// that a reader needs who begins with the range. Reads files, unless the range is at the log's end.
   public func abortedTransactions(from: Offset, to end: Offset) throws(StorageError) -> [AbortedTransaction] {
+    var repaired: Set<Offset> = []
     while true {
       let search = try state.withLock { state throws(StorageError) in
         try state.checkReadable(directory)
         return AbortedSearch(state, from: from, to: end)
       }
-      switch search {
-      case .known(let found): return found
-      case .files(let pieces, let generation):
-        let found = Result { () throws(StorageError) in try find(in: pieces, from: from, to: end) }
-        // Of a log that has ended the files may be another's by now.
-        let isSame = try state.withLock { state throws(StorageError) in
-          try state.checkReadable(directory)
-          return state.generation == generation
-        }
-        if isSame { return try found.get() }
+      guard case .files(let pieces, let generation) = search else {
+        if case .known(let found) = search { return found }
+        return []
+      }
+      let outcome = find(in: pieces, from: from, to: end)
+      // Of a log that has ended the files may be another's by now.
+      let isSame = try state.withLock { state throws(StorageError) in
+        try state.checkReadable(directory)
+        return state.generation == generation
+      }
+      guard isSame else { continue }
+      switch outcome {
+      case .found(let found): return found
+      case .failed(let error, let base):
+        guard case .invalid = error.reason, repaired.insert(base).inserted else { throw error }
+        try rebuildTransactionIndex(base)
       }
     }
   }
 
-  private func find(
-    in pieces: [AbortedSearch.Piece], from: Offset, to end: Offset
-  ) throws(StorageError) -> [AbortedTransaction] {
+  private enum Found {
+    case found([AbortedTransaction])
+    case failed(StorageError, Offset)
+  }
+
+  private func find(in pieces: [AbortedSearch.Piece], from: Offset, to end: Offset) -> Found {
     let files = TransactionIndexFiles(disk: disk, directory: directory)
     var found: [AbortedTransaction] = []
     for piece in pieces {
-      let file = try disk.open(files.path(piece.base))
-      let place = try files.place(of: from, in: file, piece.base, count: piece.count)
-      let mayFollow = try files.each(piece.base, count: piece.count, from: place, in: file) { entry in
-        if entry.firstOffset < end { found.append(entry) }
-        return entry.lastStableOffset < end
+      do throws(StorageError) {
+        let file = try disk.open(files.path(piece.base))
+        let place = try files.place(of: from, in: file, piece.base, count: piece.count)
+        let mayFollow = try files.each(piece.base, count: piece.count, from: place, in: file) { entry in
+          if entry.firstOffset < end { found.append(entry) }
+          return entry.lastStableOffset < end
+        }
+        if !mayFollow { break }
+      } catch {
+        return .failed(error, piece.base)
       }
-      if !mayFollow { break }
     }
-    return found
+    return .found(found)
+  }
+
+  /// The log is the truth: what cannot be its index is made anew from it.
+  private func rebuildTransactionIndex(_ base: Offset) throws(StorageError) {
+    try exclusively { state throws(StorageError) in
+      guard let place = state.segments.firstIndex(where: { $0.baseOffset == base }) else { return }
+      let opening = LogOpening(
+        disk: disk, openFiles: openFiles, directory: directory, settings: state.settings, now: state.active.openedAt)
+      try opening.rebuildTransactionIndex(&state, at: place, try disk.list(directory))
+      state.generation += 1
+    }
   }
 
   /// Opened before the marker is written: when there is no descriptor left, nothing has happened yet.
@@ -142,7 +167,8 @@ extension LogOpening {
     }
   }
 
-  /// A crash may keep an index whose segment it has lost, or brings one back; the next segment of that name would have it.
+  /// A crash may keep an index whose segment it has lost, or bring one back, and the
+  /// next segment of that name would get it.
   func removeStrayTransactionIndexes(_ names: [String], _ segments: [Segment]) throws(StorageError) {
     for name in names where name.hasSuffix(TransactionIndexFiles.suffix) {
       guard let file = SegmentFile.parse(name), !segments.contains(where: { $0.baseOffset.value == file.baseOffset })

@@ -3,7 +3,7 @@ import Vocabulary
 
 /// What the cleaner knows of transactions while it walks over a log from its start.
 ///
-/// All of what it may clean lies below the last stable offset, so that every transaction that began there has an outcome.
+/// All that it may clean lies below the last stable offset, so that every transaction that began there has an outcome.
 /// Records that were taken back go at once, whatever their keys. A marker stays as long as a batch of its transaction
 /// may be left, were it an empty one, and then for `delete.retention.ms`, so that whoever has read the records gets to
 /// the marker too.

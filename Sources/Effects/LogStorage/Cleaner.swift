@@ -26,7 +26,8 @@ public struct Cleaner: Sendable {
     public let bytesAfter: ByteCount
   }
 
-  /// Cleans a log once. `firstDirty` is what the last run returned, `bound` the last stable offset. For a blocking pool: reads and writes all that is not active.
+  /// Cleans a log once. `firstDirty` is what the last run returned, `bound` the last stable offset. For a blocking
+  /// pool: reads and writes all that is not active.
   public func clean(
     _ log: PartitionLog, from firstDirty: Offset, upTo bound: Offset, now: Timestamp
   ) throws(StorageError) -> Outcome {

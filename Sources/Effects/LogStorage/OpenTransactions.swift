@@ -6,7 +6,7 @@ import Vocabulary
 /// The earliest of either is asked for with every read that wants committed data only, so that it is known without a
 /// search.
 struct OpenTransactions: Sendable, Equatable {
-  /// More ended ones are told in pairs, as if they were one transaction: what is readable is then told late, never early.
+  /// More ended ones are told in pairs, as if they were one: what is readable is then told late, and never early.
   static let endedMax = 4_096
 
   struct Ended: Sendable, Equatable {

@@ -147,8 +147,8 @@ struct ProducerStates: Sendable {
       "producer \(header.producerID.value): sequence \(first) where \(expected) is next")
   }
 
-  /// Takes note of a batch that is in the log, and says which transaction it takes back. Never fails: what is in the log
-  /// is the truth.
+  /// Takes note of a batch that is in the log, and says which transaction it takes back. Never fails: what is in the
+  /// log is the truth.
   @discardableResult
   mutating func note(_ header: RecordBatchHeader, marker: TransactionMarker? = nil) -> AbortedTransaction? {
     guard header.isIdempotent else { return nil }

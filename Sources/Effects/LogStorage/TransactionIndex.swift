@@ -36,7 +36,9 @@ struct TransactionIndexFiles: Sendable {
           let entry = AbortedTransaction(
             producer: ProducerID(try reader.int64()), firstOffset: Offset(try reader.int64()),
             lastOffset: Offset(try reader.int64()), lastStableOffset: Offset(try reader.int64()))
-          guard entry.firstOffset.value >= 0, entry.firstOffset < entry.lastOffset else { return nil }
+          guard entry.firstOffset.value >= 0, entry.firstOffset < entry.lastOffset,
+            entry.lastStableOffset.value >= 0, entry.lastStableOffset - entry.lastOffset <= 1
+          else { return nil }
           found.append(entry)
         }
         return found

@@ -207,7 +207,7 @@ final class Partition: Sendable {
 
   // MARK: Waiting for records
 
-  /// Whom a wait is for: consumers see what is below the high watermark or the last stable offset, followers everything.
+  /// Whom a wait is for: consumers see what is below the high watermark or the last stable offset, followers all.
   enum Audience: Sendable { case consumers, committedConsumers, followers }
 
   /// False when the partition has gone away, so that nobody would tell the one who waits.

@@ -59,8 +59,8 @@ extension Partition {
     }
   }
 
-  /// Up to where consumers may read, as ListOffsets tells it: on the leader, once it knows (KIP-207). With `stable` it is
-  /// the last stable offset.
+  /// Up to where consumers may read, as ListOffsets tells it: on the leader, once it knows (KIP-207). With `stable` it
+  /// is the last stable offset.
   func committedEnd(forEpoch epoch: Int32, stable: Bool = false) -> Result<Offset, Refusal> {
     if let code = refusalAsLeader(forEpoch: epoch) { return .failure(Refusal(code, "")) }
     return state.withLock { state in

@@ -72,8 +72,8 @@ extension Partition {
     finish(after)
   }
 
-  /// Whether a producer's transactional batch, which begins with `sequence`, may be appended at once, or its coordinator
-  /// must be asked first (KIP-890). Who does not lead gives tickets too: the append is refused all the same.
+  /// Whether a producer's transactional batch, which begins with `sequence`, may be appended at once, or its
+  /// coordinator must be asked first (KIP-890). Who does not lead gives tickets too: the append is refused all the same.
   func standing(of producer: ProducerID, _ epoch: ProducerEpoch, from sequence: Int32 = .max) -> TransactionStanding {
     state.withLock { state in
       log.standing(of: producer, epoch, from: sequence, inEpoch: state.replica.leaderEpoch)

@@ -139,12 +139,7 @@ public final class Broker: Sendable {
       ) { publisher.when($0, $1) } : nil
     let catalogue = TopicCatalogueCache { publisher.image }
     self.catalogue = catalogue
-    groups = Groups(
-      settings: GroupSettings(settings.reader),
-      world: GroupWorld(
-        loop: parts.loops[0], pool: parts.pool, topics: { catalogue.current },
-        namesMatching: { catalogue.names(matching: $0) },
-        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }, planted: planted))
+    groups = Self.groups(settings, parts, catalogue, log: log, planted: planted)
     let itself = Itself()
     let transacting = TransactionParts(settings, parts, itself: itself, log: log) { publisher.image }
     (transactions, checks, markers) = (transacting.transactions, transacting.checks, transacting.markers)
@@ -171,6 +166,18 @@ public final class Broker: Sendable {
     itself.set(self)
     metrics.addGauges(of: self)
     metrics.addMirrors(of: self)
+  }
+
+  private static func groups(
+    _ settings: BrokerSettings, _ parts: BrokerParts, _ catalogue: TopicCatalogueCache, log: Log,
+    planted: BrokerMistake?
+  ) -> Groups {
+    Groups(
+      settings: GroupSettings(settings.reader),
+      world: GroupWorld(
+        loop: parts.loops[0], pool: parts.pool, topics: { catalogue.current },
+        namesMatching: { catalogue.names(matching: $0) },
+        report: { message, partition in log.error(message, ["partition": "\(partition)"]) }, planted: planted))
   }
 
   /// For a simulation, in which a process dies and its memory does not go with it: the parts let go of each other. Nothing
