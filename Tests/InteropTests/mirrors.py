@@ -74,9 +74,10 @@ def read(broker, topic, partition=0, within=30):
 
 
 def ends(broker, topic, partition=0):
-    """(low, high), or None while nobody can say."""
+    """(low, high), or None while nobody can say. What is open in a transaction counts."""
     try:
-        return consumer(broker).get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
+        reader = consumer(broker, isolation_level="read_uncommitted")
+        return reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
     except KafkaException:
         # What it knows of the cluster may be old.
         try:
