@@ -129,9 +129,11 @@ private func takeOver(_ arguments: Arguments, _ console: Console, _ verb: String
   let format = try Format(arguments)
   let name = arguments.positionals[0]
   try await Session.run(arguments) { client in
-    let mirrored = try await MirrorView(name, of: client).topics
+    // A broker that is silent once may answer later, also when it is done.
+    var mirrored = Set(try await MirrorView(name, of: client).topics)
     try await client.alterConfigs(of: .mirror(name), [.set("state", to: verb)])
     var view = try await MirrorView(name, of: client)
+    mirrored.formUnion(view.topics)
     let deadline = ContinuousClock.now + .seconds(60)
     while view.promoted == nil {
       guard ContinuousClock.now < deadline else {
@@ -141,8 +143,9 @@ private func takeOver(_ arguments: Arguments, _ console: Console, _ verb: String
       }
       try await Task.sleep(for: .milliseconds(100))
       view = try await MirrorView(name, of: client)
+      mirrored.formUnion(view.topics)
     }
-    let report = try await FailoverReport(verb, name, view, topics: mirrored, of: client)
+    let report = try await FailoverReport(verb, name, view, topics: mirrored.sorted(), of: client)
     try console.show(format, table: report.text, json: report.json)
   }
 }
