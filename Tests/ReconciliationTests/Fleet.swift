@@ -59,6 +59,15 @@ struct Fleet {
     Set(servers.values.flatMap { $0.keys.filter { $0.kind == kind } }).sorted()
   }
 
+  /// Clusters of which members have something, whether or not there is a KafkaCluster.
+  private var leftClusters: [ObjectID] {
+    world.members.values.flatMap { member in
+      member.objects.values.compactMap { object in
+        object["metadata"]["labels"][Marks.cluster].string.map { ObjectID(.kafkaCluster, Self.namespace, $0) }
+      }
+    }
+  }
+
   var now: String { "2026-01-01T00:00:\(world.time)Z" }
 
   private var regions: [Region] {
@@ -96,7 +105,7 @@ struct Fleet {
       return spec.contains { $0["name"].string == id.name }
     }
     let copying = copies(of: id, mayGo: !isUsed)
-    guard let truth = copying.truth else { return Plan() }
+    guard let truth = copying.truth else { return copying.plan }
     let region = Region.read(truth).resource
     var plan = copying.plan
     guard !region.metadata.isBeingDeleted else { return plan }
@@ -109,7 +118,12 @@ struct Fleet {
   }
 
   private func cluster(_ id: ObjectID) -> Plan {
-    guard let truth = copies(of: id, mayGo: false).truth else { return Plan() }
+    let copying = copies(of: id, mayGo: false)
+    guard let truth = copying.truth else {
+      var plan = copying.plan
+      plan.steps += ClusterReconciliation.leftovers(of: id, in: world.situation.members, forgetting: "2026").steps
+      return plan
+    }
     let situation = situation(truth)
     let isGone = situation.cluster.metadata.isBeingDeleted && ClusterReconciliation.isGone(situation)
     var plan = copies(of: id, mayGo: isGone).plan
@@ -120,7 +134,12 @@ struct Fleet {
   /// All topics of a cluster; the id is the cluster's.
   private func topics(of id: ObjectID) -> Plan {
     let cluster = ObjectID(.kafkaCluster, id.namespace, id.name)
-    guard let truth = copies(of: cluster, mayGo: false).truth else { return Plan() }
+    var late = Plan()
+    for topic in names(of: .kafkaTopic) {
+      let copying = copies(of: topic, mayGo: false)
+      if copying.truth == nil { late.steps += copying.plan.steps }
+    }
+    guard let truth = copies(of: cluster, mayGo: false).truth else { return late }
     let found = situation(truth)
     var situation = TopicSituation(
       cluster: found.cluster, regions: found.regions, brokers: found.brokers, now: now)
@@ -133,9 +152,9 @@ struct Fleet {
           resource, mistakes: mistakes, created: copying.created ?? "", copies: records(of: topic, as: KafkaTopic.self))
       )
     }
-    guard !situation.topics.isEmpty else { return Plan() }
+    guard !situation.topics.isEmpty else { return late }
     let result = TopicReconciliation.plan(situation)
-    var plan = Plan()
+    var plan = late
     for topic in situation.topics {
       plan.steps += copies(of: topic.id, mayGo: result.gone.contains(topic.id)).plan.steps
     }
@@ -148,7 +167,7 @@ struct Fleet {
   /// Everything once. Returns whether there was something to do.
   mutating func round() -> Bool {
     var hadWork = false
-    let clusters = names(of: .kafkaCluster)
+    let clusters = Set(names(of: .kafkaCluster) + leftClusters).sorted()
     let keys = names(of: .region) + clusters + clusters.map { ObjectID(.kafkaTopic, $0.namespace, $0.name) }
     for key in keys {
       let steps = inLanes(plan(for: key).steps)

@@ -158,6 +158,8 @@ public enum PlantedMistake: Sendable, CaseIterable {
   case deletesVolumes
   case voterRemovedTooEarly
   case finalizerBeforeCopies
+  case lateCopyVouches
+  case goneIsForgotten
   /// Set by tests alone, for one task and what it calls.
   @TaskLocal public static var planted: PlantedMistake?
 }

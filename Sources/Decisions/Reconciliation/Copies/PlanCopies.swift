@@ -35,6 +35,10 @@ public struct CopyPlan: Hashable, Sendable {
 /// The original is the object without the label `Marks.origin`; a copy's label names the original's member. An original
 /// carries a finalizer: it is gone on purpose only after somebody was seen to delete it. One that is missing without
 /// that was lost with its member's data, and comes back from the copies.
+///
+/// A copy vouches for its original once it has a status. A request to make a copy may arrive long after its operator
+/// stopped to lead, when the original has been deleted, and nothing fences it; a status is written over a version that
+/// was seen, by an operator that leads, so that what came late has none.
 public enum CopyReconciliation {
   public static func plan(_ situation: CopySituation) -> CopyPlan {
     var result = CopyPlan()
@@ -42,7 +46,10 @@ public enum CopyReconciliation {
       guard case .seen(let object?) = situation.members[member] else { return nil }
       return Held(member: member, object: object)
     }
-    guard let origin = origin(among: seen, situation) else { return result }
+    guard let origin = origin(among: seen) else {
+      takeAway(seen, situation, into: &result.plan)
+      return result
+    }
     result.origin = origin.member
     result.truth = origin.truth
     result.created = origin.created
@@ -63,6 +70,13 @@ public enum CopyReconciliation {
     var meta: ObjectMeta { ObjectMeta(object) }
     /// The member that a copy names; nil for an original.
     var origin: String? { meta.labels[Marks.origin].flatMap { $0 == member ? nil : $0 } }
+    /// An original that was lost and is being made again, which names itself: the first of two writes.
+    var isMadeAgain: Bool { meta.labels[Marks.origin] == member }
+    /// Whether it is a copy that was there while an operator led that had seen it.
+    var vouches: Bool {
+      let hasStatus = object["status"].object.map { !$0.isEmpty } ?? false
+      return origin != nil && (hasStatus || PlantedMistake.planted == .lateCopyVouches)
+    }
   }
 
   struct Origin {
@@ -74,11 +88,11 @@ public enum CopyReconciliation {
     let generation: String
   }
 
-  /// Who is the original. Copies that name one decide; else it is the oldest object without the label.
-  private static func origin(among seen: [Held], _ situation: CopySituation) -> Origin? {
-    let copies = seen.filter { $0.origin != nil }
-    let originals = seen.filter { $0.origin == nil }
+  /// Who is the original. Copies that vouch for one decide; else it is the oldest object without the label.
+  private static func origin(among seen: [Held]) -> Origin? {
+    let copies = seen.filter(\.vouches)
     let named = Set(copies.compactMap(\.origin))
+    let originals = seen.filter { $0.origin == nil && (!$0.isMadeAgain || named.contains($0.member)) }
     let byAge = originals.sorted {
       ($0.meta.creationTimestamp ?? "", $0.member) < ($1.meta.creationTimestamp ?? "", $1.member)
     }
@@ -93,6 +107,25 @@ public enum CopyReconciliation {
       member: member, original: nil, truth: newest.object,
       created: newest.meta.annotations[Marks.originCreated] ?? newest.meta.creationTimestamp ?? "",
       generation: newest.meta.annotations[Marks.originGeneration] ?? "0")
+  }
+
+  /// What nobody vouches for came late. It goes as soon as it is certain that nobody can: a copy once its original is
+  /// seen not to be there, an original that was made again once all members can be seen.
+  private static func takeAway(_ seen: [Held], _ situation: CopySituation, into plan: inout Plan) {
+    let isWhole = situation.members.values.allSatisfy { $0.content != nil }
+    for held in seen where !held.meta.isBeingDeleted || held.isMadeAgain {
+      let isCertain = held.origin.map { situation.members[$0]?.content != nil } ?? isWhole
+      guard isCertain else {
+        plan.waits.append("\(situation.id) in \(held.member) is followed once its original can be seen.")
+        continue
+      }
+      if held.meta.finalizers.contains(Marks.finalizer) {
+        let others = held.meta.finalizers.filter { $0 != Marks.finalizer }
+        plan.steps.append(.setFinalizers(situation.id, others, member: held.member))
+      } else if !held.meta.isBeingDeleted {
+        plan.steps.append(.delete(situation.id, uid: held.meta.uid, member: held.member))
+      }
+    }
   }
 
   private static func generation(_ held: Held) -> Int {
@@ -114,7 +147,7 @@ public enum CopyReconciliation {
     let held = Held(member: member, object: present)
     guard !held.meta.isBeingDeleted else { return }
     let isSame = present["spec"] == copy["spec"]
-    if held.origin == nil, !isSame {
+    if held.origin == nil, !held.isMadeAgain, !isSame {
       // Somebody applied another object with the same name here. It is theirs to take away.
       plan.waits.append(
         "\(situation.id) in \(member) differs from the one in \(origin.member) that was there first; edit that one, and delete this one."
@@ -132,28 +165,34 @@ public enum CopyReconciliation {
     plan.steps.append(.apply(copy, member: member))
   }
 
-  /// The original itself: given its finalizer, or made again where it was lost.
+  /// The original itself: given its finalizer, or made again where it was lost. Making it again takes two writes, so
+  /// that one that comes late can be told from what somebody applied: the second one takes away that it names itself.
   private static func keep(_ origin: Origin, _ present: JSON?, _ situation: CopySituation, into plan: inout Plan) {
     if let original = origin.original {
-      if !original.meta.finalizers.contains(Marks.finalizer) {
+      if original.isMadeAgain {
+        plan.steps.append(.apply(again(origin, situation.id, named: nil), member: origin.member))
+      } else if !original.meta.finalizers.contains(Marks.finalizer) {
         plan.steps.append(
           .setFinalizers(situation.id, original.meta.finalizers + [Marks.finalizer], member: origin.member))
       }
       return
     }
     guard present == nil else { return }
-    var meta = ObjectMeta(origin.truth)
-    meta.labels[Marks.origin] = nil
-    meta.annotations[Marks.originCreated] = nil
-    meta.annotations[Marks.originGeneration] = nil
-    meta.finalizers = [Marks.finalizer]
-    let again = Build.object(situation.id.kind, meta, [("spec", origin.truth["spec"])])
-    plan.steps.append(.apply(again, member: origin.member))
+    plan.steps.append(.apply(again(origin, situation.id, named: origin.member), member: origin.member))
     plan.steps.append(
       .event(
         situation.id, .warning, reason: "MadeAgain",
         message:
           "The original in \(origin.member) was missing without having been deleted, and is made again from a copy."))
+  }
+
+  private static func again(_ origin: Origin, _ id: ObjectID, named: String?) -> JSON {
+    var meta = ObjectMeta(origin.truth)
+    meta.labels[Marks.origin] = named
+    meta.annotations[Marks.originCreated] = nil
+    meta.annotations[Marks.originGeneration] = nil
+    meta.finalizers = [Marks.finalizer]
+    return Build.object(id.kind, meta, [("spec", origin.truth["spec"])])
   }
 
   private static func copy(of origin: Origin, in member: String, _ id: ObjectID) -> JSON {

@@ -248,6 +248,7 @@ private final class Router: Sendable {
     for caches in sights {
       for key in caches.informers[Kinds.regions]?.keys ?? [] { add(.region(key)) }
       for key in caches.informers[Kinds.clusters]?.keys ?? [] { add(.cluster(key)) }
+      for key in caches.goneClusters { add(.cluster(key)) }
       for cluster in caches.clusters(named: Kinds.topics) { add(.topics(of: cluster)) }
       for cluster in caches.clusters(named: Kinds.mirrors) { add(.mirrors(into: cluster)) }
     }
