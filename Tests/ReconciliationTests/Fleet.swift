@@ -43,7 +43,17 @@ struct Fleet {
   // MARK: What an operator sees
 
   func copies(of id: ObjectID, mayGo: Bool) -> CopyPlan {
-    CopyReconciliation.plan(CopySituation(id, members: servers.mapValues { .seen($0[id]) }, mayGo: mayGo))
+    var situation = CopySituation(id, members: servers.mapValues { .seen($0[id]) }, mayGo: mayGo)
+    situation.left = Departure.all(departures)
+    situation.now = now
+    return CopyReconciliation.plan(situation)
+  }
+
+  private var departures: [String: View<[String: String]>] {
+    servers.mapValues { objects in
+      let records = objects.values.compactMap { Departure($0) }
+      return .seen(Dictionary(records.map { ($0.member, $0.since) }) { max($0, $1) })
+    }
   }
 
   func records<R: Resource>(of id: ObjectID, as type: R.Type) -> [String: View<RecordedCopy<R.Status>>] {
@@ -68,7 +78,8 @@ struct Fleet {
     }
   }
 
-  var now: String { "2026-01-01T00:00:\(world.time)Z" }
+  /// These compare as the times do.
+  var now: String { "2026-01-01T00:\(10 + world.time / 60):\(10 + world.time % 60)Z" }
 
   private var regions: [Region] {
     names(of: .region).compactMap { id in copies(of: id, mayGo: false).truth.map { Region.read($0).resource } }
@@ -104,10 +115,13 @@ struct Fleet {
       let spec = copies(of: cluster, mayGo: false).truth?["spec"]["regions"].elements ?? []
       return spec.contains { $0["name"].string == id.name }
     }
-    let copying = copies(of: id, mayGo: !isUsed)
-    guard let truth = copying.truth else { return copying.plan }
+    guard let truth = copies(of: id, mayGo: false).truth else { return copies(of: id, mayGo: false).plan }
     let region = Region.read(truth).resource
-    var plan = copying.plan
+    var leaving = Departure.all(departures).map { Departure($0.key, since: $0.value) }
+    if let since = region.metadata.deletionTimestamp, !isUsed { leaving.append(Departure(id.name, since: since)) }
+    let told = leaving.flatMap { $0.steps(in: Self.namespace, known: departures) }
+    var plan = copies(of: id, mayGo: !isUsed && told.isEmpty).plan
+    plan.steps = told + plan.steps
     guard !region.metadata.isBeingDeleted else { return plan }
     var situation = RegionSituation(
       region, copies: records(of: id, as: Region.self),

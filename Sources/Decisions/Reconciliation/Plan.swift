@@ -160,6 +160,7 @@ public enum PlantedMistake: Sendable, CaseIterable {
   case finalizerBeforeCopies
   case lateCopyVouches
   case goneIsForgotten
+  case returnedIsFollowed
   /// Set by tests alone, for one task and what it calls.
   @TaskLocal public static var planted: PlantedMistake?
 }

@@ -11,6 +11,11 @@ public struct CopySituation: Sendable {
   /// Members that a deletion does not wait for: whoever deletes the only Region that leads to a member says that it is
   /// gone for good.
   public var givenUp: Set<String>
+  /// Members that were given up at some time and are back, and when that was: what is in them from before is not
+  /// followed (`Departure`).
+  public var left: [String: String] = [:]
+  /// RFC 3339. Only written where something changes.
+  public var now = ""
   public init(_ id: ObjectID, members: [String: View<JSON?>], mayGo: Bool, givenUp: Set<String> = []) {
     self.id = id
     self.members = members
@@ -46,7 +51,7 @@ public enum CopyReconciliation {
       guard case .seen(let object?) = situation.members[member] else { return nil }
       return Held(member: member, object: object)
     }
-    guard let origin = origin(among: seen) else {
+    guard let origin = origin(among: followed(seen, situation)) else {
       takeAway(seen, situation, into: &result.plan)
       return result
     }
@@ -109,22 +114,65 @@ public enum CopyReconciliation {
       generation: newest.meta.annotations[Marks.originGeneration] ?? "0")
   }
 
+  /// All but what was left behind in a member that was given up. An original there that copies elsewhere still name was
+  /// neither deleted nor given another home meanwhile, and is one as before.
+  private static func followed(_ seen: [Held], _ situation: CopySituation) -> [Held] {
+    guard !situation.left.isEmpty else { return seen }
+    let named = Set(seen.filter { $0.vouches && !isLeftBehind($0, situation) }.compactMap(\.origin))
+    return seen.filter { !isLeftBehind($0, situation) || ($0.origin == nil && named.contains($0.member)) }
+  }
+
+  private static func isLeftBehind(_ held: Held, _ situation: CopySituation) -> Bool {
+    guard let since = situation.left[held.member], PlantedMistake.planted != .returnedIsFollowed else { return false }
+    return (held.meta.creationTimestamp ?? "") <= since
+  }
+
+  /// What people applied in a member that was given up is theirs: it is not followed, says so, and may be deleted.
+  private static func report(_ held: Held, _ situation: CopySituation, into plan: inout Plan) {
+    let before = held.object["status"]["conditions"].elements
+    guard !before.contains(where: { $0["reason"].string == "LeftBehind" }) else { return }
+    let words =
+      "The member \(held.member) was given up at \(situation.left[held.member] ?? ""), and this is from before; apply it in "
+      + "another member, or delete it and apply it again."
+    let conditions = [
+      Condition("Ready", .no, "LeftBehind", words), Condition("Stalled", .yes, "LeftBehind", words),
+      Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
+    ].settled(after: [], generation: held.meta.generation, now: situation.now)
+    var status = held.object["status"]
+    status["conditions"] = .array(conditions.map(\.json))
+    plan.steps.append(.writeStatus(situation.id, status, member: held.member))
+  }
+
   /// What nobody vouches for came late. It goes as soon as it is certain that nobody can: a copy once its original is
   /// seen not to be there, an original that was made again once all members can be seen.
   private static func takeAway(_ seen: [Held], _ situation: CopySituation, into plan: inout Plan) {
-    let isWhole = situation.members.values.allSatisfy { $0.content != nil }
-    for held in seen where !held.meta.isBeingDeleted || held.isMadeAgain {
-      let isCertain = held.origin.map { situation.members[$0]?.content != nil } ?? isWhole
+    for held in seen {
+      let isStale = isLeftBehind(held, situation)
+      if isStale, held.origin == nil, !held.meta.isBeingDeleted {
+        report(held, situation, into: &plan)
+        continue
+      }
+      let isCertain = isStale || isCertainlyLate(held, situation)
       guard isCertain else {
         plan.waits.append("\(situation.id) in \(held.member) is followed once its original can be seen.")
         continue
       }
-      if held.meta.finalizers.contains(Marks.finalizer) {
-        let others = held.meta.finalizers.filter { $0 != Marks.finalizer }
-        plan.steps.append(.setFinalizers(situation.id, others, member: held.member))
-      } else if !held.meta.isBeingDeleted {
-        plan.steps.append(.delete(situation.id, uid: held.meta.uid, member: held.member))
-      }
+      drop(held, situation.id, into: &plan)
+    }
+  }
+
+  private static func isCertainlyLate(_ held: Held, _ situation: CopySituation) -> Bool {
+    if let origin = held.origin { return situation.members[origin]?.content != nil }
+    return situation.members.values.allSatisfy { $0.content != nil }
+  }
+
+  /// It goes, also where it was an original before and has the finalizer of one.
+  private static func drop(_ held: Held, _ id: ObjectID, into plan: inout Plan) {
+    if held.meta.finalizers.contains(Marks.finalizer) {
+      let others = held.meta.finalizers.filter { $0 != Marks.finalizer }
+      plan.steps.append(.setFinalizers(id, others, member: held.member))
+    } else if !held.meta.isBeingDeleted {
+      plan.steps.append(.delete(id, uid: held.meta.uid, member: held.member))
     }
   }
 
@@ -145,9 +193,10 @@ public enum CopyReconciliation {
       return
     }
     let held = Held(member: member, object: present)
-    guard !held.meta.isBeingDeleted else { return }
+    guard !held.meta.isBeingDeleted else { return drop(held, situation.id, into: &plan) }
     let isSame = present["spec"] == copy["spec"]
-    if held.origin == nil, !held.isMadeAgain, !isSame {
+    let isStale = isLeftBehind(held, situation)
+    if held.origin == nil, !held.isMadeAgain, !isStale, !isSame {
       // Somebody applied another object with the same name here. It is theirs to take away.
       plan.waits.append(
         "\(situation.id) in \(member) differs from the one in \(origin.member) that was there first; edit that one, and delete this one."
@@ -156,7 +205,12 @@ public enum CopyReconciliation {
       return
     }
     guard !isSame || !present.holds(copy) else { return }
-    if !isSame, held.meta.annotations[Marks.originGeneration] == origin.generation {
+    if !isSame, isStale {
+      plan.steps.append(
+        .event(
+          situation.id, .warning, reason: "LeftBehind",
+          message: "\(member) was given up, and what it had is replaced; edit the original in \(origin.member)."))
+    } else if !isSame, held.meta.annotations[Marks.originGeneration] == origin.generation {
       plan.steps.append(
         .event(
           situation.id, .warning, reason: "CopyPutBack",
@@ -232,9 +286,7 @@ public enum CopyReconciliation {
     let unknown = situation.members.keys.sorted().filter {
       situation.members[$0]?.content == nil && !situation.givenUp.contains($0)
     }
-    for held in seen where held.member != original.member && !held.meta.isBeingDeleted {
-      plan.steps.append(.delete(situation.id, uid: held.meta.uid, member: held.member))
-    }
+    for held in seen where held.member != original.member { drop(held, situation.id, into: &plan) }
     let copies = PlantedMistake.planted == .finalizerBeforeCopies ? 0 : seen.count { $0.member != original.member }
     if copies == 0, unknown.isEmpty || PlantedMistake.planted == .unknownIsAbsent {
       plan.steps.append(

@@ -52,6 +52,8 @@ public final class OperatorService: Sendable {
   /// Names of brokers that are asked for at one time. A name whose servers are silent holds one of them for as long.
   private static let namesAtOnce = 8
   private let tasks = Mutex<[Task<Void, Never>]>([])
+  /// Whether our home was found to be a member no more.
+  private let isOutside = Mutex(false)
   private let page = Mutex<HTTPServer?>(nil)
 
   public init(_ settings: Settings, log: Log) throws {
@@ -148,6 +150,18 @@ public final class OperatorService: Sendable {
     let sights = Sights(membership)
     let hasWork = sights.hasSome(of: Kinds.applied)
     guard hasWork || isLeading else { return }
+    if let since = sights.homeLeft {
+      let isNews = isOutside.withLock { wasOutside in
+        defer { wasOutside = true }
+        return !wasOutside
+      }
+      if isNews {
+        let words = "this member was given up, and its operator does not lead until a Region leads to it again"
+        log.warning(words, ["since": since])
+      }
+      return await leadership.abstain()
+    }
+    isOutside.withLock { $0 = false }
     await leadership.attend(sights.doors.mapValues(\.server), of: sights.count)
   }
 

@@ -85,6 +85,14 @@ final class Caches: Sendable {
     return informers[type]?.collect { $1.cluster == number ? $0 : nil } ?? []
   }
 
+  /// The members of which it is recorded here that they were given up, and when.
+  func departures(in namespace: String) -> [String: String] {
+    let records = informers[Kinds.configMaps]?.collect { key, held in
+      key.namespace == namespace && key.name.hasPrefix(Departure.prefix) ? Departure(held.json) : nil
+    }
+    return Dictionary((records ?? []).map { ($0.member, $0.since) }) { max($0, $1) }
+  }
+
   /// The KafkaClusters of which something is left that says that they are gone.
   var goneClusters: [ObjectKey] {
     all(Kinds.configMaps).compactMap { key, object in

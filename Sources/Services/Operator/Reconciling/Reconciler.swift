@@ -104,9 +104,18 @@ final class Reconciler: Sendable {
     let seen = sights.copies(of: id, mayGo: false)
     guard let truth = seen.truth else { return await takeAway(seen.plan, key, sights) }
     let (region, mistakes) = Region.read(truth)
-    let copies = sights.copies(
-      of: id, mayGo: !isUsed(name, sights), givenUp: sights.membersGivenUp(with: region, origin: seen.origin))
+    let givenUp = sights.membersGivenUp(with: region, origin: seen.origin)
+    let isUsed = isUsed(name, sights)
+    // Who goes on without a member knows since when before the Region is gone. Our own home has us to go on.
+    let leaving =
+      isUsed
+      ? []
+      : givenUp.subtracting([membership.home.member].compactMap { $0 })
+        .map { Departure($0, since: region.metadata.deletionTimestamp ?? now) }
+    let records = sights.departures(leaving)
+    let copies = sights.copies(of: id, mayGo: !isUsed && records.isEmpty, givenUp: givenUp)
     var plan = copies.plan
+    plan.steps = records + plan.steps
     if !region.metadata.isBeingDeleted {
       var situation = RegionSituation(
         region, copies: sights.records(of: id, as: Region.self), contact: contact(region, copies.origin, sights),
@@ -207,8 +216,10 @@ final class Reconciler: Sendable {
 
   private func leftovers(of id: ObjectID, _ sights: Sights) -> Plan {
     let before = wallClockNow().milliseconds - Self.goneIsKnownFor.milliseconds
+    // A member that was given up may come back at any time.
+    let forgetting = sights.left.isEmpty ? KubernetesTime.text(Timestamp(milliseconds: before)) : ""
     return ClusterReconciliation.leftovers(
-      of: id, in: members(of: id.key, sights), forgetting: KubernetesTime.text(Timestamp(milliseconds: before)))
+      of: id, in: members(of: id.key, sights), forgetting: forgetting)
   }
 
   func addBrokers(to situation: inout ClusterSituation, _ name: ObjectKey) async {
