@@ -178,5 +178,14 @@ import Testing
     #expect(plan.origin == "b")
     #expect(plan.plan.steps.allSatisfy { if case .apply = $0 { false } else { true } })
     #expect(plan.plan.waits.count == 1)
+    // It says so itself, once, and nobody writes another status over that.
+    guard case .writeStatus(_, let status, "a") = plan.plan.steps.first else {
+      Issue.record("it does not say so")
+      return
+    }
+    #expect(plan.others == ["a"])
+    var told = younger
+    told["status"] = status
+    #expect(Self.plan(["a": .seen(told), "b": .seen(older)]).plan.steps == [])
   }
 }

@@ -33,6 +33,8 @@ public struct CopyPlan: Hashable, Sendable {
   public var plan = Plan()
   /// When the original was created, known also where only copies are seen: the older of two wins.
   public var created: String?
+  /// Members whose object of that name is another one, which somebody applied there. Its status is not that of the truth.
+  public var others: Set<String> = []
 }
 
 /// Every resource has a copy in every member, so that no member is the one whose loss stops management.
@@ -64,7 +66,7 @@ public enum CopyReconciliation {
     }
     for member in situation.members.keys.sorted() {
       guard case .seen(let present) = situation.members[member] else { continue }
-      write(origin, present, to: member, situation, into: &result.plan)
+      write(origin, present, to: member, situation, into: &result)
     }
     return result
   }
@@ -129,18 +131,10 @@ public enum CopyReconciliation {
 
   /// What people applied in a member that was given up is theirs: it is not followed, says so, and may be deleted.
   private static func report(_ held: Held, _ situation: CopySituation, into plan: inout Plan) {
-    let before = held.object["status"]["conditions"].elements
-    guard !before.contains(where: { $0["reason"].string == "LeftBehind" }) else { return }
     let words =
       "The member \(held.member) was given up at \(situation.left[held.member] ?? ""), and this is from before; apply it in "
       + "another member, or delete it and apply it again."
-    let conditions = [
-      Condition("Ready", .no, "LeftBehind", words), Condition("Stalled", .yes, "LeftBehind", words),
-      Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
-    ].settled(after: [], generation: held.meta.generation, now: situation.now)
-    var status = held.object["status"]
-    status["conditions"] = .array(conditions.map(\.json))
-    plan.steps.append(.writeStatus(situation.id, status, member: held.member))
+    if let status = stalled(held, "LeftBehind", words, situation) { plan.steps.append(status) }
   }
 
   /// What nobody vouches for came late. It goes as soon as it is certain that nobody can: a copy once its original is
@@ -181,42 +175,43 @@ public enum CopyReconciliation {
   }
 
   private static func write(
-    _ origin: Origin, _ present: JSON?, to member: String, _ situation: CopySituation, into plan: inout Plan
+    _ origin: Origin, _ present: JSON?, to member: String, _ situation: CopySituation, into result: inout CopyPlan
   ) {
     guard member != origin.member else {
-      keep(origin, present, situation, into: &plan)
+      keep(origin, present, situation, into: &result.plan)
       return
     }
     let copy = copy(of: origin, in: member, situation.id)
     guard let present else {
-      plan.steps.append(.apply(copy, member: member))
+      result.plan.steps.append(.apply(copy, member: member))
       return
     }
     let held = Held(member: member, object: present)
-    guard !held.meta.isBeingDeleted else { return drop(held, situation.id, into: &plan) }
+    guard !held.meta.isBeingDeleted else { return drop(held, situation.id, into: &result.plan) }
     let isSame = present["spec"] == copy["spec"]
     let isStale = isLeftBehind(held, situation)
     if held.origin == nil, !held.isMadeAgain, !isStale, !isSame {
       // Somebody applied another object with the same name here. It is theirs to take away.
-      plan.waits.append(
+      result.plan.waits.append(
         "\(situation.id) in \(member) differs from the one in \(origin.member) that was there first; edit that one, and delete this one."
       )
-      plan.steps += conflict(held, origin, situation.id)
+      result.plan.steps += conflict(held, origin, situation)
+      result.others.insert(member)
       return
     }
     guard !isSame || !present.holds(copy) else { return }
     if !isSame, isStale {
-      plan.steps.append(
+      result.plan.steps.append(
         .event(
           situation.id, .warning, reason: "LeftBehind",
           message: "\(member) was given up, and what it had is replaced; edit the original in \(origin.member)."))
     } else if !isSame, held.meta.annotations[Marks.originGeneration] == origin.generation {
-      plan.steps.append(
+      result.plan.steps.append(
         .event(
           situation.id, .warning, reason: "CopyPutBack",
           message: "The copy in \(member) was edited and is put back; edit the original in \(origin.member)."))
     }
-    plan.steps.append(.apply(copy, member: member))
+    result.plan.steps.append(.apply(copy, member: member))
   }
 
   /// The original itself: given its finalizer, or made again where it was lost. Making it again takes two writes, so
@@ -260,18 +255,28 @@ public enum CopyReconciliation {
     return Build.object(id.kind, meta, [("spec", origin.truth["spec"])])
   }
 
-  private static func conflict(_ held: Held, _ origin: Origin, _ id: ObjectID) -> [Step] {
+  /// Said once, in an Event and in its conditions.
+  private static func conflict(_ held: Held, _ origin: Origin, _ situation: CopySituation) -> [Step] {
+    let words =
+      "\(situation.id) was applied in \(held.member) and in \(origin.member) with different specs; the one in "
+      + "\(origin.member) counts. Edit that one, and delete this one."
+    guard let status = stalled(held, "AppliedTwice", words, situation) else { return [] }
+    return [status, .event(situation.id, .warning, reason: "AppliedTwice", message: words)]
+  }
+
+  /// That an object is not followed, and why; nil where it says so.
+  private static func stalled(_ held: Held, _ reason: String, _ words: String, _ situation: CopySituation) -> Step? {
     let before = held.object["status"]["conditions"].elements
-    guard !before.contains(where: { $0["type"].string == "Stalled" && $0["reason"].string == "AppliedTwice" }) else {
-      return []
+    guard !before.contains(where: { $0["type"].string == "Stalled" && $0["reason"].string == reason }) else {
+      return nil
     }
-    return [
-      .event(
-        id, .warning, reason: "AppliedTwice",
-        message:
-          "\(id) was applied in \(held.member) and in \(origin.member) with different specs; the one in \(origin.member) counts."
-      )
-    ]
+    let conditions = [
+      Condition("Ready", .no, reason, words), Condition("Stalled", .yes, reason, words),
+      Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
+    ].settled(after: [], generation: held.meta.generation, now: situation.now)
+    var status = held.object["status"]
+    status["conditions"] = .array(conditions.map(\.json))
+    return .writeStatus(situation.id, status, member: held.member)
   }
 
   /// Copies go first, in every member; the original keeps its finalizer until nobody can have one any more.

@@ -92,7 +92,7 @@ extension Reconciler {
     let (resource, mistakes) = KafkaMirror.read(truth)
     var wanted = WantedMirror(
       resource, mistakes: mistakes, created: copies.created ?? "", source: source(of: resource, sights),
-      copies: sights.records(of: id, as: KafkaMirror.self))
+      copies: sights.records(of: id, as: KafkaMirror.self, without: copies.others))
     let last = measured.withLock { $0[mirror] }
     wanted.mayMeasure = last.map { monotonicNow() - $0 >= Self.measuringPause } ?? true
     return wanted

@@ -94,7 +94,8 @@ extension Reconciler {
     guard let truth = copies.truth, Self.cluster(of: truth) == cluster else { return nil }
     let (resource, mistakes) = KafkaTopic.read(truth)
     return WantedTopic(
-      resource, mistakes: mistakes, created: copies.created ?? "", copies: sights.records(of: id, as: KafkaTopic.self))
+      resource, mistakes: mistakes, created: copies.created ?? "",
+      copies: sights.records(of: id, as: KafkaTopic.self, without: copies.others))
   }
 
   private func plan(

@@ -118,7 +118,8 @@ final class Reconciler: Sendable {
     plan.steps = records + plan.steps
     if !region.metadata.isBeingDeleted {
       var situation = RegionSituation(
-        region, copies: sights.records(of: id, as: Region.self), contact: contact(region, copies.origin, sights),
+        region, copies: sights.records(of: id, as: Region.self, without: seen.others),
+        contact: contact(region, copies.origin, sights),
         now: now)
       situation.mistakes = mistakes
       let (others, homes) = sights.regions(in: name.namespace)
@@ -196,7 +197,8 @@ final class Reconciler: Sendable {
     let freshID = UniqueID(high: .random(in: 1...UInt64.max), low: .random(in: 1...UInt64.max))
     var situation = ClusterSituation(cluster: cluster, now: now, freshID: freshID)
     situation.mistakes = mistakes
-    situation.copies = sights.records(of: id, as: KafkaCluster.self)
+    let others = sights.copies(of: id, mayGo: false).others
+    situation.copies = sights.records(of: id, as: KafkaCluster.self, without: others)
     (situation.regions, situation.homes) = sights.regions(in: name.namespace)
     situation.members = members(of: name, sights)
     return situation

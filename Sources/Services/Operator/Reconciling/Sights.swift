@@ -10,6 +10,7 @@ struct Sights: Sendable {
   let sights: [String: Sight]
   /// Members that were given up, and when.
   let left: [String: String]
+  private let now = KubernetesTime.text(wallClockNow())
   private let membership: Membership
 
   init(_ membership: Membership) {
@@ -106,10 +107,8 @@ struct Sights: Sendable {
   /// One resource as all members have it.
   func copies(of id: ObjectID, mayGo: Bool, givenUp: Set<String> = []) -> CopyPlan {
     var situation = CopySituation(id, members: views { $0[id] }, mayGo: mayGo, givenUp: givenUp)
-    if !left.isEmpty {
-      situation.left = left
-      situation.now = KubernetesTime.text(wallClockNow())
-    }
+    situation.left = left
+    situation.now = now
     return CopyReconciliation.plan(situation)
   }
 
@@ -150,9 +149,11 @@ struct Sights: Sendable {
     return isShared ? [] : [member]
   }
 
-  /// What is recorded beside a resource in each member that has it.
-  func records<R: Resource>(of id: ObjectID, as type: R.Type) -> [String: View<RecordedCopy<R.Status>>] {
-    views { $0[id] }.compactMapValues { view in
+  /// What is recorded beside a resource in each member that has it, and not another one of that name.
+  func records<R: Resource>(
+    of id: ObjectID, as type: R.Type, without others: Set<String>
+  ) -> [String: View<RecordedCopy<R.Status>>] {
+    views { $0[id] }.filter { !others.contains($0.key) }.compactMapValues { view in
       switch view {
       case .unknown(let since, let why): return .unknown(since: since, why: why)
       case .seen(nil): return nil
