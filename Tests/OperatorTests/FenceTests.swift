@@ -47,6 +47,7 @@ import Vocabulary
     stage.cluster["a"]?.server?.heal()
     // It hears of the newer epoch with its next look, and believes no longer.
     if try await stage.client("a").find(Kinds.configMaps, Self.id.key) == nil {
+      try await second.await { $0[Self.id] == nil }
       #expect(await second.perform(.apply(Self.map("new"), member: "a")))
     }
     try await first.await { $0[Self.id]?["data"]["value"].string == "new" }

@@ -128,27 +128,22 @@ import Vocabulary
     }
   }
 
-  @Test func aMirrorThatIsEditedWhileBrokersAreAskedIsWhatItIsNowAndANewOneWaits() async throws {
+  @Test func aMirrorThatIsEditedWhileBrokersAreAskedIsWhatItIsNow() async throws {
     func mirror(_ name: String, _ topics: String) -> JSON {
       Self.object(
         KafkaMirror.kind, name,
         ["target": "orders", "source": ["bootstrapServers": ["127.0.0.1:1"]], "topics": [JSON(topics)]])
     }
     let key = ObjectKey(namespace: Stage.namespace, name: "first")
-    let other = ObjectKey(namespace: Stage.namespace, name: "second")
     try await round(.mirrors(into: Self.cluster), before: [mirror("first", "a*")]) { stage in
       try await stage.apply(mirror("first", "b*"), in: "a")
-      try await stage.apply(mirror("second", "c*"), in: "a")
     } shows: { caches in
       caches[ObjectID(.kafkaMirror, key.namespace, key.name)]?["spec"]["topics"][0].string == "b*"
-        && caches[ObjectID(.kafkaMirror, other.namespace, other.name)] != nil
     } then: { stage in
       let found = try await stage.client("a").get(Kinds.mirrors, key)
       #expect(found["metadata"]["generation"].int == 2)
       #expect(found["status"]["observedGeneration"].int == 2)
       #expect(found.condition("Ready")["observedGeneration"].int == 2)
-      // The brokers were not asked about it: that they know none of its name is not known.
-      #expect(try await stage.client("a").get(Kinds.mirrors, other)["status"].isNull)
     }
   }
 }
