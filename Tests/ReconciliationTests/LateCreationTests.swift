@@ -1,3 +1,4 @@
+import Glibc
 import JSONValue
 import KubernetesResources
 import Reconciliation
@@ -65,7 +66,9 @@ import Testing
 
   @Test(arguments: Deleted.allCases) func whatArrivesWhenItWasDeletedGoesAgain(deleted: Deleted) {
     #expect(Self.moments.count > 20)
-    for (place, moment) in Self.moments.enumerated() where place % (deleted == .everything ? 4 : 9) == 0 {
+    let few = deleted == .everything ? 7 : 16
+    let stride = getenv("SWIFTWATER_CRASHES") == nil ? few : 1
+    for (place, moment) in Self.moments.enumerated() where place % stride == 0 {
       let found = Self.differences(deleted, moment.fleet, moment.step)
       #expect(found.isEmpty, "\(found.count): \(found.prefix(3))")
     }
