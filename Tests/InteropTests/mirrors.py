@@ -23,7 +23,7 @@ def consumer(broker):
     if broker.bootstrap not in _consumers:
         _consumers[broker.bootstrap] = Consumer(
             {"bootstrap.servers": broker.bootstrap, "group.id": "none", "enable.partition.eof": True, "log_level": 0,
-             "enable.auto.commit": False, "reconnect.backoff.max.ms": 500}
+             "enable.auto.commit": False, "reconnect.backoff.max.ms": 500, "isolation.level": "read_uncommitted"}
         )
     return _consumers[broker.bootstrap]
 
@@ -74,7 +74,7 @@ def read(broker, topic, partition=0, within=30):
 
 
 def ends(broker, topic, partition=0):
-    """(low, high), or None while nobody can say."""
+    """(low, high), or None while nobody can say. What is open in a transaction counts."""
     try:
         return consumer(broker).get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
     except KafkaException:

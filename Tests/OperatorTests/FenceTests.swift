@@ -12,49 +12,6 @@ import Vocabulary
 
 /// Two operators that both believe to lead: one slept, and the other was given its Lease meanwhile.
 @Suite(.serialized) struct FenceTests {
-  /// What of an operator writes.
-  private struct Writer {
-    let membership: Membership
-    let leadership: Leadership
-    let performer: Performer
-
-    init(_ name: String, _ stage: Stage) throws {
-      let region = try #require(stage.cluster["a"])
-      let home = try Kubeconfig(files: [region.insideKubeconfigPath]).target()
-      let doors = Door.Settings(
-        namespace: Stage.namespace, watched: Stage.namespace, grace: .seconds(60), probePeriod: .milliseconds(100))
-      let metrics = MetricRegistry()
-      membership = try Membership(
-        home: home, named: "a", doors, patience: .seconds(2), log: stage.log, metrics: metrics
-      ) { _, _ in }
-      leadership = Leadership(
-        .init(
-          key: ObjectKey(namespace: Stage.namespace, name: "swiftwater-operator"), identity: name,
-          duration: .seconds(300)), log: stage.log, onChange: { _ in })
-      performer = Performer(leadership, identity: name, log: stage.log, metrics: metrics)
-      membership.start()
-    }
-
-    /// Returns once its caches say so.
-    func await(_ isSo: (Caches) -> Bool) async throws {
-      let deadline = monotonicNow() + .seconds(20)
-      while Sights(membership).doors["a"]?.caches.map({ $0.isSynced && isSo($0) }) != true {
-        try #require(monotonicNow() < deadline, "the caches do not show it")
-        try await Task.sleep(nanoseconds: 20_000_000)
-      }
-    }
-
-    func lead() async throws {
-      let door = try #require(membership.members["a"])
-      await leadership.attend(["a": door.server], of: 1)
-    }
-
-    func perform(_ step: Step) async -> Bool {
-      let key = WorkKey.cluster(ObjectKey(namespace: Stage.namespace, name: "orders"))
-      return await performer.perform([step], for: key, Sights(membership)) { _ in }
-    }
-  }
-
   private static let id = ObjectID(.configMap, Stage.namespace, "orders-a-0")
 
   private static func map(_ value: String) -> JSON {
@@ -68,9 +25,9 @@ import Vocabulary
   }
 
   /// The first has written and its caches hear no more; the second leads since then, and has written too.
-  private func withTwoLeaders(_ body: (_ first: Writer, _ uid: String, _ stage: Stage) async throws -> Void)
-    async throws
-  {
+  private func withTwoLeaders(
+    _ body: (_ first: Writer, _ second: Writer, _ uid: String, _ stage: Stage) async throws -> Void
+  ) async throws {
     let stage = try await Stage(["a"], runsPods: false)
     let (first, second) = (try Writer("first", stage), try Writer("second", stage))
     for writer in [first, second] { try await writer.await { _ in true } }
@@ -86,18 +43,22 @@ import Vocabulary
     #expect(second.leadership.mandate.epoch > first.leadership.mandate.epoch)
     #expect(await second.perform(.apply(Self.map("new"), member: "a")))
     let written = try await stage.client("a").get(Kinds.configMaps, Self.id.key)
-    try await body(first, written["metadata"]["uid"].string ?? "", stage)
+    try await body(first, second, written["metadata"]["uid"].string ?? "", stage)
     stage.cluster["a"]?.server?.heal()
     // It hears of the newer epoch with its next look, and believes no longer.
+    if try await stage.client("a").find(Kinds.configMaps, Self.id.key) == nil {
+      try await second.await { $0[Self.id] == nil }
+      #expect(await second.perform(.apply(Self.map("new"), member: "a")))
+    }
     try await first.await { $0[Self.id]?["data"]["value"].string == "new" }
     #expect(await !first.perform(.apply(Self.map("old"), member: "a")))
     #expect(!first.leadership.isLeading)
-    for writer in [first, second] { writer.membership.close() }
+    for writer in [first, second] { writer.close() }
     await stage.end()
   }
 
   @Test func theOneWithTheOlderEpochOverwritesNothing() async throws {
-    try await withTwoLeaders { first, _, stage in
+    try await withTwoLeaders { first, _, _, stage in
       #expect(await !first.perform(.apply(Self.map("old"), member: "a")))
       let present = try await stage.client("a").get(Kinds.configMaps, Self.id.key)
       #expect(present["data"]["value"].string == "new")
@@ -106,9 +67,18 @@ import Vocabulary
   }
 
   @Test func theOneWithTheOlderEpochDeletesNothing() async throws {
-    try await withTwoLeaders { first, uid, stage in
+    try await withTwoLeaders { first, _, uid, stage in
       #expect(await !first.perform(.delete(Self.id, uid: uid, member: "a")))
       _ = try await stage.client("a").get(Kinds.configMaps, Self.id.key)
+    }
+  }
+
+  /// An apply that named the version alone would make the object anew.
+  @Test func theOneWithTheOlderEpochBringsNothingBackThatWasDeleted() async throws {
+    try await withTwoLeaders { first, _, uid, stage in
+      try await stage.client("a").delete(Kinds.configMaps, Self.id.key, uid: uid)
+      #expect(await !first.perform(.apply(Self.map("old"), member: "a")))
+      #expect(try await stage.client("a").find(Kinds.configMaps, Self.id.key) == nil)
     }
   }
 
@@ -119,7 +89,7 @@ import Vocabulary
     await writer.leadership.end()
     #expect(await !writer.perform(.apply(Self.map("old"), member: "a")))
     #expect(try await stage.client("a").find(Kinds.configMaps, Self.id.key) == nil)
-    writer.membership.close()
+    writer.close()
     await stage.end()
   }
 }

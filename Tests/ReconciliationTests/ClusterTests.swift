@@ -195,6 +195,8 @@ import Vocabulary
     #expect(world.plan.steps == [])
   }
 
+  private static let goneRecord = ObjectID(.configMap, "kafka", "orders-gone")
+
   @Test func brokersHearThatTheirClusterGoesBeforeAnythingOfItDoes() throws {
     var world = World.three
     world.converge()
@@ -203,8 +205,12 @@ import Vocabulary
     let first = try #require(steps.first)
     #expect(first == .ask(.setHandingOver(false)))
     #expect(BrokerRequest.setHandingOver(false).comesFirst)
-    #expect(steps.dropFirst().allSatisfy { if case .delete = $0 { true } else { false } })
-    #expect(steps.count > 1, "nothing waits for an answer that may never come")
+    // What says that it is gone is there before anything is.
+    let records = steps.dropFirst().prefix { if case .apply = $0 { true } else { false } }
+    #expect(records.count == 3 && records.allSatisfy { $0.object == Self.goneRecord })
+    let deletions = steps.dropFirst(1 + records.count)
+    #expect(deletions.allSatisfy { if case .delete = $0 { true } else { false } })
+    #expect(!deletions.isEmpty, "nothing waits for an answer that may never come")
     world.perform(first)
     #expect(!world.plan.steps.contains(first), "once is enough")
   }
@@ -216,7 +222,10 @@ import Vocabulary
     world.brokersAnswer = false
     #expect(!world.plan.steps.isEmpty)
     #expect(!world.plan.steps.contains(.ask(.setHandingOver(false))))
-    for member in world.members.keys { world.members[member]?.objects = [:] }
+    for case .apply(let object, let member) in world.plan.steps { world.perform(.apply(object, member: member)) }
+    for (member, content) in world.members {
+      world.members[member]?.objects = content.objects.filter { $0.key == Self.goneRecord }
+    }
     world.brokersAnswer = true
     #expect(world.plan.steps == [.ask(.setHandingOver(false))], "their pods are still stopping")
     for member in world.members.keys { world.members[member]?.pods = [:] }
@@ -233,8 +242,13 @@ import Vocabulary
     let ended: JSON = ["terminated": ["exitCode": 0]]
     var situation = World.three.situation
     situation.cluster.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"
+    var known = MemberObjects()
+    known.objects[Self.goneRecord] = [
+      "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "orders-gone", "namespace": "kafka"],
+    ]
+    for member in situation.members.keys { situation.members[member] = .seen(known) }
     func isGone(_ pod: Pod) -> Bool {
-      var objects = MemberObjects()
+      var objects = known
       objects.pods = [pod]
       situation.members["west"] = .seen(objects)
       return ClusterReconciliation.isGone(situation)
@@ -245,6 +259,8 @@ import Vocabulary
     #expect(!isGone(pod("Pending", ["waiting": ["reason": "ContainerCreating"]])), "it may be about to start")
     #expect(!isGone(pod("Running", ended, isDeleted: false)), "it is started again")
     #expect(!isGone(pod("Running", [:])))
+    situation.members["west"] = .seen(MemberObjects())
+    #expect(!ClusterReconciliation.isGone(situation), "one member does not say that it is gone")
   }
 
   @Test func aClusterOnTheVolumesOfADeletedOneWaitsBeforeItStopsAgain() {

@@ -18,9 +18,10 @@ import Testing
     return topic
   }
 
-  /// What has been applied, with a uid.
+  /// What has been applied, with a uid, and what an operator that leads has said about it.
   static func stored(_ object: JSON) -> JSON {
     var object = object
+    object["status"] = ["observedGeneration": 1]
     object["metadata"]["uid"] = "u2"
     object["metadata"]["creationTimestamp"] = "2026-02-01T00:00:00Z"
     return object
@@ -83,8 +84,58 @@ import Testing
       Issue.record("nothing is applied to the origin")
       return
     }
-    #expect(object["metadata"]["labels"][Marks.origin].isNull)
+    #expect(object["metadata"]["labels"][Marks.origin].string == "a")
     #expect(!plan.plan.steps.contains { if case .delete = $0 { true } else { false } })
+  }
+
+  /// A request of a former leader that arrives when the original has been deleted.
+  @Test func aCopyThatNobodySawWhileTheyLedBringsNothingBack() {
+    var late = Self.copy(of: Self.topic())
+    late.remove("status")
+    #expect(
+      Self.plan(["a": .seen(nil), "b": .seen(late)]).plan.steps == [.delete(Self.id, uid: "u2", member: "b")])
+    let plan = Self.plan(["a": Self.unknown, "b": .seen(late)])
+    #expect(plan.plan.steps == [] && plan.truth == nil && plan.plan.waits.count == 1, "its original may be there")
+    let planted = PlantedMistake.$planted.withValue(.lateCopyVouches) {
+      Self.plan(["a": .seen(nil), "b": .seen(late)]).plan.steps
+    }
+    #expect(planted.contains { if case .apply = $0 { true } else { false } }, "the planted mistake is seen here")
+  }
+
+  @Test func aCopyThatNobodySawTakesNothingFromWhatWasAppliedSince() {
+    var late = Self.copy(of: Self.topic())
+    late.remove("status")
+    let new = Self.topic(partitions: 7, created: "2026-04-01T00:00:00Z")
+    let plan = Self.plan(["a": .seen(nil), "b": .seen(late), "c": .seen(new)])
+    #expect(plan.origin == "c" && plan.truth?["spec"]["partitions"].int == 7)
+  }
+
+  @Test func anOriginalIsMadeAgainInTwoWritesAndTheFirstAloneIsNone() throws {
+    let copy = Self.copy(of: Self.topic())
+    guard case .apply(let first, "a") = Self.plan(["a": .seen(nil), "b": .seen(copy)]).plan.steps.first else {
+      Issue.record("nothing is made again")
+      return
+    }
+    let made = Self.stored(first)
+    guard case .apply(let second, "a") = Self.plan(["a": .seen(made), "b": .seen(copy)]).plan.steps.first else {
+      Issue.record("it stays what it was made as")
+      return
+    }
+    #expect(second["metadata"]["labels"][Marks.origin].isNull)
+    #expect(Self.plan(["a": .seen(Self.stored(second)), "b": .seen(copy)]).origin == "a")
+    // The first of the two arrives when all is deleted: it goes again, once nobody can vouch for it.
+    #expect(Self.plan(["a": .seen(made), "b": Self.unknown]).plan.steps == [])
+    #expect(
+      Self.plan(["a": .seen(made), "b": .seen(nil)]).plan.steps == [.setFinalizers(Self.id, [], member: "a")])
+    var bare = made
+    bare["metadata"].remove("finalizers")
+    #expect(
+      Self.plan(["a": .seen(bare), "b": .seen(nil)]).plan.steps == [.delete(Self.id, uid: "u2", member: "a")])
+    // It is the operators' own, and stands in nobody's way.
+    let new = Self.topic(partitions: 7, created: "2026-04-01T00:00:00Z")
+    let plan = Self.plan(["a": .seen(made), "b": .seen(new)])
+    #expect(plan.origin == "b" && plan.plan.waits == [])
+    #expect(plan.plan.steps.contains { if case .apply(_, "a") = $0 { true } else { false } })
   }
 
   @Test func aDeletionIsDoneOnceEveryMemberHasLostItsCopy() {
@@ -127,5 +178,14 @@ import Testing
     #expect(plan.origin == "b")
     #expect(plan.plan.steps.allSatisfy { if case .apply = $0 { false } else { true } })
     #expect(plan.plan.waits.count == 1)
+    // It says so itself, once, and nobody writes another status over that.
+    guard case .writeStatus(_, let status, "a") = plan.plan.steps.first else {
+      Issue.record("it does not say so")
+      return
+    }
+    #expect(plan.others == ["a"])
+    var told = younger
+    told["status"] = status
+    #expect(Self.plan(["a": .seen(told), "b": .seen(older)]).plan.steps == [])
   }
 }

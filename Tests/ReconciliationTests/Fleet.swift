@@ -43,7 +43,17 @@ struct Fleet {
   // MARK: What an operator sees
 
   func copies(of id: ObjectID, mayGo: Bool) -> CopyPlan {
-    CopyReconciliation.plan(CopySituation(id, members: servers.mapValues { .seen($0[id]) }, mayGo: mayGo))
+    var situation = CopySituation(id, members: servers.mapValues { .seen($0[id]) }, mayGo: mayGo)
+    situation.left = Departure.all(departures)
+    situation.now = now
+    return CopyReconciliation.plan(situation)
+  }
+
+  private var departures: [String: View<[String: String]>] {
+    servers.mapValues { objects in
+      let records = objects.values.compactMap { Departure($0) }
+      return .seen(Dictionary(records.map { ($0.member, $0.since) }) { max($0, $1) })
+    }
   }
 
   func records<R: Resource>(of id: ObjectID, as type: R.Type) -> [String: View<RecordedCopy<R.Status>>] {
@@ -59,7 +69,17 @@ struct Fleet {
     Set(servers.values.flatMap { $0.keys.filter { $0.kind == kind } }).sorted()
   }
 
-  var now: String { "2026-01-01T00:00:\(world.time)Z" }
+  /// Clusters of which members have something, whether or not there is a KafkaCluster.
+  private var leftClusters: [ObjectID] {
+    world.members.values.flatMap { member in
+      member.objects.values.compactMap { object in
+        object["metadata"]["labels"][Marks.cluster].string.map { ObjectID(.kafkaCluster, Self.namespace, $0) }
+      }
+    }
+  }
+
+  /// These compare as the times do.
+  var now: String { "2026-01-01T00:\(10 + world.time / 60):\(10 + world.time % 60)Z" }
 
   private var regions: [Region] {
     names(of: .region).compactMap { id in copies(of: id, mayGo: false).truth.map { Region.read($0).resource } }
@@ -95,10 +115,13 @@ struct Fleet {
       let spec = copies(of: cluster, mayGo: false).truth?["spec"]["regions"].elements ?? []
       return spec.contains { $0["name"].string == id.name }
     }
-    let copying = copies(of: id, mayGo: !isUsed)
-    guard let truth = copying.truth else { return Plan() }
+    guard let truth = copies(of: id, mayGo: false).truth else { return copies(of: id, mayGo: false).plan }
     let region = Region.read(truth).resource
-    var plan = copying.plan
+    var leaving = Departure.all(departures).map { Departure($0.key, since: $0.value) }
+    if let since = region.metadata.deletionTimestamp, !isUsed { leaving.append(Departure(id.name, since: since)) }
+    let told = leaving.flatMap { $0.steps(in: Self.namespace, known: departures) }
+    var plan = copies(of: id, mayGo: !isUsed && told.isEmpty).plan
+    plan.steps = told + plan.steps
     guard !region.metadata.isBeingDeleted else { return plan }
     var situation = RegionSituation(
       region, copies: records(of: id, as: Region.self),
@@ -109,7 +132,12 @@ struct Fleet {
   }
 
   private func cluster(_ id: ObjectID) -> Plan {
-    guard let truth = copies(of: id, mayGo: false).truth else { return Plan() }
+    let copying = copies(of: id, mayGo: false)
+    guard let truth = copying.truth else {
+      var plan = copying.plan
+      plan.steps += ClusterReconciliation.leftovers(of: id, in: world.situation.members, forgetting: "2026").steps
+      return plan
+    }
     let situation = situation(truth)
     let isGone = situation.cluster.metadata.isBeingDeleted && ClusterReconciliation.isGone(situation)
     var plan = copies(of: id, mayGo: isGone).plan
@@ -120,7 +148,12 @@ struct Fleet {
   /// All topics of a cluster; the id is the cluster's.
   private func topics(of id: ObjectID) -> Plan {
     let cluster = ObjectID(.kafkaCluster, id.namespace, id.name)
-    guard let truth = copies(of: cluster, mayGo: false).truth else { return Plan() }
+    var late = Plan()
+    for topic in names(of: .kafkaTopic) {
+      let copying = copies(of: topic, mayGo: false)
+      if copying.truth == nil { late.steps += copying.plan.steps }
+    }
+    guard let truth = copies(of: cluster, mayGo: false).truth else { return late }
     let found = situation(truth)
     var situation = TopicSituation(
       cluster: found.cluster, regions: found.regions, brokers: found.brokers, now: now)
@@ -133,9 +166,9 @@ struct Fleet {
           resource, mistakes: mistakes, created: copying.created ?? "", copies: records(of: topic, as: KafkaTopic.self))
       )
     }
-    guard !situation.topics.isEmpty else { return Plan() }
+    guard !situation.topics.isEmpty else { return late }
     let result = TopicReconciliation.plan(situation)
-    var plan = Plan()
+    var plan = late
     for topic in situation.topics {
       plan.steps += copies(of: topic.id, mayGo: result.gone.contains(topic.id)).plan.steps
     }
@@ -148,7 +181,7 @@ struct Fleet {
   /// Everything once. Returns whether there was something to do.
   mutating func round() -> Bool {
     var hadWork = false
-    let clusters = names(of: .kafkaCluster)
+    let clusters = Set(names(of: .kafkaCluster) + leftClusters).sorted()
     let keys = names(of: .region) + clusters + clusters.map { ObjectID(.kafkaTopic, $0.namespace, $0.name) }
     for key in keys {
       let steps = inLanes(plan(for: key).steps)

@@ -62,7 +62,7 @@ extension Fleet {
     switch step {
     case .event: return false
     case .apply(let object, let member):
-      if let id = ObjectID(object), Self.applied.contains(id.kind) {
+      if let id = ObjectID(object), Self.applied.contains(id.kind) || Departure(object) != nil {
         write(object, member)
       } else {
         noteCopies()

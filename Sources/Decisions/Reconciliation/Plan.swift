@@ -158,6 +158,9 @@ public enum PlantedMistake: Sendable, CaseIterable {
   case deletesVolumes
   case voterRemovedTooEarly
   case finalizerBeforeCopies
+  case lateCopyVouches
+  case goneIsForgotten
+  case returnedIsFollowed
   /// Set by tests alone, for one task and what it calls.
   @TaskLocal public static var planted: PlantedMistake?
 }

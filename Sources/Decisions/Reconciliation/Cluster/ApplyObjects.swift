@@ -30,7 +30,7 @@ extension ClusterDesign {
   }
 
   /// The object with its mark, or nil where all of it stands there already.
-  private func applied(_ object: JSON, over present: JSON?) -> JSON? {
+  func applied(_ object: JSON, over present: JSON?) -> JSON? {
     var object = object
     if let present, object["kind"].string == "PersistentVolumeClaim" {
       // Nothing of a claim can change but its size.
@@ -46,8 +46,10 @@ extension ClusterDesign {
     return nil
   }
 
-  /// Whether an object is deleted with the cluster: everything but the volumes that are to stay.
+  /// Whether an object is deleted with the cluster: everything but the volumes that are to stay, and what says that it
+  /// is gone.
   func goesWithTheCluster(_ object: JSON) -> Bool {
+    guard ObjectID(object) != goneRecord else { return false }
     guard object["kind"].string == "PersistentVolumeClaim" else { return true }
     let region = object["metadata"]["labels"][Marks.region].string ?? ""
     return deletesVolumes(in: region)

@@ -39,12 +39,14 @@ public enum ClusterReconciliation {
   }
 
   /// Whether a cluster that is being deleted has nothing left in any member; an unknown member may have something. Pods
-  /// whose processes have ended are nothing: kubelets take up to a minute to clear up behind them.
+  /// whose processes have ended are nothing: kubelets take up to a minute to clear up behind them. Every member has to
+  /// say that it is gone, for whoever has to take away what comes late.
   public static func isGone(_ situation: ClusterSituation) -> Bool {
     let design = ClusterDesign(situation)
     return design.memberNames.allSatisfy { member in
       guard let objects = situation.members[member]?.content else { return false }
       return objects.objects.values.allSatisfy { !design.goesWithTheCluster($0) } && objects.pods.allSatisfy(\.hasEnded)
+        && design.saysThatItIsGone(objects)
     }
   }
 

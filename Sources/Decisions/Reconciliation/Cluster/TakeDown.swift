@@ -12,6 +12,7 @@ extension ClusterDesign {
     {
       plan.steps.append(.ask(.setHandingOver(false)))
     }
+    recordThatItGoes(into: &plan)
     plan.steps += steps
   }
 

@@ -11,6 +11,11 @@ public struct CopySituation: Sendable {
   /// Members that a deletion does not wait for: whoever deletes the only Region that leads to a member says that it is
   /// gone for good.
   public var givenUp: Set<String>
+  /// Members that were given up at some time and are back, and when that was: what is in them from before is not
+  /// followed (`Departure`).
+  public var left: [String: String] = [:]
+  /// RFC 3339. Only written where something changes.
+  public var now = ""
   public init(_ id: ObjectID, members: [String: View<JSON?>], mayGo: Bool, givenUp: Set<String> = []) {
     self.id = id
     self.members = members
@@ -28,6 +33,8 @@ public struct CopyPlan: Hashable, Sendable {
   public var plan = Plan()
   /// When the original was created, known also where only copies are seen: the older of two wins.
   public var created: String?
+  /// Members whose object of that name is another one, which somebody applied there. Its status is not that of the truth.
+  public var others: Set<String> = []
 }
 
 /// Every resource has a copy in every member, so that no member is the one whose loss stops management.
@@ -35,6 +42,10 @@ public struct CopyPlan: Hashable, Sendable {
 /// The original is the object without the label `Marks.origin`; a copy's label names the original's member. An original
 /// carries a finalizer: it is gone on purpose only after somebody was seen to delete it. One that is missing without
 /// that was lost with its member's data, and comes back from the copies.
+///
+/// A copy vouches for its original once it has a status. A request to make a copy may arrive long after its operator
+/// stopped to lead, when the original has been deleted, and nothing fences it; a status is written over a version that
+/// was seen, by an operator that leads, so that what came late has none.
 public enum CopyReconciliation {
   public static func plan(_ situation: CopySituation) -> CopyPlan {
     var result = CopyPlan()
@@ -42,7 +53,10 @@ public enum CopyReconciliation {
       guard case .seen(let object?) = situation.members[member] else { return nil }
       return Held(member: member, object: object)
     }
-    guard let origin = origin(among: seen, situation) else { return result }
+    guard let origin = origin(among: followed(seen, situation)) else {
+      takeAway(seen, situation, into: &result.plan)
+      return result
+    }
     result.origin = origin.member
     result.truth = origin.truth
     result.created = origin.created
@@ -52,7 +66,7 @@ public enum CopyReconciliation {
     }
     for member in situation.members.keys.sorted() {
       guard case .seen(let present) = situation.members[member] else { continue }
-      write(origin, present, to: member, situation, into: &result.plan)
+      write(origin, present, to: member, situation, into: &result)
     }
     return result
   }
@@ -63,6 +77,13 @@ public enum CopyReconciliation {
     var meta: ObjectMeta { ObjectMeta(object) }
     /// The member that a copy names; nil for an original.
     var origin: String? { meta.labels[Marks.origin].flatMap { $0 == member ? nil : $0 } }
+    /// An original that was lost and is being made again, which names itself: the first of two writes.
+    var isMadeAgain: Bool { meta.labels[Marks.origin] == member }
+    /// Whether it is a copy that was there while an operator led that had seen it.
+    var vouches: Bool {
+      let hasStatus = object["status"].object.map { !$0.isEmpty } ?? false
+      return origin != nil && (hasStatus || PlantedMistake.planted == .lateCopyVouches)
+    }
   }
 
   struct Origin {
@@ -74,11 +95,11 @@ public enum CopyReconciliation {
     let generation: String
   }
 
-  /// Who is the original. Copies that name one decide; else it is the oldest object without the label.
-  private static func origin(among seen: [Held], _ situation: CopySituation) -> Origin? {
-    let copies = seen.filter { $0.origin != nil }
-    let originals = seen.filter { $0.origin == nil }
+  /// Who is the original. Copies that vouch for one decide; else it is the oldest object without the label.
+  private static func origin(among seen: [Held]) -> Origin? {
+    let copies = seen.filter(\.vouches)
     let named = Set(copies.compactMap(\.origin))
+    let originals = seen.filter { $0.origin == nil && (!$0.isMadeAgain || named.contains($0.member)) }
     let byAge = originals.sorted {
       ($0.meta.creationTimestamp ?? "", $0.member) < ($1.meta.creationTimestamp ?? "", $1.member)
     }
@@ -95,65 +116,132 @@ public enum CopyReconciliation {
       generation: newest.meta.annotations[Marks.originGeneration] ?? "0")
   }
 
+  /// All but what was left behind in a member that was given up. An original there that copies elsewhere still name was
+  /// neither deleted nor given another home meanwhile, and is one as before.
+  private static func followed(_ seen: [Held], _ situation: CopySituation) -> [Held] {
+    guard !situation.left.isEmpty else { return seen }
+    let named = Set(seen.filter { $0.vouches && !isLeftBehind($0, situation) }.compactMap(\.origin))
+    return seen.filter { !isLeftBehind($0, situation) || ($0.origin == nil && named.contains($0.member)) }
+  }
+
+  private static func isLeftBehind(_ held: Held, _ situation: CopySituation) -> Bool {
+    guard let since = situation.left[held.member], PlantedMistake.planted != .returnedIsFollowed else { return false }
+    return (held.meta.creationTimestamp ?? "") <= since
+  }
+
+  /// What people applied in a member that was given up is theirs: it is not followed, says so, and may be deleted.
+  private static func report(_ held: Held, _ situation: CopySituation, into plan: inout Plan) {
+    let words =
+      "The member \(held.member) was given up at \(situation.left[held.member] ?? ""), and this is from before; apply it in "
+      + "another member, or delete it and apply it again."
+    if let status = stalled(held, "LeftBehind", words, situation) { plan.steps.append(status) }
+  }
+
+  /// What nobody vouches for came late. It goes as soon as it is certain that nobody can: a copy once its original is
+  /// seen not to be there, an original that was made again once all members can be seen.
+  private static func takeAway(_ seen: [Held], _ situation: CopySituation, into plan: inout Plan) {
+    for held in seen {
+      let isStale = isLeftBehind(held, situation)
+      if isStale, held.origin == nil, !held.meta.isBeingDeleted {
+        report(held, situation, into: &plan)
+        continue
+      }
+      let isCertain = isStale || isCertainlyLate(held, situation)
+      guard isCertain else {
+        plan.waits.append("\(situation.id) in \(held.member) is followed once its original can be seen.")
+        continue
+      }
+      drop(held, situation.id, into: &plan)
+    }
+  }
+
+  private static func isCertainlyLate(_ held: Held, _ situation: CopySituation) -> Bool {
+    if let origin = held.origin { return situation.members[origin]?.content != nil }
+    return situation.members.values.allSatisfy { $0.content != nil }
+  }
+
+  /// It goes, also where it was an original before and has the finalizer of one.
+  private static func drop(_ held: Held, _ id: ObjectID, into plan: inout Plan) {
+    if held.meta.finalizers.contains(Marks.finalizer) {
+      let others = held.meta.finalizers.filter { $0 != Marks.finalizer }
+      plan.steps.append(.setFinalizers(id, others, member: held.member))
+    } else if !held.meta.isBeingDeleted {
+      plan.steps.append(.delete(id, uid: held.meta.uid, member: held.member))
+    }
+  }
+
   private static func generation(_ held: Held) -> Int {
     held.meta.annotations[Marks.originGeneration].flatMap { Int($0) } ?? 0
   }
 
   private static func write(
-    _ origin: Origin, _ present: JSON?, to member: String, _ situation: CopySituation, into plan: inout Plan
+    _ origin: Origin, _ present: JSON?, to member: String, _ situation: CopySituation, into result: inout CopyPlan
   ) {
     guard member != origin.member else {
-      keep(origin, present, situation, into: &plan)
+      keep(origin, present, situation, into: &result.plan)
       return
     }
     let copy = copy(of: origin, in: member, situation.id)
     guard let present else {
-      plan.steps.append(.apply(copy, member: member))
+      result.plan.steps.append(.apply(copy, member: member))
       return
     }
     let held = Held(member: member, object: present)
-    guard !held.meta.isBeingDeleted else { return }
+    guard !held.meta.isBeingDeleted else { return drop(held, situation.id, into: &result.plan) }
     let isSame = present["spec"] == copy["spec"]
-    if held.origin == nil, !isSame {
+    let isStale = isLeftBehind(held, situation)
+    if held.origin == nil, !held.isMadeAgain, !isStale, !isSame {
       // Somebody applied another object with the same name here. It is theirs to take away.
-      plan.waits.append(
+      result.plan.waits.append(
         "\(situation.id) in \(member) differs from the one in \(origin.member) that was there first; edit that one, and delete this one."
       )
-      plan.steps += conflict(held, origin, situation.id)
+      result.plan.steps += conflict(held, origin, situation)
+      result.others.insert(member)
       return
     }
     guard !isSame || !present.holds(copy) else { return }
-    if !isSame, held.meta.annotations[Marks.originGeneration] == origin.generation {
-      plan.steps.append(
+    if !isSame, isStale {
+      result.plan.steps.append(
+        .event(
+          situation.id, .warning, reason: "LeftBehind",
+          message: "\(member) was given up, and what it had is replaced; edit the original in \(origin.member)."))
+    } else if !isSame, held.meta.annotations[Marks.originGeneration] == origin.generation {
+      result.plan.steps.append(
         .event(
           situation.id, .warning, reason: "CopyPutBack",
           message: "The copy in \(member) was edited and is put back; edit the original in \(origin.member)."))
     }
-    plan.steps.append(.apply(copy, member: member))
+    result.plan.steps.append(.apply(copy, member: member))
   }
 
-  /// The original itself: given its finalizer, or made again where it was lost.
+  /// The original itself: given its finalizer, or made again where it was lost. Making it again takes two writes, so
+  /// that one that comes late can be told from what somebody applied: the second one takes away that it names itself.
   private static func keep(_ origin: Origin, _ present: JSON?, _ situation: CopySituation, into plan: inout Plan) {
     if let original = origin.original {
-      if !original.meta.finalizers.contains(Marks.finalizer) {
+      if original.isMadeAgain {
+        plan.steps.append(.apply(again(origin, situation.id, named: nil), member: origin.member))
+      } else if !original.meta.finalizers.contains(Marks.finalizer) {
         plan.steps.append(
           .setFinalizers(situation.id, original.meta.finalizers + [Marks.finalizer], member: origin.member))
       }
       return
     }
     guard present == nil else { return }
-    var meta = ObjectMeta(origin.truth)
-    meta.labels[Marks.origin] = nil
-    meta.annotations[Marks.originCreated] = nil
-    meta.annotations[Marks.originGeneration] = nil
-    meta.finalizers = [Marks.finalizer]
-    let again = Build.object(situation.id.kind, meta, [("spec", origin.truth["spec"])])
-    plan.steps.append(.apply(again, member: origin.member))
+    plan.steps.append(.apply(again(origin, situation.id, named: origin.member), member: origin.member))
     plan.steps.append(
       .event(
         situation.id, .warning, reason: "MadeAgain",
         message:
           "The original in \(origin.member) was missing without having been deleted, and is made again from a copy."))
+  }
+
+  private static func again(_ origin: Origin, _ id: ObjectID, named: String?) -> JSON {
+    var meta = ObjectMeta(origin.truth)
+    meta.labels[Marks.origin] = named
+    meta.annotations[Marks.originCreated] = nil
+    meta.annotations[Marks.originGeneration] = nil
+    meta.finalizers = [Marks.finalizer]
+    return Build.object(id.kind, meta, [("spec", origin.truth["spec"])])
   }
 
   private static func copy(of origin: Origin, in member: String, _ id: ObjectID) -> JSON {
@@ -167,18 +255,28 @@ public enum CopyReconciliation {
     return Build.object(id.kind, meta, [("spec", origin.truth["spec"])])
   }
 
-  private static func conflict(_ held: Held, _ origin: Origin, _ id: ObjectID) -> [Step] {
+  /// Said once, in an Event and in its conditions.
+  private static func conflict(_ held: Held, _ origin: Origin, _ situation: CopySituation) -> [Step] {
+    let words =
+      "\(situation.id) was applied in \(held.member) and in \(origin.member) with different specs; the one in "
+      + "\(origin.member) counts. Edit that one, and delete this one."
+    guard let status = stalled(held, "AppliedTwice", words, situation) else { return [] }
+    return [status, .event(situation.id, .warning, reason: "AppliedTwice", message: words)]
+  }
+
+  /// That an object is not followed, and why; nil where it says so.
+  private static func stalled(_ held: Held, _ reason: String, _ words: String, _ situation: CopySituation) -> Step? {
     let before = held.object["status"]["conditions"].elements
-    guard !before.contains(where: { $0["type"].string == "Stalled" && $0["reason"].string == "AppliedTwice" }) else {
-      return []
+    guard !before.contains(where: { $0["type"].string == "Stalled" && $0["reason"].string == reason }) else {
+      return nil
     }
-    return [
-      .event(
-        id, .warning, reason: "AppliedTwice",
-        message:
-          "\(id) was applied in \(held.member) and in \(origin.member) with different specs; the one in \(origin.member) counts."
-      )
-    ]
+    let conditions = [
+      Condition("Ready", .no, reason, words), Condition("Stalled", .yes, reason, words),
+      Condition("Reconciling", .no, "UpToDate", "Nothing is being done."),
+    ].settled(after: [], generation: held.meta.generation, now: situation.now)
+    var status = held.object["status"]
+    status["conditions"] = .array(conditions.map(\.json))
+    return .writeStatus(situation.id, status, member: held.member)
   }
 
   /// Copies go first, in every member; the original keeps its finalizer until nobody can have one any more.
@@ -193,9 +291,7 @@ public enum CopyReconciliation {
     let unknown = situation.members.keys.sorted().filter {
       situation.members[$0]?.content == nil && !situation.givenUp.contains($0)
     }
-    for held in seen where held.member != original.member && !held.meta.isBeingDeleted {
-      plan.steps.append(.delete(situation.id, uid: held.meta.uid, member: held.member))
-    }
+    for held in seen where held.member != original.member { drop(held, situation.id, into: &plan) }
     let copies = PlantedMistake.planted == .finalizerBeforeCopies ? 0 : seen.count { $0.member != original.member }
     if copies == 0, unknown.isEmpty || PlantedMistake.planted == .unknownIsAbsent {
       plan.steps.append(

@@ -81,6 +81,8 @@ public enum Marks {
   public static let pause = "kafka.swiftwater.dev/pause"
   /// On the original: keeps it until its copies, and what has to go with it, are gone.
   public static let finalizer = "kafka.swiftwater.dev/copies"
+  /// On the record of a member that was given up: its name.
+  public static let left = "kafka.swiftwater.dev/left"
   public static let managedBy = "app.kubernetes.io/managed-by"
   public static let managedByValue = "swiftwater"
 }

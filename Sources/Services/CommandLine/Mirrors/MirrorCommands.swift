@@ -129,7 +129,8 @@ private func takeOver(_ arguments: Arguments, _ console: Console, _ verb: String
   let format = try Format(arguments)
   let name = arguments.positionals[0]
   try await Session.run(arguments) { client in
-    // A broker that is silent once may answer later, also when it is done.
+    // A broker that is silent once may answer later, also when it is done, and a
+    // mirror that has just begun finds topics meanwhile.
     var mirrored = Set(try await MirrorView(name, of: client).topics)
     try await client.alterConfigs(of: .mirror(name), [.set("state", to: verb)])
     var view = try await MirrorView(name, of: client)

@@ -52,6 +52,8 @@ public final class OperatorService: Sendable {
   /// Names of brokers that are asked for at one time. A name whose servers are silent holds one of them for as long.
   private static let namesAtOnce = 8
   private let tasks = Mutex<[Task<Void, Never>]>([])
+  /// Whether our home was found to be a member no more.
+  private let isOutside = Mutex(false)
   private let page = Mutex<HTTPServer?>(nil)
 
   public init(_ settings: Settings, log: Log) throws {
@@ -148,6 +150,18 @@ public final class OperatorService: Sendable {
     let sights = Sights(membership)
     let hasWork = sights.hasSome(of: Kinds.applied)
     guard hasWork || isLeading else { return }
+    if let since = sights.homeLeft {
+      let isNews = isOutside.withLock { wasOutside in
+        defer { wasOutside = true }
+        return !wasOutside
+      }
+      if isNews {
+        let words = "this member was given up, and its operator does not lead until a Region leads to it again"
+        log.warning(words, ["since": since])
+      }
+      return await leadership.abstain()
+    }
+    isOutside.withLock { $0 = false }
     await leadership.attend(sights.doors.mapValues(\.server), of: sights.count)
   }
 
@@ -248,6 +262,7 @@ private final class Router: Sendable {
     for caches in sights {
       for key in caches.informers[Kinds.regions]?.keys ?? [] { add(.region(key)) }
       for key in caches.informers[Kinds.clusters]?.keys ?? [] { add(.cluster(key)) }
+      for key in caches.goneClusters { add(.cluster(key)) }
       for cluster in caches.clusters(named: Kinds.topics) { add(.topics(of: cluster)) }
       for cluster in caches.clusters(named: Kinds.mirrors) { add(.mirrors(into: cluster)) }
     }

@@ -182,6 +182,12 @@ actor Leadership {
     standDown()
   }
 
+  /// Leads no more, until it is asked to attend again.
+  func abstain() async {
+    standDown()
+    await letGo()
+  }
+
   /// Gives everything back, so that another one need not wait.
   func resign() async {
     end()

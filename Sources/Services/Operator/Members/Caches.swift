@@ -1,6 +1,7 @@
 import JSONValue
 import KubernetesAPI
 import KubernetesResources
+import Reconciliation
 import Synchronization
 import Vocabulary
 
@@ -82,6 +83,23 @@ final class Caches: Sendable {
   func keys(_ type: ResourceType, of cluster: ObjectKey) -> [ObjectKey] {
     let number = ClusterNames.shared.number(of: cluster)
     return informers[type]?.collect { $1.cluster == number ? $0 : nil } ?? []
+  }
+
+  /// The members of which it is recorded here that they were given up, and when.
+  func departures(in namespace: String) -> [String: String] {
+    let records = informers[Kinds.configMaps]?.collect { key, held in
+      key.namespace == namespace && key.name.hasPrefix(Departure.prefix) ? Departure(held.json) : nil
+    }
+    return Dictionary((records ?? []).map { ($0.member, $0.since) }) { max($0, $1) }
+  }
+
+  /// The KafkaClusters of which something is left that says that they are gone.
+  var goneClusters: [ObjectKey] {
+    all(Kinds.configMaps).compactMap { key, object in
+      let id = ObjectID(Kinds.configMaps.objectKind, key.namespace, key.name)
+      guard ClusterReconciliation.isGoneRecord(id, object) else { return nil }
+      return object["metadata"]["labels"][Marks.cluster].string.map { ObjectKey(namespace: key.namespace, name: $0) }
+    }
   }
 
   /// Everything that belongs to one KafkaCluster.

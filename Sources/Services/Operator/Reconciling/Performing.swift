@@ -212,18 +212,22 @@ final class Performer: Sendable {
     }
   }
 
-  /// Every write of an object that we have seen is fenced by the version that was seen: what another operator wrote
-  /// meanwhile, whom we may not know of, makes it a conflict. What we have not seen and make is put right by whoever
-  /// leads.
+  /// Every write of an object that we have seen is fenced by the version and the uid that were seen: what another
+  /// operator wrote meanwhile, whom we may not know of, makes it a conflict, and what it deleted stays deleted (an apply
+  /// that names the version alone would make the object anew). What we have not seen and make has nothing to be fenced
+  /// by: whoever leads recognizes it when it comes late, and takes it away.
   private func write(
     _ step: Step, _ member: String, _ door: Door, _ key: WorkKey, _ epoch: Int64, _ justWritten: inout JustWritten
   ) async throws {
     switch step {
     case .apply(var object, _):
       guard let id = ObjectID(object), let type = Kinds.type(of: id.kind) else { return }
-      try await refuseIfNewer(door.caches?[id], epoch)
+      let seen = door.caches?[id]
+      try await refuseIfNewer(seen, epoch)
       object["metadata"]["annotations"][Leadership.epochMark] = .string("\(epoch)")
-      if let seen = door.version(of: id) { object["metadata"]["resourceVersion"] = .string(seen) }
+      if let seen {
+        for field in ["resourceVersion", "uid"] { object["metadata"][field] = seen["metadata"][field] }
+      }
       let answer = try await door.server.apply(type, object, manager: Marks.fieldManager, ownership: .taken)
       justWritten.applied.insert(id)
       wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "applied \(id)")

@@ -11,22 +11,23 @@ extension Reconciler {
   /// Figures that change all the time are written once in this time, where nothing else has changed.
   private static let measuringPause = TimeSpan.seconds(5)
 
-  func mirrors(into target: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
-    let wanted = sights.mirrors(into: target).compactMap { self.wanted($0, into: target, sights) }
-    guard !wanted.isEmpty else { return nil }
-    let id = ObjectID(.kafkaCluster, target.namespace, target.name)
+  func mirrors(into target: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
+    guard !before.mirrors(into: target).isEmpty else { return nil }
+    let asked = await ask(about: before.mirrors(into: target), into: target, before)
+    // Asking may have taken seconds: what mirrors and clusters are by now is what counts.
+    let sights = asked == nil ? before : Sights(membership)
+    let situation = asked.flatMap { lookAgain(target, after: $0.situation, sights) }
+    let keys = sights.mirrors(into: target)
+    let late = lateCopies(keys, Kinds.mirrors, sights)
+    var wanted = keys.compactMap { self.wanted($0, into: target, sights) }
     var plan = Plan()
     var gone = Set(wanted.map(\.id))
-    if let truth = sights.copies(of: id, mayGo: false).truth {
-      var found = situation(target, truth, sights)
-      await addBrokers(to: &found, target)
-      let facts = await conversation(target).mirrors(wanted.map(\.mirror.mirrorName), on: found.brokers, now: now)
-      if hasNewReports(wanted, facts) {
-        // What topics say was asked before their mirror was seen to be done.
-        conversation(target).forgetTopics()
-        await addBrokers(to: &found, target)
-      }
-      var mirrors = MirrorSituation(cluster: found.cluster, brokers: found.brokers, facts: facts, now: now)
+    if let asked, let situation {
+      // Of a mirror that was applied meanwhile nothing is known, not even that there is none. Its change brings the next
+      // round.
+      wanted.removeAll { !asked.names.contains($0.mirror.mirrorName) }
+      var mirrors = MirrorSituation(
+        cluster: situation.cluster, brokers: situation.brokers, facts: asked.facts, now: now)
       mirrors.mirrors = wanted
       let result = MirrorReconciliation.plan(mirrors)
       plan = result.plan
@@ -40,7 +41,8 @@ extension Reconciler {
       copied += copies.steps
       plan.waits += copies.waits
     }
-    plan.steps = copied + plan.steps
+    plan.steps = late.steps + copied + plan.steps
+    plan.waits += late.waits
     remember(plan.steps)
     let conversation = conversation(target)
     let isDone = await performer.perform(plan.steps, for: key, sights) { request in
@@ -49,6 +51,30 @@ extension Reconciler {
     log.debug(
       "looked at mirrors", ["into": target, "steps": plan.steps.count, "waits": plan.waits.joined(separator: " ")])
     return pause(plan.steps, plan.waits, isDone: isDone)
+  }
+
+  /// What brokers were asked about mirrors, and what they said.
+  private struct Asked {
+    var situation: ClusterSituation
+    let names: [String]
+    let facts: View<[String: MirrorFacts]>
+  }
+
+  /// Nil where there is no cluster to ask.
+  private func ask(about keys: [ObjectKey], into target: ObjectKey, _ sights: Sights) async -> Asked? {
+    let id = ObjectID(.kafkaCluster, target.namespace, target.name)
+    guard let truth = sights.copies(of: id, mayGo: false).truth else { return nil }
+    var found = situation(target, truth, sights)
+    await addBrokers(to: &found, target)
+    let wanted = keys.compactMap { self.wanted($0, into: target, sights) }
+    let names = wanted.map(\.mirror.mirrorName)
+    let facts = await conversation(target).mirrors(names, on: found.brokers, now: now)
+    if hasNewReports(wanted, facts) {
+      // What topics say was asked before their mirror was seen to be done.
+      conversation(target).forgetTopics()
+      await addBrokers(to: &found, target)
+    }
+    return Asked(situation: found, names: names, facts: facts)
   }
 
   /// The KafkaMirrors that make topics in a cluster.
@@ -66,7 +92,7 @@ extension Reconciler {
     let (resource, mistakes) = KafkaMirror.read(truth)
     var wanted = WantedMirror(
       resource, mistakes: mistakes, created: copies.created ?? "", source: source(of: resource, sights),
-      copies: sights.records(of: id, as: KafkaMirror.self))
+      copies: sights.records(of: id, as: KafkaMirror.self, without: copies.others))
     let last = measured.withLock { $0[mirror] }
     wanted.mayMeasure = last.map { monotonicNow() - $0 >= Self.measuringPause } ?? true
     return wanted

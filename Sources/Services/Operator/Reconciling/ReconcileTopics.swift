@@ -59,19 +59,33 @@ extension Reconciler {
     var (isDone, hadSteps) = (true, false)
     for chunk in round.unsettled.chunks(of: Self.topicsAtOnce) where performer.mayWrite {
       let wanted = chunk.compactMap { self.wanted($0, of: name, sights) }
+      let late = chunk.count == wanted.count ? Plan() : lateCopies(chunk, Kinds.topics, sights)
       let plan = plan(wanted, of: name, situation, makers, &round, sights)
       let conversation = conversation(name)
       isDone =
-        await performer.perform(plan.steps, for: key, sights) { request in
+        await performer.perform(late.steps + plan.steps, for: key, sights) { request in
           conversation.expectChange(request)
           try await conversation.perform(request) { _ in nil }
         } && isDone
-      hadSteps = hadSteps || !plan.steps.isEmpty
+      hadSteps = hadSteps || !plan.steps.isEmpty || !late.steps.isEmpty
+      round.add(late)
       round.settle(wanted, after: plan)
     }
     memory.settled = round.settled
     memory.calm = hadSteps || !round.waits.isEmpty || !isDone ? nil : calm
     return pause(hadSteps, round.waits, isDone: isDone)
+  }
+
+  /// What is there of objects that are gone.
+  func lateCopies(_ keys: [ObjectKey], _ type: ResourceType, _ sights: Sights) -> Plan {
+    var plan = Plan()
+    for key in keys {
+      let copies = sights.copies(of: ObjectID(type.objectKind, key.namespace, key.name), mayGo: false)
+      guard copies.truth == nil else { continue }
+      plan.steps += copies.plan.steps
+      plan.waits += copies.plan.waits
+    }
+    return plan
   }
 
   private func wanted(_ topic: ObjectKey, of cluster: ObjectKey, _ sights: Sights) -> WantedTopic? {
@@ -80,7 +94,8 @@ extension Reconciler {
     guard let truth = copies.truth, Self.cluster(of: truth) == cluster else { return nil }
     let (resource, mistakes) = KafkaTopic.read(truth)
     return WantedTopic(
-      resource, mistakes: mistakes, created: copies.created ?? "", copies: sights.records(of: id, as: KafkaTopic.self))
+      resource, mistakes: mistakes, created: copies.created ?? "",
+      copies: sights.records(of: id, as: KafkaTopic.self, without: copies.others))
   }
 
   private func plan(

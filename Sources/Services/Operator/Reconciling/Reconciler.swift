@@ -19,6 +19,8 @@ final class Reconciler: Sendable {
     /// Until a cache shows what was written.
     var untilSettled = TimeSpan.milliseconds(30)
   }
+  /// No request of an operator that leads no more is on its way for longer.
+  private static let goneIsKnownFor = TimeSpan.seconds(24 * 60 * 60)
   let membership: Membership
   let performer: Performer
   let pauses: Pauses
@@ -87,19 +89,37 @@ final class Reconciler: Sendable {
 
   var now: String { KubernetesTime.text(wallClockNow()) }
 
+  /// What came late of an object that is gone.
+  private func takeAway(_ plan: Plan, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+    let (steps, waits) = (plan.steps, plan.waits)
+    guard !steps.isEmpty || !waits.isEmpty else { return nil }
+    let isDone = await performer.perform(steps, for: key, sights) { _ in }
+    return pause(steps, waits, isDone: isDone)
+  }
+
   // MARK: Regions
 
   private func region(_ name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
     let id = ObjectID(.region, name.namespace, name.name)
     let seen = sights.copies(of: id, mayGo: false)
-    guard let truth = seen.truth else { return nil }
+    guard let truth = seen.truth else { return await takeAway(seen.plan, key, sights) }
     let (region, mistakes) = Region.read(truth)
-    let copies = sights.copies(
-      of: id, mayGo: !isUsed(name, sights), givenUp: sights.membersGivenUp(with: region, origin: seen.origin))
+    let givenUp = sights.membersGivenUp(with: region, origin: seen.origin)
+    let isUsed = isUsed(name, sights)
+    // Who goes on without a member knows since when before the Region is gone. Our own home has us to go on.
+    let leaving =
+      isUsed
+      ? []
+      : givenUp.subtracting([membership.home.member].compactMap { $0 })
+        .map { Departure($0, since: region.metadata.deletionTimestamp ?? now) }
+    let records = sights.departures(leaving)
+    let copies = sights.copies(of: id, mayGo: !isUsed && records.isEmpty, givenUp: givenUp)
     var plan = copies.plan
+    plan.steps = records + plan.steps
     if !region.metadata.isBeingDeleted {
       var situation = RegionSituation(
-        region, copies: sights.records(of: id, as: Region.self), contact: contact(region, copies.origin, sights),
+        region, copies: sights.records(of: id, as: Region.self, without: seen.others),
+        contact: contact(region, copies.origin, sights),
         now: now)
       situation.mistakes = mistakes
       let (others, homes) = sights.regions(in: name.namespace)
@@ -177,9 +197,15 @@ final class Reconciler: Sendable {
     let freshID = UniqueID(high: .random(in: 1...UInt64.max), low: .random(in: 1...UInt64.max))
     var situation = ClusterSituation(cluster: cluster, now: now, freshID: freshID)
     situation.mistakes = mistakes
-    situation.copies = sights.records(of: id, as: KafkaCluster.self)
+    let others = sights.copies(of: id, mayGo: false).others
+    situation.copies = sights.records(of: id, as: KafkaCluster.self, without: others)
     (situation.regions, situation.homes) = sights.regions(in: name.namespace)
-    situation.members = sights.views { caches in
+    situation.members = members(of: name, sights)
+    return situation
+  }
+
+  private func members(of name: ObjectKey, _ sights: Sights) -> [String: View<MemberObjects>] {
+    sights.views { caches in
       let content = caches.objects(of: name)
       var objects = MemberObjects()
       objects.objects = content.objects
@@ -188,7 +214,14 @@ final class Reconciler: Sendable {
       objects.hasPolicyV1 = caches.hasPolicyV1
       return objects
     }
-    return situation
+  }
+
+  private func leftovers(of id: ObjectID, _ sights: Sights) -> Plan {
+    let before = wallClockNow().milliseconds - Self.goneIsKnownFor.milliseconds
+    // A member that was given up may come back at any time.
+    let forgetting = sights.left.isEmpty ? KubernetesTime.text(Timestamp(milliseconds: before)) : ""
+    return ClusterReconciliation.leftovers(
+      of: id, in: members(of: id.key, sights), forgetting: forgetting)
   }
 
   func addBrokers(to situation: inout ClusterSituation, _ name: ObjectKey) async {
@@ -216,9 +249,13 @@ final class Reconciler: Sendable {
 
   private func cluster(_ name: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
     let id = ObjectID(.kafkaCluster, name.namespace, name.name)
-    guard let truth = before.copies(of: id, mayGo: false).truth else {
+    let copies = before.copies(of: id, mayGo: false)
+    guard let truth = copies.truth else {
       state.withLock { $0.removeValue(forKey: name) }?.close()
-      return nil
+      var plan = leftovers(of: id, before)
+      plan.steps += copies.plan.steps
+      plan.waits += copies.plan.waits
+      return await takeAway(plan, key, before)
     }
     var asked = situation(name, truth, before)
     // Brokers that are gone for good tell nothing, and waiting for them to say nothing would hold up the end.

@@ -1,3 +1,4 @@
+import EventLoop
 import JSONValue
 import KubernetesAPI
 import KubernetesResources
@@ -7,12 +8,17 @@ import Reconciliation
 struct Sights: Sendable {
   let doors: [String: Door]
   let sights: [String: Sight]
+  /// Members that were given up, and when.
+  let left: [String: String]
+  private let now = KubernetesTime.text(wallClockNow())
   private let membership: Membership
 
   init(_ membership: Membership) {
     self.membership = membership
     let doors = membership.members
     self.doors = doors
+    let namespace = membership.settings.namespace
+    left = Departure.all(doors.mapValues { .seen($0.caches?.departures(in: namespace) ?? [:]) })
     var sights = doors.mapValues(\.sight)
     let recorded = Self.recordedMembers(doors)
     for (key, member) in membership.strangers(recorded: { recorded[$0] }) {
@@ -100,7 +106,30 @@ struct Sights: Sendable {
 
   /// One resource as all members have it.
   func copies(of id: ObjectID, mayGo: Bool, givenUp: Set<String> = []) -> CopyPlan {
-    CopyReconciliation.plan(CopySituation(id, members: views { $0[id] }, mayGo: mayGo, givenUp: givenUp))
+    var situation = CopySituation(id, members: views { $0[id] }, mayGo: mayGo, givenUp: givenUp)
+    situation.left = left
+    situation.now = now
+    return CopyReconciliation.plan(situation)
+  }
+
+  /// What is still to be written down about members that were given up, these ones too.
+  func departures(_ new: [Departure]) -> [Step] {
+    let namespace = membership.settings.namespace
+    let known = views { $0.departures(in: namespace) }
+    let all = left.map { Departure($0.key, since: $0.value) } + new
+    return all.sorted { ($0.member, $0.since) < ($1.member, $1.since) }.flatMap {
+      $0.steps(in: namespace, known: known)
+    }
+  }
+
+  /// Since when our own home is given up; nil where it is not, or where a Region leads to it again.
+  var homeLeft: String? {
+    guard let home = membership.home.member, let since = left[home] else { return nil }
+    let isBack = Set(keys(Kinds.regions).map(\.namespace)).contains { namespace in
+      let (regions, homes) = regions(in: namespace)
+      return regions.contains { homes[$0.metadata.name] == home && !$0.metadata.isBeingDeleted }
+    }
+    return isBack ? nil : since
   }
 
   /// The member that only a Region which is being deleted leads to; none otherwise.
@@ -120,9 +149,11 @@ struct Sights: Sendable {
     return isShared ? [] : [member]
   }
 
-  /// What is recorded beside a resource in each member that has it.
-  func records<R: Resource>(of id: ObjectID, as type: R.Type) -> [String: View<RecordedCopy<R.Status>>] {
-    views { $0[id] }.compactMapValues { view in
+  /// What is recorded beside a resource in each member that has it, and not another one of that name.
+  func records<R: Resource>(
+    of id: ObjectID, as type: R.Type, without others: Set<String>
+  ) -> [String: View<RecordedCopy<R.Status>>] {
+    views { $0[id] }.filter { !others.contains($0.key) }.compactMapValues { view in
       switch view {
       case .unknown(let since, let why): return .unknown(since: since, why: why)
       case .seen(nil): return nil
