@@ -13,3 +13,17 @@ final class Once: Sendable {
     job?()
   }
 }
+
+/// Several may answer, and the first of them counts.
+final class FirstAnswer<Value: Sendable>: Sendable {
+  private let take: Mutex<(@Sendable (Value) -> Void)?>
+  init(_ take: @escaping @Sendable (Value) -> Void) { self.take = Mutex(take) }
+
+  func give(_ value: Value) {
+    let take = take.withLock { take in
+      defer { take = nil }
+      return take
+    }
+    take?(value)
+  }
+}

@@ -21,7 +21,9 @@ extension Partition {
     if origin == .coordinator, !isMarker { return nil }
     // What is open only the leader knows. One that is none any more has heard of that before it heard of the gate, or has
     // all that was begun before the gate closed.
-    if isMarker, case .leader = state.replica.role {} else if isMarker { return nil }
+    if isMarker {
+      guard case .leader = state.replica.role else { return nil }
+    }
     switch state.gate {
     case .clients: return nil
     case .opensAbove: return .refused(refusal)

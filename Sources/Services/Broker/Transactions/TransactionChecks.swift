@@ -1,5 +1,6 @@
 import ClusterMetadata
 import Coordination
+import EventLoop
 import KafkaClient
 import KafkaProtocol
 import LogStorage
@@ -111,13 +112,20 @@ final class TransactionChecks: Sendable {
       id: TransactionalID(subject.transactionalID), producer: ProducerIdentity(subject.producer, subject.epoch),
       partitions: [subject.partition])
     guard let broker = itself.broker else { return then(.coordinatorNotAvailable) }
+    // The coordinator waits until its records are kept, which may take for ever; whoever waits for it holds a batch.
+    let first = FirstAnswer(then)
+    let timer = broker.loops[0].schedule(after: Self.span) { first.give(.requestTimedOut) }
+    @Sendable func decided(_ code: ErrorCode) {
+      timer.cancel()
+      first.give(code)
+    }
     broker.transactions.ask(subject.transactionalID) { coordinator, token, _, effects in
       coordinator.verify(request, token, into: &effects)
     } answer: { answer in
       guard case .verify(let results) = answer else { unexpected(answer) }
-      then(results.first?.error ?? .invalidTxnState)
+      decided(results.first?.error ?? .invalidTxnState)
     } refused: {
-      then($0)
+      decided($0)
     }
   }
 
