@@ -14,7 +14,10 @@ PATIENT = {
     "reconnect.backoff.max.ms": 200,
     "topic.metadata.refresh.fast.interval.ms": 50,
     "retry.backoff.ms": 20,
+    "socket.timeout.ms": 4000,
 }
+# A worker that gets no further gives up and begins anew, well within what the test waits for.
+SPAN = 8
 
 
 class Worker(threading.Thread):
@@ -47,7 +50,7 @@ class Worker(threading.Thread):
             "message.timeout.ms": 10000,
         })
         try:
-            again(lambda: sender.init_transactions(20), 60)
+            again(lambda: sender.init_transactions(SPAN), 30)
             reader.subscribe([self.source])
             while not self.ending.is_set():
                 messages = [m for m in reader.consume(20, timeout=0.2) if not m.error()]
@@ -62,12 +65,12 @@ class Worker(threading.Thread):
             for message in messages:
                 sender.produce(self.target, value=message.value(), partition=message.partition())
             again(lambda: sender.send_offsets_to_transaction(
-                reader.position(reader.assignment()), reader.consumer_group_metadata(), 20))
-            again(lambda: sender.commit_transaction(20))
+                reader.position(reader.assignment()), reader.consumer_group_metadata(), SPAN), SPAN)
+            again(lambda: sender.commit_transaction(SPAN), SPAN)
             self.commits += 1
         except KafkaException as error:
             if error.args[0].txn_requires_abort():
-                again(lambda: sender.abort_transaction(20))
+                again(lambda: sender.abort_transaction(SPAN), SPAN)
             raise
 
 

@@ -65,7 +65,8 @@ extension Broker {
     switch code {
     // The words that producers know from group coordinators: they look for it and try again.
     case .concurrentTransactions, .networkException, .requestTimedOut: .coordinatorLoadInProgress
-    case .notCoordinator: .coordinatorNotAvailable
+    case .notCoordinator, .coordinatorNotAvailable: .coordinatorNotAvailable
+    case .coordinatorLoadInProgress: .coordinatorLoadInProgress
     default: code.toldToProducer(knowsAbortable: version >= 4)
     }
   }
