@@ -231,12 +231,14 @@ import Vocabulary
   }
 
   @Test func aTopicThatIsGivenUpIsWrittenByTheMirrorAndInLaterEpochs() throws {
-    var cluster = try oldOwner(["mirror.fence": "source:1"])
+    var cluster = try oldOwner(["mirror.fence": "source:1", "mirror.fence.commits": "source:1"])
+    #expect(cluster.image.isClosedToCommits(name))
     let decision = giveUp(cluster)
     try decision.answer.get()
     cluster.apply(decision.records)
     let configs = cluster.image.configs(of: .topic("orders"))
     #expect(configs["mirror.link"] == "eu" && configs["mirror.path"] == "source" && configs["mirror.fence"] == nil)
+    #expect(configs["mirror.fence.commits"] == nil && !cluster.image.isClosedToCommits(name))
     let kept = cluster.image.configs(of: mirror)
     #expect(kept["generation"] == "4")
     #expect(kept["shared.orders-1"] == "end=30,epoch=0" && kept["shared.orders-0"] == nil)
@@ -248,6 +250,18 @@ import Vocabulary
     #expect(throws: Refusal.self) { try giveUp(cluster).answer.get() }
     cluster.apply(cluster.image.endFailBack("eu"))
     #expect(cluster.image.configs(of: mirror)["shared.orders-1"] == nil)
+  }
+
+  @Test func groupsCommitAsLongAsNoFenceHoldsForBoth() throws {
+    for (writes, commits, isClosed) in [
+      ("a:1", "", false), ("", "a:1", false), ("a:2", "a:1", false), ("a:1", "a:1", true), ("b:4,a:1", "c:1,a:1", true),
+    ] {
+      let cluster = try oldOwner(["mirror.fence": writes, "mirror.fence.commits": commits])
+      #expect(cluster.image.isClosedToCommits(name) == isClosed, "\(writes) and \(commits)")
+    }
+    // Whoever reads a copy commits where it is read.
+    let copy = try oldOwner(["mirror.fence": "a:1", "mirror.fence.commits": "a:1", "mirror.link": "eu"])
+    #expect(!copy.image.isClosedToCommits(name))
   }
 
   @Test func anEpochHereThatIsLaterThanThoseThereRisesAllTheSame() throws {

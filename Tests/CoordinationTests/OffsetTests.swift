@@ -115,6 +115,33 @@ import Vocabulary
     #expect(bench.fetch(partition: 1)?.offset == Offset(2))
   }
 
+  @Test func nothingIsCommittedForATopicThatAnotherClusterTakesOver() {
+    let bench = Bench()
+    let closed = TopicName("closed")!
+    let partition = CommitRequest.Partition(partition: PartitionIndex(0), offset: Offset(1), metadata: "")
+    for writer in [RecordWriter.coordinator, .transaction(ProducerID(7), ProducerEpoch(0))] {
+      let request = CommitRequest(
+        group: Bench.group, committer: Committer(member: .unknown, generationOrEpoch: -1, knows: .consumerGroupsToo),
+        topics: [OfTopic(closed, [partition]), OfTopic(Bench.topic, [partition])], writer: writer)
+      let token = bench.ask { $0.commit(request, closed: [closed], $1, at: $2, into: &$3) }
+      // The others of the same request are committed.
+      #expect(
+        bench.answers[token]
+          == .commit(
+            CommitAnswer(topics: [
+              OfTopic(closed, [PartitionResult(PartitionIndex(0), .coordinatorLoadInProgress)]),
+              OfTopic(Bench.topic, [PartitionResult(PartitionIndex(0), .none)]),
+            ])))
+    }
+    let written = bench.history.flatMap { effect -> [GroupRecord] in
+      if case .append(let records, _) = effect { records } else { [] }
+    }
+    #expect(!written.isEmpty)
+    for record in written {
+      if case .offset(_, let place, _) = record { #expect(place.topic == Bench.topic) }
+    }
+  }
+
   @Test func aLargeCommitIsWrittenInPiecesAndAnsweredOnceAfterAllOfThem() {
     let bench = Bench()
     let note = String(repeating: "m", count: 4000)

@@ -162,20 +162,3 @@ import Vocabulary
     #expect(plan[place(Int32(keepingMax * 3 - 1))] != nil && plan[place(2)] == nil)
   }
 }
-
-@Suite struct LastGroupsPassTests {
-  private let one = NodeID(1)
-  private let two = NodeID(2)
-
-  @Test func aPassCountsThatBeganWhenEverythingWasCopied() {
-    let copied = TimeSpan.milliseconds(500)
-    #expect(planGroupsPass([one: .milliseconds(400), two: .milliseconds(500)], copiedFor: copied) == [two])
-    #expect(planGroupsPass([one: .milliseconds(400), two: nil], copiedFor: copied) == [two])
-    #expect(planGroupsPass([one: .milliseconds(400), two: .milliseconds(10)], copiedFor: copied) == [])
-    #expect(planGroupsPass([one: .milliseconds(1)], copiedFor: nil) == [one])
-  }
-
-  @Test func groupsDoNotHoldUpTheRecordsForEver() {
-    #expect(planGroupsPass([one: nil], copiedFor: groupsPatience) == [])
-  }
-}

@@ -189,8 +189,9 @@ extension MirrorSimulation {
     let topic =
       model.producers[side]?.leaders.keys.filter { $0.name == place.topic.text }.min()?.topic ?? .zero
     let known = topic == .zero ? cluster(side).leader(of: place)?.standing.topic ?? .zero : topic
-    let end = model.ledger.marks[.init(side: side, place: place, topic: known)]?.last?.mark ?? 0
-    guard end > 0 else { return again() }
+    let spot = MirrorLedger.Spot(side: side, place: place, topic: known)
+    let end = model.ledger.marks[spot]?.last?.mark ?? 0
+    guard end > 0, !model.commits.isDue(spot) else { return again() }
     let offset = max(0, end - Int64(stage.draw(4)))
     let request = OffsetCommitRequest { request in
       request.groupID = Self.group
@@ -209,8 +210,11 @@ extension MirrorSimulation {
         }
       ]
     }
+    model.commits.ask(offset, spot)
     ask(request, of: coordinator, side) { response, model in
-      if response?.topics.first?.partitions.first?.errorCode == ErrorCode.none {
+      let code = response?.topics.first?.partitions.first?.errorCode
+      model.commits.answered(code, spot)
+      if code == ErrorCode.none {
         self.stage.note("\(side): offset \(offset) of \(place) is committed")
         model.seen.committed += 1
       } else {
@@ -246,6 +250,7 @@ extension MirrorSimulation {
         }
       ]
     }
+    let asked = stage.now
     ask(request, of: coordinator, side) { response, model in
       guard let group = response?.groups.first, group.errorCode == .none else {
         model.coordinators[side] = nil
@@ -253,9 +258,27 @@ extension MirrorSimulation {
       }
       self.look(&model)
       self.take(group, side, &model)
+      self.checkCommits(side, by: coordinator, asked: asked, &model)
       again()
     }
   }
+
+  /// Every commit that was acknowledged is there after a switchover.
+  private func checkCommits(_ side: MirrorSide, by coordinator: Int32, asked: Int64, _ model: inout Model) {
+    // Whoever coordinated the group before, and does not know yet that it does not, knows nothing.
+    guard side == model.owner, let takeover = model.takenOver.last,
+      cluster(side).leader(of: Self.offsets)?.machine.id == coordinator
+    else { return }
+    for place in model.places {
+      guard let spot = takeover.spot(side, place) else { continue }
+      let missing = model.commits.found(model.groups[side]?[place], spot, asked: asked)
+      let isUnclean = MirrorSide.allCases.contains { model.unclean.contains($0 == side ? spot : spot.opposite) }
+      if let missing, !isUnclean { stage.fail(missing) }
+    }
+  }
+
+  /// Where the offsets of the group are.
+  private static let offsets = TopicPartition(.consumerOffsets, PartitionIndex(1))
 
   private func take(_ group: OffsetFetchResponse.Group, _ side: MirrorSide, _ model: inout Model) {
     var found: [TopicPartition: Int64] = [:]

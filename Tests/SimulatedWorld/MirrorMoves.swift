@@ -272,6 +272,10 @@ extension MirrorSimulation {
     var eras: [TopicPartition: Int32] = [:]
     for place in model.places { eras[place] = cluster.leader(of: place).map { $0.standing.epoch.value >> 16 } }
     let isPlanned = if case .switchover = move { true } else { false }
+    let spots = model.places.compactMap { place in
+      shapes[place.topic.text].map { MirrorLedger.Spot(side: move.side, place: place, topic: $0.id) }
+    }
+    model.commits.took(over: move.side, spots, isPlanned: isPlanned, at: stage.now)
     model.takenOver.append(
       MirrorTakeover(side: move.side, isPlanned: isPlanned, at: stage.now, reports: reports, eras: eras, shapes: shapes)
     )

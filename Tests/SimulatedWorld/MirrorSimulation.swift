@@ -65,6 +65,7 @@ package final class MirrorSimulation: Sendable {
     var producers: [MirrorSide: BrokerClientState] = [.north: BrokerClientState(.producer), .south: .init(.producer)]
     var coordinators: [MirrorSide: Int32] = [:]
     var groups: [MirrorSide: [TopicPartition: Int64]] = [:]
+    var commits = MirrorCommits()
     /// What was written beside them.
     var groupWords: [MirrorSide: [TopicPartition: String]] = [:]
     var topics = MirrorTopics()

@@ -134,6 +134,10 @@ import Testing
     case .endsTransactionsLate: Planted(mistake: mistake, plot: .transacted, seed: 1, words: "began at 22 was open")
     case .waitsForNoTransactions:
       Planted(mistake: mistake, plot: .transacted, seed: 0, words: "was committed in apples-0, and was taken back")
+    case .takesCommitsWhereClosed:
+      Planted(mistake: mistake, plot: .lagging, seed: 0, words: "was acknowledged to the group in the north")
+    case .carriesGroupsBeforeTheFence:
+      Planted(mistake: mistake, plot: .lagging, seed: 0, words: "was acknowledged to the group in the north")
     case .takesHolesForGaps: Planted(mistake: mistake, plot: .compacted, seed: 2, words: "names the gap")
     case .takesGapsForHoles: Planted(mistake: mistake, plot: .compacted, seed: 1, words: "and nobody says so")
     case .keepsWhatWasCleaned: Planted(mistake: mistake, plot: .remade, seed: 22, words: "nor what replaces it")

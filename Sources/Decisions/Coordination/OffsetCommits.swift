@@ -8,9 +8,12 @@ extension GroupCoordinator {
   /// A consumer outside every group (generation -1, no member id) may commit as long as the group has no members; that
   /// creates the group. Refusals of all partitions: INVALID_GROUP_ID, ILLEGAL_GENERATION, GROUP_ID_NOT_FOUND,
   /// UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS, STALE_MEMBER_EPOCH, UNSUPPORTED_VERSION.
-  /// Of one partition: OFFSET_METADATA_TOO_LARGE.
+  /// Of one partition: OFFSET_METADATA_TOO_LARGE, and COORDINATOR_LOAD_IN_PROGRESS for topics that are `closed`: clients
+  /// repeat a commit after that, here, and nobody looks for another coordinator or leaves the group for it.
+  /// - Parameter closed: topics of which another cluster is about to have the offsets.
   public mutating func commit(
-    _ request: CommitRequest, _ token: Token, at now: Moment, into effects: inout [GroupEffect]
+    _ request: CommitRequest, closed: Set<TopicName> = [], _ token: Token, at now: Moment,
+    into effects: inout [GroupEffect]
   ) {
     turn(at: now, into: &effects) { coordinator, turn in
       if let error = coordinator.refusal(of: request) {
@@ -22,16 +25,22 @@ extension GroupCoordinator {
         case .empty, .awaitingAssignment: break
         }
       }
-      coordinator.accept(request, token, &turn)
+      coordinator.accept(request, closed, token, &turn)
     }
   }
 
-  private mutating func accept(_ request: CommitRequest, _ token: Token, _ turn: inout Turn) {
+  private mutating func accept(
+    _ request: CommitRequest, _ closed: Set<TopicName>, _ token: Token, _ turn: inout Turn
+  ) {
     var records: [GroupRecord] = []
     var answer = CommitAnswer(topics: [])
     for topic in request.topics {
       var results: [PartitionResult] = []
       for each in topic.partitions {
+        if closed.contains(topic.topic) {
+          results.append(PartitionResult(each.partition, .coordinatorLoadInProgress))
+          continue
+        }
         if each.metadata.utf8.count > settings.offsetMetadataMax.value {
           results.append(PartitionResult(each.partition, .offsetMetadataTooLarge))
           continue

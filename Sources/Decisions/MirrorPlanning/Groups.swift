@@ -38,18 +38,3 @@ public func planGroup(
   steps.remove = own.keys.filter { marks.isMirrored($0) && source[$0] == nil }.sorted()
   return steps
 }
-
-/// How long a switchover waits for the last pass over the groups, while nobody can write: a group that cannot be asked about
-/// must not hold up the records.
-public let groupsPatience = TimeSpan.seconds(10)
-
-/// The brokers whose last pass over the groups began before everything was copied: what was committed at the source may not
-/// be here yet, or may have been held back.
-/// - Parameters:
-///   - ages: for each broker that coordinates groups, how long ago it began the last pass that carried everything.
-///   - copiedFor: how long everything has been known to be copied.
-public func planGroupsPass(_ ages: [NodeID: TimeSpan?], copiedFor: TimeSpan?) -> [NodeID] {
-  guard let copiedFor else { return ages.keys.sorted() }
-  guard copiedFor < groupsPatience else { return [] }
-  return ages.filter { _, age in age.map { $0 >= copiedFor } ?? true }.keys.sorted()
-}

@@ -29,6 +29,8 @@ public struct PartitionStatus: Hashable, Sendable {
   public var saved: SetAside?
   /// The epoch of ours in which something was cut off: copying goes on in the next.
   public var cut: LeaderEpoch?
+  /// Whether its disk has too little room left for mirrors; the reason has the figures.
+  public var isShortOfRoom = false
   public var reason: String?
 
   public init(state: State, start: Offset, end: Offset, mark: Offset) {
@@ -67,6 +69,12 @@ public struct PartitionStatus: Hashable, Sendable {
     accepted = copy.namedGaps
   }
 
+  /// Nothing is asked for while the disk has no room, where anything would be.
+  public mutating func lacksRoom(_ why: String) {
+    guard state == .copying || state == .waiting, saved == nil, cut == nil else { return }
+    (state, reason, isShortOfRoom) = (.waiting, why, true)
+  }
+
   /// Offsets that the source has and the copy has not, as far as is known.
   public var lag: Int64? { sourceEnd.map { max(0, $0 - end) } }
 
@@ -82,6 +90,7 @@ public struct PartitionStatus: Hashable, Sendable {
     if let copied { words.append("copied=\(copied)") }
     if let saved { words.append("saved=\(saved.text)") }
     if let cut { words.append("cut=\(cut.value)") }
+    if isShortOfRoom { words.append("room=short") }
     if let reason { words.append("reason=\(reason)") }
     return words.joined(separator: " ")
   }
@@ -110,6 +119,7 @@ public struct PartitionStatus: Hashable, Sendable {
     copied = number("copied")
     saved = values["saved"].flatMap { SetAside(text: String($0)) }
     cut = values["cut"].flatMap { Int32($0) }.map { LeaderEpoch($0) }
+    isShortOfRoom = values["room"] == "short"
     reason = values["reason"].map(String.init)
     accepted = (values["gaps"] ?? "").split(separator: ",").compactMap { part in
       let ends = part.split(separator: "-").compactMap { Int64($0) }

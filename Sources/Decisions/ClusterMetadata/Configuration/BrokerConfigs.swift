@@ -203,6 +203,14 @@ public enum BrokerConfigs {
       "Bytes a second that this broker copies to where it is not in sync, of the replicas that the topic config "
         + "follower.replication.throttled.replicas names (KIP-73).", .dynamic),
     key(
+      "mirror.fetch.buffer.bytes", .long(1...Int64.max), "67108864",
+      "Bytes that all mirrors of this broker together may have fetched and not written yet. Each Fetch asks for its share, and "
+        + "gets one batch at least. Not a key of Kafka's.", .dynamic),
+    key(
+      "mirror.log.dir.reserved.bytes", .long(0...Int64.max), "1073741824",
+      "Room that mirrors leave on each disk, but no more than a tenth of it: where less is free they copy nothing to it, and "
+        + "go on by themselves. Not a key of Kafka's.", .dynamic),
+    key(
       "replica.socket.timeout.ms", .int(positive), "30000", "How long a leader may take to answer a follower."),
     key(
       "replica.selector.class", .choice(["", "org.apache.kafka.common.replica.RackAwareReplicaSelector"]), nil,

@@ -28,6 +28,13 @@ public enum MirrorConfigs {
       throttledRate, .long(1...Int64.max), String(Int64.max),
       "Bytes a second that each broker takes from the source, in answers to Fetch. The last records of a switchover are "
         + "copied without a limit, since producers wait for them."),
+    key(
+      fetchBuffer, .long(1...Int64.max), "33554432",
+      "Bytes that each broker may have fetched for this mirror and not written yet; the broker's own key of that name bounds "
+        + "all mirrors together."),
+    key(
+      fetchers, .int(1...16), "1",
+      "Fetches that each broker has under way at each broker of the source, each for a part of the partitions."),
     key("source.cluster.id", .string, nil, "The cluster that was found, and the only one that is copied from."),
     key(
       "producer.ids.from", .long(0...Int64.max), nil,
@@ -41,8 +48,13 @@ public enum MirrorConfigs {
 
   /// The key of a mirror's limit. The largest number is none.
   public static let throttledRate = "mirror.throttled.rate"
+  public static let fetchBuffer = "mirror.fetch.buffer.bytes"
+  public static let fetchers = "num.mirror.fetchers"
   /// The key of a topic that a switchover of another cluster sets, over the network as any tool could.
   public static let fence = "mirror.fence"
+  /// The same for what groups commit for the topic. It closes that only together with `fence`, which who opens a topic by
+  /// hand takes away.
+  public static let commitFence = "mirror.fence.commits"
   /// The key of a topic that was mirrored: of each partition the first leader epoch in which clients write.
   public static let opened = "mirror.opened"
   /// Begins the keys of what was known of the source of a partition, such as `known.orders-0`.
@@ -58,7 +70,7 @@ public enum MirrorConfigs {
   /// Whether a key belongs to the machinery: people read it and cannot change it.
   public static func isOwn(_ key: String, of resource: ConfigResource) -> Bool {
     switch resource {
-    case .topic: key.hasPrefix("mirror.") && key != fence
+    case .topic: key.hasPrefix("mirror.") && key != fence && key != commitFence
     case .mirror: own.contains(key) || isOfPartition(key)
     case .broker, .allBrokers: false
     }

@@ -83,6 +83,10 @@ public enum TopicConfigs {
       "Clusters that are taking the topic over, each with the number of its attempt: while there is one, clients "
         + "write nothing. Set by a switchover."),
     own(
+      "mirror.fence.commits", .freeList, nil,
+      "Those of mirror.fence that have all records by now: while there is one in both, groups commit no offsets for the "
+        + "topic. Set by a switchover."),
+    own(
       "mirror.link", .string, nil,
       "The mirror that writes this topic: clients cannot. Set by the mirror, never by hand."),
     own(

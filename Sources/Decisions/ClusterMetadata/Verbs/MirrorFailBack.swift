@@ -24,8 +24,8 @@ extension MetadataImage {
       .configChanged(resource, key: "mirror.path", value: path.joined(separator: ",")),
     ]
     // What a switchover has closed is open again once the topic comes home.
-    if own[MirrorConfigs.fence] != nil {
-      records.append(.configChanged(resource, key: MirrorConfigs.fence, value: nil))
+    for key in [MirrorConfigs.fence, MirrorConfigs.commitFence] where own[key] != nil {
+      records.append(.configChanged(resource, key: key, value: nil))
     }
     let known = mirror["generation"].flatMap { Int32($0) } ?? 1
     if generation > known {
@@ -49,6 +49,17 @@ extension MetadataImage {
 
   private static func next(_ epoch: LeaderEpoch) -> LeaderEpoch {
     epoch.value == .max ? epoch : LeaderEpoch(epoch.value + 1)
+  }
+
+  /// Whether another cluster has the offsets of groups for a topic, or is about to: what is committed for it here would be
+  /// missing there.
+  public func isClosedToCommits(_ name: TopicName) -> Bool {
+    let own = configs(of: .topic(name.text))
+    // Readers of a copy commit where they read.
+    guard own["mirror.link"] == nil, let fences = own[MirrorConfigs.fence], let closed = own[MirrorConfigs.commitFence]
+    else { return false }
+    let words = Set(fences.split(separator: ","))
+    return closed.split(separator: ",").contains(where: words.contains)
   }
 
   /// Gives a mirrored partition a new leader epoch after what diverged was cut off in `epoch`, so that readers look anew

@@ -107,6 +107,14 @@ extension MirrorPass {
       return Condition(
         type, .no, "Halted", "\(counts.halted) of \(counts.total) partitions stand still; Halted names them.")
     }
+    let crowded = present.partitions.filter(\.value.isShortOfRoom).sorted { $0.key < $1.key }
+    if let first = crowded.first {
+      return Condition(
+        type, .no, "DiskShort",
+        "\(crowded.count) of \(counts.total) partitions are not copied for want of room, such as \(first.key): "
+          + "\(first.value.reason ?? "")."
+      )
+    }
     let late = present.partitions.filter { $0.value.age.map { $0 >= freshSpan } ?? true }
     guard counts.waiting == 0, late.isEmpty else {
       let places = late.isEmpty ? present.partitions.filter { $0.value.state != .copying } : late

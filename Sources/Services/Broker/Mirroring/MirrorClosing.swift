@@ -63,7 +63,7 @@ struct MirrorClosing: Sendable {
         Dictionary(
           uniqueKeysWithValues: plan.unknown.map { ($0.text, "the source has said nothing of it since the failover") }))
     }
-    SourceFence(link, view).alter(plan.close.map { ($0, .append(word)) }) { refusal in
+    SourceFence(link, view).alter(plan.close.map { ($0, .close(word)) }) { refusal in
       then(refusal.map { ["": $0] } ?? [:])
     }
   }

@@ -53,6 +53,8 @@ final class MirrorFetcher: Sendable {
   fileprivate struct State {
     var targets: [Target] = []
     var wait = TimeSpan.zero
+    /// What one answer may have, beyond a first batch.
+    var share = Int64.max
     /// What the source remembers of our Fetches (KIP-227): of partitions that rest nothing is said on either side.
     var session = CopySession()
     var told: [CopyKey: Told] = [:]
@@ -64,12 +66,13 @@ final class MirrorFetcher: Sendable {
 
   init(_ world: World) { self.world = world }
 
-  /// What is to be copied from now on, and for how long the source may hold back an answer that has no records. Asks at
-  /// once if nothing is under way.
-  func copy(_ targets: [Target], within wait: TimeSpan) {
+  /// What is to be copied from now on, for how long the source may hold back an answer that has no records, and how many
+  /// bytes one may have, beyond a first batch. Asks at once if nothing is under way.
+  func copy(_ targets: [Target], within wait: TimeSpan, sharing share: Int64 = .max) {
     let mustStart = state.withLock { state in
       state.targets = targets
       state.wait = wait
+      state.share = share
       guard !state.isAsking, !state.isStopped, !targets.isEmpty else { return false }
       state.isAsking = true
       return true
@@ -116,7 +119,7 @@ final class MirrorFetcher: Sendable {
     }
     request.maxWaitMs = Int32(clamping: wait.milliseconds)
     request.minBytes = 1
-    request.maxBytes = world.settings.responseMaxBytes
+    request.maxBytes = min(world.settings.responseMaxBytes, Int32(clamping: state.withLock { $0.share }))
     // An answer of many seconds' worth would be followed by silence as long.
     if let rate = world.throttle.rate { request.maxBytes = min(request.maxBytes, Int32(clamping: rate)) }
     if request.sessionID == 0 {

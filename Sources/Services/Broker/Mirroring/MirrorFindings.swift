@@ -55,24 +55,20 @@ struct MirrorFindings: Sendable {
 struct MirrorSurvey: Sendable {
   /// Of the partitions that they lead.
   private(set) var statuses: [TopicPartition: PartitionStatus] = [:]
-  /// How long ago each broker that was asked began the last whole pass over the groups; nil where it does not say.
-  private(set) var groups: [NodeID: TimeSpan?] = [:]
+  /// Of each broker that was asked; one that does not answer has done nothing.
+  private(set) var groups: [NodeID: GroupsPass] = [:]
 
   init() {}
-  init(silent broker: NodeID) { groups.updateValue(nil, forKey: broker) }
+  init(silent broker: NodeID) { groups[broker] = GroupsPass() }
 
   init(_ lines: [(String, String)], of broker: NodeID) {
-    groups.updateValue(nil, forKey: broker)
+    groups[broker] = GroupsPass(lines)
     for (key, value) in lines {
-      if key == Self.groupsKey, let age = Int64(value) {
-        groups.updateValue(.milliseconds(age), forKey: broker)
-      } else if let partition = TopicPartition(statusKey: key), let status = PartitionStatus(text: value) {
+      if let partition = TopicPartition(statusKey: key), let status = PartitionStatus(text: value) {
         statuses[partition] = status
       }
     }
   }
-
-  static let groupsKey = "status.groups.age.ms"
 
   mutating func add(_ other: MirrorSurvey) {
     statuses.merge(other.statuses) { first, _ in first }
@@ -94,6 +90,40 @@ struct MirrorSurvey: Sendable {
       return PartitionFinding(
         end: status.mark, sourceEnd: status.sourceEnd, age: status.age,
         open: asIfNothingWereOpen ? 0 : status.mark == status.end ? status.open : nil)
+    }
+  }
+}
+
+extension GroupsPass {
+  private static let ageKey = "status.groups.age.ms"
+  private static let shardsKey = "status.groups.shards"
+  private static let pendingKey = "status.groups.pending."
+  private static let failedKey = "status.groups.failed."
+  /// How many are named of each kind.
+  private static let namesMax = 16
+
+  /// As a broker says it in its status. A name of a group may have any letters in it, and stands in a key by itself.
+  var lines: [(key: String, value: String)] {
+    var lines: [(key: String, value: String)] = []
+    if let age { lines.append((Self.ageKey, "\(age.milliseconds)")) }
+    if !shards.isEmpty { lines.append((Self.shardsKey, shards.sorted().map { "\($0)" }.joined(separator: ","))) }
+    lines += pending.prefix(Self.namesMax).map { (Self.pendingKey + $0, "a transaction has no outcome") }
+    lines += failed.prefix(Self.namesMax).map { (Self.failedKey + $0, "not carried") }
+    return lines
+  }
+
+  init(_ lines: [(String, String)]) {
+    self.init()
+    for (key, value) in lines {
+      if key == Self.ageKey {
+        age = Int64(value).map { .milliseconds($0) }
+      } else if key == Self.shardsKey {
+        shards = Set(value.split(separator: ",").compactMap { Int($0) })
+      } else if key.hasPrefix(Self.pendingKey) {
+        pending.append(String(key.dropFirst(Self.pendingKey.count)))
+      } else if key.hasPrefix(Self.failedKey) {
+        failed.append(String(key.dropFirst(Self.failedKey.count)))
+      }
     }
   }
 }

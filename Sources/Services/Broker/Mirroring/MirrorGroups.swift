@@ -23,8 +23,17 @@ final class MirrorGroups: Sendable {
     var open = 0
     /// Of the pass that is under way: whether all of it has come about so far.
     var isWhole = true
+    /// Whether it is in a switchover, where nothing may be left out that nobody named.
+    var isLast = false
+    var listed = ListedShards()
+    /// The partitions of group offsets that are led here, by their epochs, since it began.
+    var shards: [Int: LeaderEpoch] = [:]
+    var pending: Set<String> = []
+    var failed: Set<String> = []
     /// When the last pass began that carried everything there was to carry.
     var lastWhole: Instant?
+    /// What is told of the passes that have ended.
+    var said = GroupsPass()
   }
   private let marks: MirrorMarks
 
@@ -39,11 +48,17 @@ final class MirrorGroups: Sendable {
   func tick(_ order: MirrorOrder, _ link: MirrorLink, _ image: MetadataImage) {
     guard order.runs, let view = link.freshView, view.clusterID == order.sourceID else { return }
     let now = monotonicNow()
+    let isLast = order.state == .switchover
+    let shards = shards
     let mayWork = state.withLock { state in
-      let pause = order.state == .switchover ? Mirrors.hurry : Self.interval
-      guard state.open == 0, now - state.last >= pause else { return false }
+      guard state.open == 0, now - state.last >= (isLast ? Mirrors.hurry : Self.interval) else { return false }
       state.last = now
       state.isWhole = true
+      state.isLast = isLast
+      state.listed = ListedShards()
+      state.shards = shards
+      state.pending = []
+      state.failed = []
       return true
     }
     guard mayWork else { return }
@@ -59,32 +74,83 @@ final class MirrorGroups: Sendable {
         missed()
         continue
       }
-      list(peer, order.groups, isLast: order.state == .switchover)
+      if isLast { listAll(node, peer, order.groups) } else { list(peer, order.groups, isLast: false) { _ in } }
     }
   }
 
-  /// How long ago the last pass began that carried everything; nil before there was one.
-  var age: TimeSpan? {
+  /// What the status says of it.
+  var said: GroupsPass {
     let now = monotonicNow()
-    return state.withLock { $0.lastWhole.map { now - $0 } }
+    return state.withLock { state in
+      var said = state.said
+      said.age = state.lastWhole.map { now - $0 }
+      return said
+    }
+  }
+
+  /// What this broker coordinates itself.
+  private var shards: [Int: LeaderEpoch] {
+    let all = broker.groups.all.map { (Int($0.partition.name.partition.value), $0.epoch) }
+    return Dictionary(all) { first, _ in first }
   }
 
   private func begin() { state.withLock { $0.open += 1 } }
-  private func missed() { state.withLock { $0.isWhole = false } }
+  private func missed(_ group: String? = nil, isPending: Bool = false) {
+    state.withLock { state in
+      state.isWhole = false
+      guard let group else { return }
+      if isPending { state.pending.insert(group) } else { state.failed.insert(group) }
+    }
+  }
   private func end() {
+    let shards = shards
     state.withLock { state in
       state.open -= 1
-      if state.open == 0, state.isWhole { state.lastWhole = state.last }
+      guard state.open == 0 else { return }
+      state.said.pending = state.pending.sorted()
+      state.said.failed = state.failed.sorted()
+      guard state.isWhole, !state.isLast || state.listed.isWhole else { return }
+      state.lastWhole = state.last
+      // A group that another broker has coordinated for a moment may have been left to that one.
+      state.said.shards = state.isLast ? Set(state.shards.filter { shards[$0.key] == $0.value }.keys) : []
     }
   }
 
-  /// - Parameter isLast: whether what is committed with a transaction that is about to end is waited for.
-  private func list(_ peer: Peer, _ selection: NameSelection, isLast: Bool) {
+  /// Lists the groups of a broker of the source, and finds out whether it has coordinated them all the while.
+  private func listAll(_ node: NodeID, _ peer: Peer, _ selection: NameSelection) {
+    begin()
+    @Sendable func lacks() {
+      missed()
+      end()
+    }
+    askShards(peer) { before in
+      guard let before else { return lacks() }
+      self.list(peer, selection, isLast: true) { isListed in
+        guard isListed else { return lacks() }
+        askShards(peer) { after in
+          guard let after else { return lacks() }
+          self.state.withLock { $0.listed.note(node, before: before.leaders, after: after.leaders, of: after.count) }
+          self.end()
+        }
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - isLast: whether what is committed with a transaction that is about to end is waited for.
+  ///   - then: gets whether the groups were listed. They are being carried then.
+  private func list(
+    _ peer: Peer, _ selection: NameSelection, isLast: Bool, then: @escaping @Sendable (Bool) -> Void
+  ) {
     begin()
     peer.ask(ListGroupsRequest(), within: SourceCluster.span) { result in
       defer { self.end() }
-      guard case .success(let answer) = result, answer.response.errorCode == .none else { return self.missed() }
+      guard case .success(let answer) = result, answer.response.errorCode == .none else {
+        self.missed()
+        return then(false)
+      }
       let selected = answer.response.groups.map(\.groupID).filter { !$0.isEmpty && selection.contains($0) }
+      defer { then(true) }
       guard !selected.isEmpty else { return }
       guard !self.broker.groups.isEmpty else { return self.makeRoom() }
       for group in selected where self.broker.groups.shard(of: group) != nil { self.carry(group, peer, isLast: isLast) }
@@ -110,7 +176,7 @@ final class MirrorGroups: Sendable {
     // Before v7 a request does not say what is to be waited for.
     peer.ask(question, lowest: isLast ? 7 : 2, highest: highest, within: SourceCluster.span) { result in
       guard case .success(let answer) = result, let there = Self.offsets(answer.response, group, name) else {
-        self.missed()
+        self.missed(group, isPending: (try? result.get()).map { Self.isPending($0.response) } ?? false)
         return self.end()
       }
       self.marks.gather(for: there) { marks, isWhole in
@@ -123,7 +189,7 @@ final class MirrorGroups: Sendable {
   private func carry(_ group: String, _ there: [TopicPartition: GroupOffset], _ marks: GroupMarks) {
     ask(Self.question(group), version: 9, Broker.offsetFetch) { response in
       defer { self.end() }
-      guard let response, let here = Self.offsets(response, group) else { return self.missed() }
+      guard let response, let here = Self.offsets(response, group) else { return self.missed(group) }
       self.perform(planGroup(source: there, own: here, marks: marks), group)
     }
   }
@@ -172,6 +238,14 @@ final class MirrorGroups: Sendable {
     return found
   }
 
+  /// Whether an offset waits for the outcome of its transaction (KIP-447).
+  private static func isPending(_ response: OffsetFetchResponse) -> Bool {
+    response.topics.contains { $0.partitions.contains { $0.errorCode == .unstableOffsetCommit } }
+      || response.groups.contains { group in
+        group.topics.contains { $0.partitions.contains { $0.errorCode == .unstableOffsetCommit } }
+      }
+  }
+
   private func perform(_ steps: GroupSteps, _ group: String) {
     if !steps.commit.isEmpty {
       var request = OffsetCommitRequest()
@@ -195,7 +269,7 @@ final class MirrorGroups: Sendable {
       begin()
       ask(request, version: 9, Broker.offsetCommit) { response in
         let codes = response?.topics.flatMap(\.partitions).map(\.errorCode)
-        if codes?.allSatisfy(Self.isDecided) != true { self.missed() }
+        if codes?.allSatisfy(Self.isDecided) != true { self.missed(group) }
         self.end()
       }
     }
@@ -215,7 +289,7 @@ final class MirrorGroups: Sendable {
     }
     begin()
     ask(request, version: 0, Broker.offsetDelete) { response in
-      if !(response.map { Self.isDecided($0.errorCode) } ?? false) { self.missed() }
+      if !(response.map { Self.isDecided($0.errorCode) } ?? false) { self.missed(group) }
       self.end()
     }
   }

@@ -25,6 +25,8 @@ final class MirrorLane: Sendable {
     var copied: Int64 = 0
     /// Where the log stood when it was looked for what the source does not have.
     var parted: CopyPosition?
+    /// Why there is no room for more.
+    var shortage: String?
     /// What is known to be shared with the source, while a fail-back lasts.
     var shared: SharedEnd?
   }
@@ -50,10 +52,13 @@ final class MirrorLane: Sendable {
   /// Where to go on, if there is anything to ask for.
   func wish(at now: Instant) -> CopyPosition? {
     state.withLock { state in
-      guard state.copy.wants(at: now), let position = partition.mirrorPosition(of: link) else { return nil }
+      guard state.shortage == nil, state.copy.wants(at: now), let position = partition.mirrorPosition(of: link) else { return nil }
       return position
     }
   }
+
+  /// Nothing more is asked for as long as the disk has no room; nil where it has.
+  func lacksRoom(_ shortage: String?) { state.withLock { $0.shortage = shortage } }
 
   /// What the metadata says now: a higher epoch of ours, or another policy, may mend what halted the copying.
   func follow(
@@ -162,6 +167,7 @@ final class MirrorLane: Sendable {
         state.copy, start: standing.start, end: standing.end, mark: standing.mark, now: now)
       status.open = standing.open
       status.copied = state.copied
+      if let shortage = state.shortage { status.lacksRoom(shortage) }
       return status
     }
   }

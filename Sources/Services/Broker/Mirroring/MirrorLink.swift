@@ -29,6 +29,10 @@ struct MirrorOrder: Equatable, Sendable {
   let setAsideMax: Int64
   /// Bytes per second for each broker; nil is no limit.
   let throttledRate: Int64?
+  /// Bytes that each broker may have fetched and not written.
+  let fetchBuffer: Int64
+  /// Fetches under way at each broker of the source.
+  let fetchers: Int
 
   /// Nil for one that says too little, which the controller does not let in.
   init?(_ name: String, in image: MetadataImage) {
@@ -52,6 +56,8 @@ struct MirrorOrder: Equatable, Sendable {
       && value("source.fenced") != String(generation)
     setsAside = state == .failback || value("divergence.policy") == "set-aside"
     setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
+    fetchBuffer = value(MirrorConfigs.fetchBuffer).flatMap { Int64($0) } ?? .max
+    fetchers = max(1, value(MirrorConfigs.fetchers).flatMap { Int($0) } ?? 1)
     throttledRate = value(MirrorConfigs.throttledRate).flatMap { Int64($0) }.flatMap { $0 == .max ? nil : $0 }
   }
 
@@ -109,7 +115,9 @@ final class MirrorLink: Sendable {
 
   private struct State {
     var lanes: [TopicPartition: MirrorLane] = [:]
-    var fetchers: [NodeID: MirrorFetcher] = [:]
+    var fetchers: [SourceLine: MirrorFetcher] = [:]
+    /// Of those, how many have something to copy.
+    var fetching = 0
     var mustLook = true
     var lastLook = Instant(nanoseconds: 0)
     /// Whether the last look brought an answer.
@@ -132,23 +140,26 @@ final class MirrorLink: Sendable {
   var freshView: SourceCluster.View? { state.withLock { $0.isReached } ? source.view : nil }
 
   /// Brings the copying in line with the metadata and with what the source says. Comes several times a second.
-  func follow(_ order: MirrorOrder, _ image: MetadataImage) {
+  func follow(_ order: MirrorOrder, _ image: MetadataImage, _ room: MirrorRoom.Standing) {
     _ = throttle.set(rate: order.rateNow)
     let lanes = lanes(order, image)
     let view = freshView
     let isRight = view != nil && view?.clusterID == order.sourceID
     let kept = image.configs(of: .mirror(order.name))
     for (name, lane) in lanes {
+      lane.lacksRoom(room.shortages[lane.partition.world.directory])
       lane.follow(
         order, epoch: lane.partition.leaderEpoch,
         source: isRight ? presence(of: name, lane, view) : .unknown,
         shared: kept[MirrorConfigs.shared + "\(name)"].flatMap { SharedEnd(text: $0) },
         recorded: order.policy == .accept ? recordedGaps(of: name, kept) : [])
     }
+    if !order.runs { state.withLock { $0.fetching = 0 } }
     guard order.runs || order.isClosing || order.mayOwe else { return }
     lookIfDue()
     guard order.runs, let view, isRight else { return }
-    let targets = copy(lanes, view, within: order.changesSides ? Mirrors.hurry : world.settings.wait)
+    let targets = targets(lanes, view)
+    copy(targets, order, room)
     guard order.setsAside else { return }
     for (place, lane) in lanes {
       lane.cut(recorded: SetAside.parse(list: kept[MirrorConfigs.aside + "\(place)"]))
@@ -232,9 +243,12 @@ final class MirrorLink: Sendable {
     topic.id == lane.partition.topicID || world.planted == .takesTheNameForTheTopic
   }
 
+  /// Fetches that may be under way.
+  var fetching: Int { state.withLock { $0.fetching } }
+
   /// Whom everything is copied from.
-  private func copy(
-    _ lanes: [(TopicPartition, MirrorLane)], _ view: SourceCluster.View, within wait: TimeSpan
+  private func targets(
+    _ lanes: [(TopicPartition, MirrorLane)], _ view: SourceCluster.View
   ) -> [NodeID: [MirrorFetcher.Target]] {
     var targets: [NodeID: [MirrorFetcher.Target]] = [:]
     for (name, lane) in lanes {
@@ -247,19 +261,39 @@ final class MirrorLink: Sendable {
           lane: lane, topic: name.topic, id: topic.id, index: name.partition.value,
           sourceEpoch: topic.partitions[index].epoch))
     }
-    let fetchers = state.withLock { state in
-      for node in targets.keys where state.fetchers[node] == nil {
-        state.fetchers[node] = MirrorFetcher(
-          MirrorFetcher.World(
-            pool: world.pool, settings: world.settings, throttle: throttle, planted: world.planted,
-            ask: { self.source.fetch(from: node, $0, within: $1, then: $2) },
-            questions: { self.source.peer(of: node, for: .questions) },
-            mustLook: { self.state.withLock { $0.mustLook = true } }))
+    return targets
+  }
+
+  /// Each line to a broker has one Fetch under way, and a part of the partitions that stays the same.
+  private func copy(_ targets: [NodeID: [MirrorFetcher.Target]], _ order: MirrorOrder, _ room: MirrorRoom.Standing) {
+    var parts: [SourceLine: [MirrorFetcher.Target]] = [:]
+    for (node, targets) in targets {
+      for target in targets {
+        let number = Int((target.id.low &+ UInt64(target.index)) % UInt64(order.fetchers))
+        parts[SourceLine(node: node, number: number), default: []].append(target)
       }
+    }
+    let fetchers = state.withLock { state in
+      for line in parts.keys where state.fetchers[line] == nil { state.fetchers[line] = fetcher(on: line) }
+      state.fetching = parts.count
       return state.fetchers
     }
-    for (node, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) { fetcher.copy(targets[node] ?? [], within: wait) }
-    return targets
+    let share = fetchShare(
+      response: Int64(world.settings.responseMaxBytes), mirror: (order.fetchBuffer, parts.count),
+      broker: (room.buffer, max(room.fetches, parts.count)))
+    let wait = order.changesSides ? Mirrors.hurry : world.settings.wait
+    for (line, fetcher) in fetchers.sorted(by: { $0.key < $1.key }) {
+      fetcher.copy(parts[line] ?? [], within: wait, sharing: share)
+    }
+  }
+
+  private func fetcher(on line: SourceLine) -> MirrorFetcher {
+    MirrorFetcher(
+      MirrorFetcher.World(
+        pool: world.pool, settings: world.settings, throttle: throttle, planted: world.planted,
+        ask: { self.source.fetch(on: line, $0, within: $1, then: $2) },
+        questions: { self.source.peer(of: line.node, for: .questions) },
+        mustLook: { self.state.withLock { $0.mustLook = true } }))
   }
 
   /// By the names of partitions, in order.

@@ -22,6 +22,9 @@ extension BrokerMetrics {
       $0.age.map { Double($0.milliseconds) / 1000 }
     }
     collect("halted", "1 where a copy stands still until somebody decides.") { $0.state == .halted ? 1 : 0 }
+    collect("short_of_room", "1 where nothing is copied since the disk has too little room left.") {
+      $0.isShortOfRoom ? 1 : 0
+    }
     collect("copied_bytes", "Bytes that were copied since this broker leads the partition.") {
       $0.copied.map { Double($0) }
     }

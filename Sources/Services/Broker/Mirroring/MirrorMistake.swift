@@ -39,6 +39,10 @@ package enum MirrorMistake: String, Sendable, CaseIterable {
   case leavesOpenTransactions
   /// They are ended some time after clients write.
   case endsTransactionsLate
+  /// The coordinators of a source that is closed let groups commit for its topics.
+  case takesCommitsWhereClosed
+  /// The offsets that a switchover carries last are asked for before nobody can commit any more.
+  case carriesGroupsBeforeTheFence
   /// A switchover does not wait for transactions without an outcome.
   case waitsForNoTransactions
 

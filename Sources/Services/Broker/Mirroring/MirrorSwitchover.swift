@@ -46,7 +46,8 @@ struct MirrorSwitchover: Sendable {
       }
     }
     guard !topics.isEmpty else { return then(.waits("there is no topic to take over")) }
-    let nodes = led.keys.sorted()
+    // Whoever leads nothing may coordinate groups.
+    let nodes = Set(led.keys).union(view.brokers.keys).sorted()
     let (known, leaders) = (topics, led)
     let gathering = Gathering<SourceSaid>(count: nodes.count) { said in
       let asked = monotonicNow()
@@ -59,7 +60,7 @@ struct MirrorSwitchover: Sendable {
       }
     }
     for (index, node) in nodes.enumerated() {
-      SourceStandings(link, view, node).ask(led[node] ?? []) { gathering.put($0, at: index) }
+      SourceStandings(link, view, node).ask(about: topics.keys.sorted(), led[node] ?? []) { gathering.put($0, at: index) }
     }
   }
 
@@ -90,10 +91,10 @@ struct MirrorSwitchover: Sendable {
       copies: survey.findings(
         isFinal: false, asIfNothingWereOpen: broker.plantedInMirroring == .waitsForNoTransactions),
       closedFor: note(.closed, isClosed))
-    if case .promote = step {} else { _ = note(.copied, false) }
+    if case .promote = step {} else { _ = note(.settled, false) }
     switch step {
     case .fence(let names):
-      SourceFence(link, view).alter(names.map { ($0, .append(word)) }) { refusal in
+      SourceFence(link, view).alter(names.map { ($0, .closeToWrites(word)) }) { refusal in
         then(.waits(refusal ?? "the source is being closed"))
       }
     case .waitForSource(let places): then(.waits("the source has not said yet where \(places.count) partitions end"))
@@ -103,14 +104,47 @@ struct MirrorSwitchover: Sendable {
     case .waitForTransactions(let open): then(.waits(Self.words(of: open)))
     case .waitForCopies(let places): then(.waits("\(places.count) partitions are not copied yet"))
     case .promote(let generation, let reports):
-      let copiedFor = note(.copied, true)
-      let late = planGroupsPass(survey.groups, copiedFor: copiedFor)
-      guard late.isEmpty else { return then(.waits("the offsets of groups are carried a last time")) }
-      if let copiedFor, copiedFor >= groupsPatience {
-        broker.log.warning("a mirror takes over without the last offsets of groups", ["mirror": order.name])
+      carryLastOffsets(topics, said, survey, note) { promote(generation, topics, reports, then) } waits: {
+        then(.waits($0))
       }
-      promote(generation, topics, reports, then)
     }
+  }
+
+  /// Every record is here, and nothing is open: now nobody commits there any more, and what was committed is carried.
+  private func carryLastOffsets(
+    _ topics: [TopicName: Int], _ said: [NodeID: SourceSaid], _ survey: MirrorSurvey,
+    _ note: (SwitchoverMoments.Stage, Bool) -> TimeSpan?, then: () -> Void, waits: @escaping @Sendable (String) -> Void
+  ) {
+    var closed: [NodeID: Set<TopicName>] = [:]
+    for node in view.brokers.keys {
+      closed[node] = Set(topics.keys.filter { said[node]?.takesNoCommits($0, for: word) == true })
+    }
+    let isClosed = closed.values.allSatisfy { $0.count == topics.count }
+    let isEarly = broker.plantedInMirroring == .carriesGroupsBeforeTheFence
+    let step = planLastOffsets(
+      of: Set(topics.keys), closed: isEarly ? closed.mapValues { _ in Set(topics.keys) } : closed,
+      closedFor: note(.settled, isClosed || isEarly), passes: survey.groups,
+      shards: broker.image.topic(named: .consumerOffsets)?.partitions.count ?? 0)
+    switch step {
+    case .close(let names):
+      SourceFence(link, view).alter(names.map { ($0, .closeToCommits(word)) }) { refusal in
+        waits(refusal ?? "the source is being closed to commits of groups")
+      }
+    case .waitForSource(let nodes):
+      waits("\(nodes.count) brokers of the source have not said yet that groups commit nothing there")
+    case .waitForTransactions(let groups):
+      waits("waiting for transactions to end that have committed offsets of the groups \(Self.words(of: groups))")
+    case .waitForGroups(let groups):
+      waits("the offsets of the groups \(Self.words(of: groups)) could not be carried")
+    case .waitForPass(let nodes):
+      waits("the offsets of groups are carried a last time, by the brokers \(Self.words(of: nodes.map { "\($0.value)" }))")
+    case .done: then()
+    }
+  }
+
+  private static func words(of names: [String]) -> String {
+    let more = names.count > openNamedMax ? " and \(names.count - openNamedMax) more" : ""
+    return names.prefix(openNamedMax).joined(separator: ", ") + more
   }
 
   /// The first few partitions by name.
@@ -192,13 +226,15 @@ struct MirrorSwitchover: Sendable {
   func release(_ configs: [TopicName: [String: String]]) {
     var changes: [(TopicName, SourceFence.Change)] = []
     for (name, values) in configs.sorted(by: { $0.key < $1.key }) {
-      for fence in commaSeparated(values[MirrorConfigs.fence] ?? "") {
+      let fences = [MirrorConfigs.fence, MirrorConfigs.commitFence].map { ($0, commaSeparated(values[$0] ?? "")) }
+      for fence in Set(fences.flatMap(\.1)).sorted() {
         guard fence.hasPrefix("\(broker.clusterID):"),
           let attempt = Int32(fence.dropFirst(broker.clusterID.utf8.count + 1)),
           attempt <= order.attempt
         else { continue }
         let isOther = broker.plantedInMirroring == .opensWithAnotherNumber
-        changes.append((name, .subtract(isOther ? SourceFence.word(of: broker.clusterID, attempt + 1) : fence)))
+        let word = isOther ? SourceFence.word(of: broker.clusterID, attempt + 1) : fence
+        changes.append((name, .open(word, keys: fences.filter { $0.1.contains(fence) }.map(\.0))))
       }
     }
     if !changes.isEmpty { SourceFence(link, view).alter(changes) { _ in } }
@@ -210,8 +246,8 @@ final class SwitchoverMoments: Sendable {
   enum Stage: Hashable, Sendable {
     /// The source is closed, and all of its ends are known.
     case closed
-    /// Every record is here.
-    case copied
+    /// Every record is here, and no group commits at the source any more.
+    case settled
   }
   private struct State {
     var attempt: Int32?

@@ -14,6 +14,7 @@ final class Mirrors: Sendable {
   /// While a mirror changes sides: each step of that waits for the one before.
   static let hurry = TimeSpan.milliseconds(50)
   private unowned let broker: Broker
+  private let room = MirrorRoom()
   private let state = Mutex(State())
 
   private struct State {
@@ -45,8 +46,10 @@ final class Mirrors: Sendable {
     let orders = names.compactMap { MirrorOrder($0, in: image) }
     let (current, gone) = bringInLine(orders, broker)
     for entry in gone { entry.stop() }
+    let standing = room.look(
+      broker.storage.folders, broker.inherited(image), fetches: current.reduce(0) { $0 + $1.link.fetching }, broker.log)
     for entry in current {
-      entry.link.follow(entry.order, image)
+      entry.link.follow(entry.order, image, standing)
       entry.conductor.tick(entry.order, entry.link, image)
       entry.groups.tick(entry.order, entry.link, image)
     }
@@ -97,7 +100,7 @@ final class Mirrors: Sendable {
     if let view = entry.link.source.view {
       lines.append(("status.source.age.ms", "\((monotonicNow() - view.at).milliseconds)"))
     }
-    if let age = entry.groups.age { lines.append((MirrorSurvey.groupsKey, "\(age.milliseconds)")) }
+    lines += entry.groups.said.lines
     for (topic, problem) in entry.conductor.problems { lines.append(("status.problem.\(topic)", problem)) }
     return lines
   }

@@ -31,7 +31,11 @@ final class SourceCluster: Sendable {
     let at: Instant
   }
 
-  enum Purpose: Hashable, Sendable { case questions, copying }
+  enum Purpose: Hashable, Sendable {
+    case questions
+    /// By the number of the line.
+    case copying(Int)
+  }
   private struct PeerKey: Hashable {
     let address: BrokerAddress
     let purpose: Purpose
@@ -78,10 +82,10 @@ final class SourceCluster: Sendable {
 
   /// `then` gets nil when there is no answer.
   func fetch(
-    from node: NodeID, _ request: FetchRequest, within span: TimeSpan,
+    on line: SourceLine, _ request: FetchRequest, within span: TimeSpan,
     then: @escaping @Sendable (FetchedFrame?) -> Void
   ) {
-    guard let peer = peer(of: node, for: .copying) else { return then(nil) }
+    guard let peer = peer(of: line.node, for: .copying(line.number)) else { return then(nil) }
     // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
     peer.ask(request, lowest: 13, within: span) { result in
       guard case .success(let answer) = result else { return then(nil) }
@@ -164,4 +168,11 @@ final class SourceCluster: Sendable {
       },
       replicationFactor: Int16(clamping: sorted[0].replicaNodes.count))
   }
+}
+
+/// A connection to a broker of the source for one Fetch at a time.
+struct SourceLine: Hashable, Comparable, Sendable {
+  let node: NodeID
+  let number: Int
+  static func < (a: Self, b: Self) -> Bool { (a.node, a.number) < (b.node, b.number) }
 }

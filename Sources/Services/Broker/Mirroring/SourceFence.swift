@@ -6,8 +6,23 @@ import Vocabulary
 /// Closes topics at the source to its clients, and opens them again.
 struct SourceFence: Sendable {
   enum Change: Sendable {
-    case append(String)
-    case subtract(String)
+    case closeToWrites(String)
+    /// To what groups commit, where it is closed to writes already.
+    case closeToCommits(String)
+    /// To both at once.
+    case close(String)
+    /// Takes a word out of those lists that have it.
+    case open(String, keys: [String])
+
+    /// As IncrementalAlterConfigs has them (KIP-339): 2 adds a word to a list, 3 takes it away.
+    fileprivate var configs: [(key: String, operation: Int8, word: String)] {
+      switch self {
+      case .closeToWrites(let word): [(MirrorConfigs.fence, 2, word)]
+      case .closeToCommits(let word): [(MirrorConfigs.commitFence, 2, word)]
+      case .close(let word): [(MirrorConfigs.fence, 2, word), (MirrorConfigs.commitFence, 2, word)]
+      case .open(let word, let keys): keys.map { ($0, 3, word) }
+      }
+    }
   }
   private let link: MirrorLink
   private let view: SourceCluster.View
@@ -27,20 +42,16 @@ struct SourceFence: Sendable {
     }
     var request = IncrementalAlterConfigsRequest()
     request.resources = changes.map { name, change in
-      var config = IncrementalAlterConfigsRequest.Config()
-      config.name = MirrorConfigs.fence
-      switch change {
-      case .append(let word):
-        config.configOperation = 2
-        config.value = word
-      case .subtract(let word):
-        config.configOperation = 3
-        config.value = word
-      }
       var resource = IncrementalAlterConfigsRequest.Resource()
       resource.resourceType = ConfigResourceType.topic.rawValue
       resource.resourceName = name.text
-      resource.configs = [config]
+      resource.configs = change.configs.map { key, operation, word in
+        var config = IncrementalAlterConfigsRequest.Config()
+        config.name = key
+        config.configOperation = operation
+        config.value = word
+        return config
+      }
       return resource
     }
     peer.ask(request, within: SourceCluster.span) { result in

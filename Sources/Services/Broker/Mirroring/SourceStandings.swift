@@ -8,6 +8,8 @@ import Vocabulary
 struct SourceSaid: Sendable {
   /// The fences of each topic, as this broker has read them.
   var fences: [TopicName: String] = [:]
+  /// Those that hold for what groups commit.
+  var commitFences: [TopicName: String] = [:]
   var mirrored: [TopicName] = []
   var ends: [TopicPartition: Offset] = [:]
   /// Which topic has a name, and how many partitions.
@@ -15,15 +17,21 @@ struct SourceSaid: Sendable {
 
   func isFenced(_ name: TopicName, by word: String) -> Bool { commaSeparated(fences[name] ?? "").contains(word) }
 
+  /// No group commits for the topic here since it has said so.
+  func takesNoCommits(_ name: TopicName, for word: String) -> Bool {
+    isFenced(name, by: word) && commaSeparated(commitFences[name] ?? "").contains(word)
+  }
+
   mutating func add(_ other: Self) {
     fences.merge(other.fences) { first, _ in first }
+    commitFences.merge(other.commitFences) { first, _ in first }
     mirrored += other.mirrored
     ends.merge(other.ends) { first, _ in first }
     counts.merge(other.counts) { first, _ in first }
   }
 }
 
-/// Asks one broker of the source how far it is with closing the partitions that it leads.
+/// Asks one broker of the source how far it is with closing topics, of which it may lead partitions.
 struct SourceStandings: Sendable {
   private let link: MirrorLink
   private let view: SourceCluster.View
@@ -37,15 +45,16 @@ struct SourceStandings: Sendable {
 
   /// The fences first, and then everything else: what a leader lets in after it has said that it is closed does not exist.
   /// Whoever has read of a fence has read of every partition that was made before it.
-  func ask(_ partitions: [TopicPartition], then: @escaping @Sendable (SourceSaid) -> Void) {
+  func ask(
+    about names: [TopicName], _ partitions: [TopicPartition], then: @escaping @Sendable (SourceSaid) -> Void
+  ) {
     guard let peer = link.source.peer(of: node, for: .questions) else { return then(SourceSaid()) }
-    let names = Set(partitions.map(\.topic)).sorted()
     var request = DescribeConfigsRequest()
     request.resources = names.map { name in
       var resource = DescribeConfigsRequest.Resource()
       resource.resourceType = ConfigResourceType.topic.rawValue
       resource.resourceName = name.text
-      resource.configurationKeys = [MirrorConfigs.fence, "mirror.link"]
+      resource.configurationKeys = [MirrorConfigs.fence, MirrorConfigs.commitFence, "mirror.link"]
       return resource
     }
     peer.ask(request, within: SourceCluster.span) { result in
@@ -55,7 +64,11 @@ struct SourceStandings: Sendable {
         guard let name = TopicName(entry.resourceName) else { continue }
         for config in entry.configs {
           guard let value = config.value, !value.isEmpty else { continue }
-          if config.name == MirrorConfigs.fence { said.fences[name] = value } else { said.mirrored.append(name) }
+          switch config.name {
+          case MirrorConfigs.fence: said.fences[name] = value
+          case MirrorConfigs.commitFence: said.commitFences[name] = value
+          default: said.mirrored.append(name)
+          }
         }
       }
       let first = said

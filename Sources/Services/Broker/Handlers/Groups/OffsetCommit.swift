@@ -1,3 +1,4 @@
+import ClusterMetadata
 import Coordination
 import KafkaProtocol
 import Vocabulary
@@ -5,7 +6,8 @@ import Vocabulary
 extension Broker {
   /// OffsetCommit, v2–10: how far a group has read. v10 names topics by id (KIP-848).
   ///
-  /// Topics and partitions that do not exist get UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID, each on its own.
+  /// Topics and partitions that do not exist get UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID, each on its own, and
+  /// topics that another cluster takes over COORDINATOR_LOAD_IN_PROGRESS.
   func offsetCommit(_ call: Call<OffsetCommitRequest>) {
     let request = call.request
     let version = call.context.version
@@ -25,7 +27,7 @@ extension Broker {
       topics: known,
       retention: request.retentionTimeMs >= 0 && version <= 4 ? .milliseconds(request.retentionTimeMs) : nil)
     groups.ask(request.groupID) { coordinator, token, now, effects in
-      coordinator.commit(commit, token, at: now, into: &effects)
+      coordinator.commit(commit, closed: self.closedTopics(of: commit), token, at: now, into: &effects)
     } answer: { answer in
       guard case .commit(let committed) = answer else { unexpected(answer) }
       var results = committed.topics.makeIterator()
@@ -40,6 +42,14 @@ extension Broker {
           Dictionary(topic.partitions.map { ($0.partitionIndex, code) }) { first, _ in first }
         })
     }
+  }
+
+  /// Looked up under the coordinator's lock: whoever was told that a topic is closed, and asks for offsets after that, hears
+  /// of every commit that was let in.
+  func closedTopics(of commit: CommitRequest) -> Set<TopicName> {
+    guard plantedInMirroring != .takesCommitsWhereClosed else { return [] }
+    let image = self.image
+    return Set(commit.topics.map(\.topic).filter(image.isClosedToCommits))
   }
 
   private static func committed(_ partition: OffsetCommitRequest.Partition) -> CommitRequest.Partition {

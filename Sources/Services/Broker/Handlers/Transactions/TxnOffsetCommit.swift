@@ -7,7 +7,8 @@ extension Broker {
   /// TxnOffsetCommit, v0–4: offsets of a group that count once the transaction is committed (KIP-98, KIP-447).
   ///
   /// The transaction's coordinator is asked first whether the group's offsets are part of it (KIP-890). Topics and
-  /// partitions that do not exist get UNKNOWN_TOPIC_OR_PARTITION, each on its own.
+  /// partitions that do not exist get UNKNOWN_TOPIC_OR_PARTITION, each on its own, and topics that another cluster takes over
+  /// COORDINATOR_LOAD_IN_PROGRESS.
   func txnOffsetCommit(_ call: Call<TxnOffsetCommitRequest>) {
     let request = call.request
     guard !request.groupID.isEmpty else { return call.answer(response(to: request, .invalidGroupId)) }
@@ -52,7 +53,7 @@ extension Broker {
         let refused = CommitAnswer(commit, all: Self.told(.invalidTxnState, in: version))
         return effects.append(.answer(token, .commit(refused)))
       }
-      coordinator.commit(commit, token, at: now, into: &effects)
+      coordinator.commit(commit, closed: self.closedTopics(of: commit), token, at: now, into: &effects)
     } answer: { answer in
       guard case .commit(let committed) = answer else { unexpected(answer) }
       call.answer(self.response(to: request, held, committed))
