@@ -80,6 +80,24 @@ import Vocabulary
     #expect(try requests.next().request.maxBytes == CopySettings().responseMaxBytes)
   }
 
+  @Test func anAnswerHasNoMoreThanTheShareOfOneFetch() throws {
+    fetcher.copy([target], within: .zero, sharing: 777)
+    #expect(try requests.next().request.maxBytes == 777)
+  }
+
+  @Test func nothingIsAskedForWhileThereIsNoRoomAndItGoesOnByItself() throws {
+    target.lane.lacksRoom("the disk of /data has 3 bytes free")
+    try look()
+    try look()
+    #expect(requests.count == 0)
+    let status = target.lane.status(at: monotonicNow())
+    #expect(status.isShortOfRoom && status.reason == "the disk of /data has 3 bytes free")
+    target.lane.lacksRoom(nil)
+    try look()
+    #expect(try requests.next().request.topics.count == 1)
+    #expect(!target.lane.status(at: monotonicNow()).isShortOfRoom)
+  }
+
   private func order(_ settings: [String: String]) throws -> MirrorOrder {
     var image = MetadataImage()
     for (key, value) in ["bootstrap.servers": "host:9092"].merging(settings, uniquingKeysWith: { $1 }) {

@@ -200,6 +200,23 @@ import Vocabulary
     #expect(bench.fetch(stability: .required)?.offset == Offset(5))
   }
 
+  @Test func whoeverWantsEveryStableOffsetHearsOfAFirstOneThatWaits() throws {
+    let bench = Bench()
+    _ = bench.commit(5, writer: producer)
+    func every(_ stability: FetchOffsetsRequest.Stability) -> [FetchedGroup.Partition] {
+      let request = FetchOffsetsRequest(groups: [.init(Bench.group, topics: nil)], stability: stability)
+      let token = bench.ask { coordinator, token, _, effects in
+        coordinator.fetchOffsets(request, token, into: &effects)
+      }
+      guard case .fetchOffsets(let groups) = bench.answers[token] else { return [] }
+      return groups[0].topics.flatMap(\.partitions)
+    }
+    #expect(every(.required).map(\.error) == [.unstableOffsetCommit])
+    #expect(every(.notRequired).isEmpty)
+    bench.coordinator.endTransaction(of: ProducerID(4), .committed)
+    #expect(every(.required).map(\.offset) == [Offset(5)])
+  }
+
   @Test func theOffsetsOfAnAbortedTransactionNeverCount() {
     let bench = Bench()
     _ = bench.commit(1)

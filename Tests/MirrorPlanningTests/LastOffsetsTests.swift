@@ -17,7 +17,9 @@ import Vocabulary
       of: [orders, pay], closed: closed ?? [one: [orders, pay], two: [orders, pay]], closedFor: span, passes: passes,
       shards: shards)
   }
-  private func pass(_ age: Int64, _ shards: Set<Int>) -> GroupsPass { GroupsPass(age: .milliseconds(age), shards: shards) }
+  private func pass(_ age: Int64, _ shards: Set<Int>) -> GroupsPass {
+    GroupsPass(age: .milliseconds(age), shards: shards)
+  }
 
   @Test func nothingIsCarriedForTheLastTimeBeforeEveryCoordinatorThereIsClosed() {
     let whole = [one: pass(1, [0, 1, 2, 3])]
@@ -62,7 +64,8 @@ import Vocabulary
   private let one = NodeID(1)
   private let two = NodeID(2)
   private func led(_ nodes: NodeID..., epoch: Int32 = 5) -> [Int: ShardLeader] {
-    Dictionary(uniqueKeysWithValues: nodes.enumerated().map { ($0.offset, ShardLeader($0.element, LeaderEpoch(epoch))) })
+    Dictionary(
+      uniqueKeysWithValues: nodes.enumerated().map { ($0.offset, ShardLeader($0.element, LeaderEpoch(epoch))) })
   }
 
   @Test func groupsAreListedByWhoCoordinatesThemAllTheWhile() {

@@ -5,6 +5,20 @@ import Testing
 import Vocabulary
 
 @Suite struct MirrorTests {
+  @Test func aConditionSaysForWhichDiskThereIsNoRoom() throws {
+    let situation = Self.situation(
+      [Self.wanted(status: Self.recorded(.standby))],
+      [
+        "eu": Self.present("running") {
+          $0.partitions[Self.place("orders", 1)]?.lacksRoom("the disk of /data has 7 bytes free")
+        }
+      ])
+    let condition = try #require(Self.status(situation).conditions["Mirroring"])
+    #expect(condition.status == .no && condition.reason == "DiskShort")
+    #expect(condition.message.contains("1 of 2") && condition.message.contains("orders-1"))
+    #expect(condition.message.contains("the disk of /data has 7 bytes free"))
+  }
+
   static let source = ObjectID(.kafkaCluster, "kafka", "west")
 
   static func wanted(

@@ -121,7 +121,8 @@ import Testing
     case .comparesNoEpochs: Planted(mistake: mistake, plot: .lostEnd, seed: 29, words: "is another one")
     case .cutsBeforeItIsWrittenDown: Planted(mistake: mistake, plot: .lostEnd, seed: 0, words: "nor in a file")
     case .setsAsideWithoutSync: Planted(mistake: mistake, plot: .cutInTheDark, seed: 0, words: "nor in a file")
-    case .takesOverEarly: Planted(mistake: mistake, plot: .lagging, seed: 0, words: "the switchover ended it")
+    case .takesOverEarly:
+      Planted(mistake: mistake, plot: .lagging, seed: 0, words: "after the switchover to the south")
     case .keepsTheGeneration: Planted(mistake: mistake, plot: .parted, seed: 0, words: "two owners")
     case .carriesGroupsAhead: Planted(mistake: mistake, plot: .standsStill, seed: 0, words: "the group is at")
     case .opensWithAnotherNumber: Planted(mistake: mistake, plot: .givenUp, seed: 0, words: "takes no write")

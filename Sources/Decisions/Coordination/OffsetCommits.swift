@@ -87,7 +87,7 @@ extension GroupCoordinator {
     if let error = consumer[request.group]?.refusalToFetch(request.member, request.memberEpoch) {
       return FetchedGroup(group: request.group, error: error)
     }
-    let wanted = request.topics ?? everyPartition(of: request.group)
+    let wanted = request.topics ?? everyPartition(of: request.group, stability)
     return FetchedGroup(
       group: request.group,
       topics: wanted.map { topic in
@@ -111,9 +111,14 @@ extension GroupCoordinator {
     return result
   }
 
-  private func everyPartition(of group: GroupID) -> [OfTopic<PartitionIndex>] {
+  /// Who wants stable offsets alone hears of a partition whose first one waits for its transaction, too.
+  private func everyPartition(
+    of group: GroupID, _ stability: FetchOffsetsRequest.Stability
+  ) -> [OfTopic<PartitionIndex>] {
+    let places =
+      stability == .required ? offsets.partitions(of: group) : (offsets.committed[group] ?? [:]).keys.sorted()
     var topics: [OfTopic<PartitionIndex>] = []
-    for partition in (offsets.committed[group] ?? [:]).keys.sorted() {
+    for partition in places {
       if topics.last?.topic == partition.topic {
         topics[topics.count - 1].partitions.append(partition.partition)
       } else {

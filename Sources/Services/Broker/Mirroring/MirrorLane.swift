@@ -52,7 +52,9 @@ final class MirrorLane: Sendable {
   /// Where to go on, if there is anything to ask for.
   func wish(at now: Instant) -> CopyPosition? {
     state.withLock { state in
-      guard state.shortage == nil, state.copy.wants(at: now), let position = partition.mirrorPosition(of: link) else { return nil }
+      guard state.shortage == nil, state.copy.wants(at: now), let position = partition.mirrorPosition(of: link) else {
+        return nil
+      }
       return position
     }
   }

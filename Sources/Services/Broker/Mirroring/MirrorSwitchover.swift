@@ -60,7 +60,9 @@ struct MirrorSwitchover: Sendable {
       }
     }
     for (index, node) in nodes.enumerated() {
-      SourceStandings(link, view, node).ask(about: topics.keys.sorted(), led[node] ?? []) { gathering.put($0, at: index) }
+      SourceStandings(link, view, node).ask(about: topics.keys.sorted(), led[node] ?? []) {
+        gathering.put($0, at: index)
+      }
     }
   }
 
@@ -104,7 +106,9 @@ struct MirrorSwitchover: Sendable {
     case .waitForTransactions(let open): then(.waits(Self.words(of: open)))
     case .waitForCopies(let places): then(.waits("\(places.count) partitions are not copied yet"))
     case .promote(let generation, let reports):
-      carryLastOffsets(topics, said, survey, note) { promote(generation, topics, reports, then) } waits: {
+      carryLastOffsets(topics, said, survey, note) {
+        promote(generation, topics, reports, then)
+      } waits: {
         then(.waits($0))
       }
     }
@@ -137,7 +141,8 @@ struct MirrorSwitchover: Sendable {
     case .waitForGroups(let groups):
       waits("the offsets of the groups \(Self.words(of: groups)) could not be carried")
     case .waitForPass(let nodes):
-      waits("the offsets of groups are carried a last time, by the brokers \(Self.words(of: nodes.map { "\($0.value)" }))")
+      waits(
+        "the offsets of groups are carried a last time, by the brokers \(Self.words(of: nodes.map { "\($0.value)" }))")
     case .done: then()
     }
   }
