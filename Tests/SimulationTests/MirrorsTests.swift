@@ -129,7 +129,8 @@ import Testing
     case .takesTheNameForTheTopic: Planted(mistake: mistake, plot: .remade, seed: 0, words: "were written there before")
     case .carriesGroupsByName: Planted(mistake: mistake, plot: .remade, seed: 2, words: "for another topic")
     case .beginsAddedPartitionsAtTheEnd: Planted(mistake: mistake, plot: .grown, seed: 0, words: "and its source at 0")
-    case .countsNoPartitions: Planted(mistake: mistake, plot: .grown, seed: 34, words: "the switchover ended it at 0")
+    case .countsNoPartitions:
+      Planted(mistake: mistake, plot: .grown, seed: 40, words: "of apples-2 was acknowledged to the group")
     case .leavesOpenTransactions:
       Planted(mistake: mistake, plot: .transacted, seed: 1, words: "not all of apples-1 can be read")
     case .endsTransactionsLate: Planted(mistake: mistake, plot: .transacted, seed: 1, words: "began at 22 was open")
