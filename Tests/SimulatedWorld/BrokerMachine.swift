@@ -21,6 +21,7 @@ final class BrokerMachine: Sendable {
     var brokers: [Trace] = []
     var wallAhead: Int64 = 0
     var isFormatted = false
+    var hasStoppedInOrder = false
     var seen = BrokerSeen()
   }
   let id: Int32
@@ -66,6 +67,8 @@ final class BrokerMachine: Sendable {
 
   /// How many of its brokers are still in memory.
   var remaining: Int { state.withLock { $0.brokers.count { $0.broker != nil } } }
+  /// Whether it is away, and has said that its logs are whole.
+  var hasStoppedInOrder: Bool { state.withLock { $0.hasStoppedInOrder } }
   var isActiveController: Bool { isUp && life?.broker?.isActiveController == true }
 
   /// The node, while its process is there.
@@ -107,6 +110,7 @@ final class BrokerMachine: Sendable {
     if disk.isPowerOff { disk.restorePower() }
     let ahead = state.withLock { state in
       state.seen.lives += 1
+      state.hasStoppedInOrder = false
       return state.wallAhead
     }
     let process = BrokerProcess(stage, host: host, number: lives.next(), wallAhead: ahead)
@@ -188,7 +192,10 @@ final class BrokerMachine: Sendable {
     stage.note("\(host.name) is asked to stop")
     state.withLock { $0.seen.stops += 1 }
     life.process.run { broker.stop() }
-    if !life.process.isDead { stage.note("\(host.name) has stopped") }
+    if !life.process.isDead {
+      stage.note("\(host.name) has stopped")
+      state.withLock { $0.hasStoppedInOrder = true }
+    }
     life.process.die(.killed)
   }
 

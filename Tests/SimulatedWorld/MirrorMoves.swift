@@ -93,6 +93,8 @@ extension MirrorSimulation {
       return alter(
         .south,
         [
+          // Several Fetches at a time, in a third of the histories.
+          "num.mirror.fetchers": options.plot == nil && options.seed % 3 == 1 ? "3" : "1",
           "bootstrap.servers": north.bootstrap, "state": "running",
           "gap.policy": options.plot != nil || stage.happens(oneIn: 2) ? "accept" : "halt",
           "divergence.policy": options.plot != nil || !stage.happens(oneIn: 4) ? "set-aside" : "halt",

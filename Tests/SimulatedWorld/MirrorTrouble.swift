@@ -135,6 +135,8 @@ extension MirrorSimulation {
     let owner = cluster(.north)
     guard model.owner == .north, owner.machines.count == 1 else { return }
     let machine = owner.machines[0]
+    // What is lost is lost by a crash: a log that was closed in order is on the disk, and goes on in its epoch.
+    guard !machine.hasStoppedInOrder else { return }
     kill(machine, away, &model, by: .killed)
     guard let name = machine.segments(of: "\(place)").last,
       let topic = machine.peek("\(machine.host.name)/\(place)/partition.metadata").flatMap({ BrokerDisk.topic(in: $0) })
