@@ -138,7 +138,7 @@ final class MirrorConductor: Sendable {
     SourceQuestions(link, view).askConfigs(of: topics.keys.sorted()) { configs in
       self.broker.pool.run {
         // What a switchover has closed that was given up.
-        MirrorSwitchover(self.broker, order, link, view).release(configs)
+        MirrorSwitchover(self.broker, order, link, view).release(configs.ofTopics)
         self.perform(order, view, topics, configs, survey)
       }
     }
@@ -152,7 +152,7 @@ final class MirrorConductor: Sendable {
     guard view.clusterID == order.sourceID, !names.isEmpty else { return rest() }
     SourceQuestions(link, view).askConfigs(of: names) { configs in
       self.broker.pool.run {
-        MirrorSwitchover(self.broker, order, link, view).release(configs)
+        MirrorSwitchover(self.broker, order, link, view).release(configs.ofTopics)
         self.rest()
       }
     }
@@ -179,7 +179,7 @@ final class MirrorConductor: Sendable {
 
   private func perform(
     _ order: MirrorOrder, _ view: SourceCluster.View, _ topics: [TopicName: SourceCluster.Topic],
-    _ configs: [TopicName: [String: String]], _ survey: MirrorSurvey?
+    _ configs: SourceConfigs, _ survey: MirrorSurvey?
   ) {
     let (name, broker, own) = (name, broker, broker.clusterID)
     broker.change { draft in
@@ -188,9 +188,12 @@ final class MirrorConductor: Sendable {
       let mirror = draft.image.configs(of: .mirror(name))
       // It may have been deleted since the source was asked.
       guard mirror["bootstrap.servers"] != nil else { return followed }
+      if let kind = configs.kind, kind != mirror[MirrorConfigs.sourceKind] {
+        _ = draft.add(draft.image.note([(MirrorConfigs.sourceKind, kind)], of: name))
+      }
       let failsBack = mirror["state"] == MirrorOrder.State.failback.rawValue
       for (topicName, topic) in topics.sorted(by: { $0.key < $1.key }) {
-        guard let values = configs[topicName], changed < Self.topicsPerChangeMax else {
+        guard let values = configs.ofTopics[topicName], changed < Self.topicsPerChangeMax else {
           followed.isPartial = true
           continue
         }

@@ -29,6 +29,8 @@ struct MirrorOrder: Equatable, Sendable {
   let setAsideMax: Int64
   /// Bytes per second for each broker; nil is no limit.
   let throttledRate: Int64?
+  /// `MirrorConfigs.sourceKind`; nil until the source has said it.
+  let sourceKind: String?
 
   /// Nil for one that says too little, which the controller does not let in.
   init?(_ name: String, in image: MetadataImage) {
@@ -52,6 +54,7 @@ struct MirrorOrder: Equatable, Sendable {
       && value("source.fenced") != String(generation)
     setsAside = state == .failback || value("divergence.policy") == "set-aside"
     setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
+    sourceKind = values[MirrorConfigs.sourceKind]
     throttledRate = value(MirrorConfigs.throttledRate).flatMap { Int64($0) }.flatMap { $0 == .max ? nil : $0 }
   }
 
