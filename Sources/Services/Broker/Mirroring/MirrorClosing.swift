@@ -65,8 +65,8 @@ struct MirrorClosing: Sendable {
     }
     guard order.sourceKind != "other" else {
       return then([
-        "": "the source is not Swiftwater and cannot be told that it owns nothing any more: see to it that nobody writes "
-          + "there; with source.fencing.enable=false on the mirror this is taken as seen to"
+        "": "the source is not Swiftwater and cannot be told that it owns nothing any more: see to it that nobody "
+          + "writes there; with source.fencing.enable=false on the mirror this is taken as seen to"
       ])
     }
     SourceFence(link, view).alter(plan.close.map { ($0, .append(word)) }) { refusal in

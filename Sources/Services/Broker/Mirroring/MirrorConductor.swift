@@ -287,6 +287,12 @@ final class MirrorConductor: Sendable {
         draft.image.createMirrored(
           mirrored(known), by: link, path: path.clusters, defaults: broker.settings.topicDefaults))
       if case .failure(let refusal) = answer { return refusal.message }
+      // Said once: other kinds of Kafka have settings that mean nothing here.
+      let unknown = configs.keys.filter { TopicConfigs.byName[$0] == nil }.sorted()
+      guard !unknown.isEmpty else { return nil }
+      broker.log.info(
+        "settings of a mirrored topic are not there in this cluster",
+        ["mirror": link, "topic": name.text, "settings": unknown.joined(separator: ",")])
     case .giveUp(let path, let generation, let shared):
       let answer = draft.add(
         draft.image.giveUp(
@@ -297,7 +303,8 @@ final class MirrorConductor: Sendable {
       if case .failure(let refusal) = draft.add(draft.image.growMirrored(mirrored([:]))) { return refusal.message }
     case .configure(let set, let unset):
       var problem: String?
-      let changes = set.sorted { $0.key < $1.key }.map { (key: $0.key, change: ConfigChange.set($0.value)) }
+      let known = set.filter { TopicConfigs.byName[$0.key] != nil }.sorted { $0.key < $1.key }
+      let changes = known.map { (key: $0.key, change: ConfigChange.set($0.value)) }
       for change in changes + unset.map({ (key: $0, change: ConfigChange.delete) }) {
         let answer = draft.add(
           draft.image.alter(.topic(name.text), [change], inherited: broker.inherited(draft.image)))
