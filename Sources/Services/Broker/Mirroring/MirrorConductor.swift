@@ -189,7 +189,7 @@ final class MirrorConductor: Sendable {
       // It may have been deleted since the source was asked.
       guard mirror["bootstrap.servers"] != nil else { return followed }
       if let kind = configs.kind, kind != mirror[MirrorConfigs.sourceKind] {
-        _ = draft.add(draft.image.note([(MirrorConfigs.sourceKind, kind)], of: name))
+        draft.add(draft.image.note([(MirrorConfigs.sourceKind, kind)], of: name))
       }
       let failsBack = mirror["state"] == MirrorOrder.State.failback.rawValue
       for (topicName, topic) in topics.sorted(by: { $0.key < $1.key }) {

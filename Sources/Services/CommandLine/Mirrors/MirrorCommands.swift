@@ -1,4 +1,5 @@
 import KafkaClient
+import KafkaProtocol
 
 let mirrorCommands: [Command] = [
   Command(
