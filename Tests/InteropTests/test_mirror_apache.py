@@ -9,8 +9,8 @@ import time
 import apache
 import pytest
 from apache import ApacheKafka
-from broker import run, until
-from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+from broker import until
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewPartitions, ResourceType
 from librdkafka import consumer as reader_of
 from mirrors import (  # noqa: F401
@@ -29,11 +29,9 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 WITHIN = 60
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    broker = ApacheKafka(tmp_path_factory.mktemp("apache") / "source")
-    yield broker.start()
-    broker.kill()
+@pytest.fixture
+def source(apache_kafka):
+    return apache_kafka
 
 
 @pytest.fixture
@@ -83,7 +81,8 @@ def test_records_of_every_codec_have_the_same_bytes_at_the_same_offsets(source, 
         make_topic(source, f"codec-{codec}", 2)
         for partition in (0, 1):
             values = [f"{codec}-{partition}-{i}" * 20 for i in range(200)]
-            write(source, f"codec-{codec}", values, partition, **{"compression.type": codec, "enable.idempotence": codec != "gzip"})
+            settings = {"compression.type": codec, "enable.idempotence": codec != "gzip"}
+            write(source, f"codec-{codec}", values, partition, **settings)
     copies(source, target, "codec-*")
     for codec in CODECS:
         for partition in (0, 1):
@@ -160,7 +159,8 @@ def test_a_log_that_was_compacted_before_the_mirror_began_is_copied_with_its_hol
     )
     for round in range(4):
         for _ in range(3):
-            write(source, "sparse", [f"{round}-{i}" * 40 for i in range(100)], **{"enable.idempotence": True, "compression.type": "lz4"})
+            values = [f"{round}-{i}" * 40 for i in range(100)]
+            write(source, "sparse", values, **{"enable.idempotence": True, "compression.type": "lz4"})
     until(lambda: len(read(source, "sparse")) < 500, "the source is compacted", within=WITHIN, every=0.5)
     copies(source, target, "sparse")
     await_copy(source, target, "sparse", within=WITHIN)
@@ -295,7 +295,8 @@ def load(source, topic, acknowledged, stop):
          "enable.idempotence": True})
     while not stop.is_set():
         producer.produce(
-            topic, f"{len(acknowledged)}".rjust(100), partition=0, on_delivery=lambda e, m: e or acknowledged.append(m.offset()))
+            topic, f"{len(acknowledged)}".rjust(100), partition=0,
+            on_delivery=lambda e, m: e or acknowledged.append(m.offset()))
         producer.poll(0.001)
     producer.flush(5)
 

@@ -6,11 +6,10 @@ import subprocess
 
 import apache
 import pytest
-from apache import ApacheKafka
 from broker import binary, run, until
 from confluent_kafka import TopicPartition
 from mirrors import (  # noqa: F401
-    admin, clients_end_with_their_test, commit, committed, ends, make_topic, read, tool, write,
+    admin, clients_end_with_their_test, commit, committed, make_topic, read, tool, write,
 )
 from transactions import again, transactional
 from transactions import write as write_within
@@ -22,11 +21,9 @@ pytestmark = [
 WITHIN = 60
 
 
-@pytest.fixture(scope="module")
-def foreign(tmp_path_factory):
-    broker = ApacheKafka(tmp_path_factory.mktemp("apache") / "foreign")
-    yield broker.start()
-    broker.kill()
+@pytest.fixture
+def foreign(apache_kafka):
+    return apache_kafka
 
 
 @pytest.fixture
@@ -87,7 +84,8 @@ def test_records_and_groups_go_both_ways_and_survive_a_crash_of_the_mirror(forei
     until(lambda: plain(target, remote, 0) == committed_there(), "partition 0 is copied", WITHIN, every=0.3)
     places = [TopicPartition(remote, 0), TopicPartition(remote, 1)]
     until(lambda: committed(target, group, *places) == [120, 300], "the group is carried", WITHIN, every=0.3)
-    assert {f"{way}.checkpoints.internal", f"mm2-offset-syncs.{way}.internal"} <= set(admin(target).list_topics(timeout=10).topics)
+    kept = {f"{way}.checkpoints.internal", f"mm2-offset-syncs.{way}.internal"}
+    assert kept <= set(admin(target).list_topics(timeout=10).topics)
     assert read(target, f"{way}.checkpoints.internal")
     running.kill()
     running.wait()
