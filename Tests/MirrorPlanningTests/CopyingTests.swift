@@ -44,7 +44,7 @@ import Vocabulary
     }
     for (code, words) in [
       (ErrorCode.unsupportedVersion, "older than Kafka 3.1"), (.unsupportedForMessageFormat, "before Kafka 0.11"),
-      (.corruptMessage, "checksum"), (.topicAuthorizationFailed, "topicAuthorizationFailed"),
+      (.corruptMessage, "checksum"), (.topicAuthorizationFailed, "TOPIC_AUTHORIZATION_FAILED"),
     ] {
       #expect(copy.answered(.refused(code), at: position(), policy: .halt, now: now) == .rest)
       #expect(reason().contains(words))
