@@ -117,7 +117,8 @@ def document():
         "Clients lean on much that no specification says aloud. Each item here has a number; a test that holds it up is",
         "marked `@pytest.mark.relies_on(number)`. This file is written by `python3 hack/clients.py`.",
         "",
-        "Tried with kcat (librdkafka 2.0), confluent-kafka (librdkafka 2.16), kafka-python 3.0 and aiokafka 0.14.",
+        "Tried with kcat (librdkafka 2.0), confluent-kafka (librdkafka 2.16), kafka-python 3.0, aiokafka 0.14, and Apache Kafka's own",
+        "Java clients and tools (3.6.2; those tests run where `SWIFTWATER_APACHE_KAFKA` names a distribution).",
     ]
     for title, items in SECTIONS.items():
         lines += ["", f"## {title}", "", "| | what | held by |", "|--:|---|---|"]

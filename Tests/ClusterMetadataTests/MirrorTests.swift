@@ -40,6 +40,24 @@ import Vocabulary
     cluster.apply(decision.records)
   }
 
+  @Test func aSourceThatCannotBeClosedHasNoSwitchoverAndIsToldWhatThereIsInstead() throws {
+    var cluster = try mirrored()
+    cluster.apply(cluster.image.note([(MirrorConfigs.sourceKind, "other")], of: "eu"))
+    let decision = cluster.image.alter(mirror, [("state", .set("switchover"))], inherited: nothingSet)
+    #expect(decision.records.isEmpty)
+    let refusal = #expect(throws: Refusal.self) { try decision.answer.get() }
+    let words = try #require(refusal).message
+    #expect(words.contains("not Swiftwater") && words.contains("failover"))
+    try ask("failover", &cluster)
+  }
+
+  @Test func whatASourceIsNobodySaysByHand() throws {
+    let cluster = try mirrored()
+    let decision = cluster.image.alter(
+      mirror, [(MirrorConfigs.sourceKind, .set(MirrorConfigs.ofOurKind))], inherited: nothingSet)
+    #expect(decision.records.isEmpty)
+  }
+
   @Test func aMirroredTopicHasTheSourcesNameAndIDAndLaterEpochs() throws {
     let cluster = try mirrored()
     let topic = try #require(cluster.image.topic(named: name))

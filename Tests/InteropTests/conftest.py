@@ -2,6 +2,7 @@ import itertools
 import re
 
 import pytest
+from apache import ApacheKafka
 from broker import Broker, binary
 from cluster import Cluster
 
@@ -24,6 +25,14 @@ def broker(shared):
     assert shared.is_alive(), f"the shared broker died before this test:\n{shared.tail()}"
     yield shared
     assert shared.is_alive(), f"the shared broker died in this test:\n{shared.tail()}"
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory):
+    """One broker of Apache Kafka for all tests that neither stop nor configure it: it takes seconds to start."""
+    one = ApacheKafka(tmp_path_factory.mktemp("apache"))
+    yield one.start()
+    one.kill()
 
 
 @pytest.fixture

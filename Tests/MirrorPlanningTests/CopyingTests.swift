@@ -37,6 +37,24 @@ import Vocabulary
     #expect(copy.answered(records(from: 100, to: 120, mark: 119), at: position(), policy: .halt, now: now) == .rest)
   }
 
+  @Test func whyASourceIsOfNoUseIsSaidUntilItIsOfUse() {
+    var copy = PartitionCopy()
+    func reason() -> String {
+      PartitionStatus(copy, start: .zero, end: Offset(100), mark: Offset(100), now: now).reason ?? ""
+    }
+    for (code, words) in [
+      (ErrorCode.unsupportedVersion, "older than Kafka 3.1"), (.unsupportedForMessageFormat, "before Kafka 0.11"),
+      (.corruptMessage, "checksum"), (.topicAuthorizationFailed, "TOPIC_AUTHORIZATION_FAILED"),
+    ] {
+      #expect(copy.answered(.refused(code), at: position(), policy: .halt, now: now) == .rest)
+      #expect(reason().contains(words))
+    }
+    _ = copy.answered(.unreachable, at: position(), policy: .halt, now: now)
+    #expect(reason() == "the source did not answer with records")
+    _ = copy.answered(records(from: 100, to: 120), at: position(), policy: .halt, now: now)
+    #expect(reason().isEmpty && copy.phase == .copying)
+  }
+
   @Test func aGapHaltsWithTheExactOffsets() {
     var copy = PartitionCopy()
     #expect(copy.answered(.outOfRange, at: position(), policy: .halt, now: now) == .askBounds)

@@ -201,6 +201,20 @@ import Vocabulary
     #expect(Self.status(done).role == "Primary" && Self.ready(done)?.status == .yes)
   }
 
+  @Test func aSourceThatCannotBeClosedIsNotAskedForASwitchoverAndTheStatusSaysWhatToDo() {
+    let wanted = Self.wanted { $0.role = .primary }
+    let foreign = Self.situation([wanted], ["eu": Self.present("running") { $0.settings["source.kind"] = "other" }])
+    #expect(Self.asked(foreign) == [])
+    #expect(Self.ready(foreign)?.reason == "SourceCannotBeClosed")
+    #expect(Self.ready(foreign)?.message.contains("spec.failoverGeneration to 1") == true)
+    let forced = Self.wanted {
+      $0.role = .primary
+      $0.failoverGeneration = 1
+    }
+    let lost = Self.situation([forced], ["eu": Self.present("running") { $0.settings["source.kind"] = "other" }])
+    #expect(Self.asked(lost).map { $0["state"] } == ["failover"])
+  }
+
   @Test func aSwitchoverThatWaitsSaysForWhatAndWhatWouldDoWithoutTheSource() {
     let wanted = Self.wanted { $0.role = .primary }
     let stuck = Self.present("switchover") { $0.problems = ["": "the source does not answer"] }

@@ -144,6 +144,8 @@ public struct PartitionCopy: Sendable {
   var partingTrouble: String?
   var partingNotBefore = Instant(nanoseconds: .min)
   private var failures = 0
+  /// Why the source, or what it sent, was of no use the last time; nil once it was.
+  public private(set) var refusal: ErrorCode?
 
   /// The pause after an answer that nothing could be done with; it doubles up to the longest.
   public static let restFirst = TimeSpan.milliseconds(100)
@@ -197,6 +199,7 @@ public struct PartitionCopy: Sendable {
     // An answer that was under way when it began.
     guard case .none = parting else { return .rest }
     let step = step(for: answer, at: position, policy)
+    if case .refused(let code) = answer { refusal = code } else { refusal = nil }
     switch step {
     case .append, .keep:
       guard case .records(_, _, _, let mark, let start) = answer else { break }

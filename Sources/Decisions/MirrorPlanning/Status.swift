@@ -51,7 +51,7 @@ public struct PartitionStatus: Hashable, Sendable {
         copy.pendingGap.map {
           "the source removed offsets \($0.lowerBound) to \($0.upperBound - 1), which is being written down"
         }
-        ?? "the source did not answer with records"
+        ?? copy.refusal.map { Self.words(of: $0) } ?? "the source did not answer with records"
     case .halted(let halt):
       state = .halted
       reason = halt.description + (copy.partingTrouble.map { "; it could not be set aside yet: \($0)" } ?? "")
@@ -73,6 +73,19 @@ public struct PartitionStatus: Hashable, Sendable {
   public mutating func lacksRoom(_ why: String) {
     guard state == .copying || state == .waiting, saved == nil, cut == nil else { return }
     (state, reason, isShortOfRoom) = (.waiting, why, true)
+  }
+
+  /// What people can do something about, they are told.
+  private static func words(of refusal: ErrorCode) -> String {
+    switch refusal {
+    case .unsupportedVersion:
+      "the source is older than Kafka 3.1: its Fetch does not name topics by their ids; swiftwater mirror asks by names"
+    case .unsupportedForMessageFormat:
+      "the source has records here in the format from before Kafka 0.11, which is not copied: a consumer has to read "
+        + "them and a producer to write them anew"
+    case .corruptMessage: "the source sent what is no whole batch with a right checksum"
+    case let code: "the source answers \(code)"
+    }
   }
 
   /// Offsets that the source has and the copy has not, as far as is known.

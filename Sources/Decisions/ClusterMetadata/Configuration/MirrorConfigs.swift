@@ -37,6 +37,9 @@ public enum MirrorConfigs {
       "Fetches that each broker has under way at each broker of the source, each for a part of the partitions."),
     key("source.cluster.id", .string, nil, "The cluster that was found, and the only one that is copied from."),
     key(
+      sourceKind, .choice([ofOurKind, "other"]), nil,
+      "Whether the source is Swiftwater. Any other Kafka can be copied from, but not be closed to its writers."),
+    key(
       "producer.ids.from", .long(0...Int64.max), nil,
       "Since the mirror began, no producer of this cluster gets an id below it: those may be the source's."),
     key("attempt", .int(0...Int64(Int32.max)), "0", "How many switchovers were asked for."),
@@ -50,6 +53,10 @@ public enum MirrorConfigs {
   public static let throttledRate = "mirror.throttled.rate"
   public static let fetchBuffer = "mirror.fetch.buffer.bytes"
   public static let fetchers = "num.mirror.fetchers"
+  /// The key of a mirror that says what its source is. There is none until the source has described a topic.
+  public static let sourceKind = "source.kind"
+  /// What it says where the source knows how to close a topic.
+  public static let ofOurKind = "swiftwater"
   /// The key of a topic that a switchover of another cluster sets, over the network as any tool could.
   public static let fence = "mirror.fence"
   /// The same for what groups commit for the topic. It closes that only together with `fence`, which who opens a topic by
@@ -64,7 +71,7 @@ public enum MirrorConfigs {
   /// Begins the keys of where the log of a partition parts from that of who has taken over, while a fail-back lasts.
   public static let shared = "shared."
   private static let own: Set<String> = [
-    "source.cluster.id", "producer.ids.from", "attempt", "generation", "promoted", "source.fenced",
+    "source.cluster.id", sourceKind, "producer.ids.from", "attempt", "generation", "promoted", "source.fenced",
   ]
 
   /// Whether a key belongs to the machinery: people read it and cannot change it.

@@ -98,6 +98,13 @@ extension MetadataImage {
     if key == "state", value == "failover" || value == "switchover", now["source.cluster.id"] == nil {
       throw Refusal(.invalidRequest, "The mirror has never reached its source: there is nothing to take over.")
     }
+    if key == "state", value == "switchover", now[MirrorConfigs.sourceKind] == "other" {
+      throw Refusal(
+        .invalidRequest,
+        "The source is not Swiftwater, but Apache Kafka or another: a mirror cannot close its topics to producers, which "
+          + "a switchover begins with. Stop those that write there, wait until mirrors status shows a lag of 0 that was "
+          + "read since, and ask for a failover: it loses nothing then, and its report shows it.")
+    }
     if key == "bootstrap.servers", value == nil, let first = topics(mirroredBy: mirror.mirrorName).first?.name {
       let count = topics(mirroredBy: mirror.mirrorName).count
       let words = count == 1 ? "\(first)" : "\(first) and \(count - 1) more"

@@ -113,11 +113,21 @@ extension MirrorPass {
           ["state": "running"], reason: "GivingUp",
           message: "What is not done of the fail-back is given up, before the topics are taken over again.")
       }
+      guard present.settings["source.kind"] != "other" else { return unclosable(present) }
       return .ask(["state": "switchover"], reason: "SwitchingOver", message: switching(wanted, present))
     case nil:
       return .wait(
         reason: "UnknownState", message: "The mirror's state is \(shown(present)), which this operator does not know.")
     }
+  }
+
+  /// Asked for a switchover from it, the brokers would refuse each time.
+  private func unclosable(_ present: MirrorFacts) -> MirrorCourse {
+    let generation = present.generation.map { "\($0)" } ?? "the number in status.generation"
+    return .wait(
+      reason: "SourceCannotBeClosed",
+      message: "The source is not Swiftwater, and nothing closes its topics to producers. Stop those that write there, "
+        + "wait for lagRecords 0, and set spec.failoverGeneration to \(generation): nothing is lost then.")
   }
 
   private func switching(_ wanted: WantedMirror, _ present: MirrorFacts) -> String {

@@ -27,7 +27,7 @@ struct MirrorClosing: Sendable {
     guard !asked.isEmpty else { return take(taken, [:], then) }
     let questions = SourceQuestions(link, view)
     questions.askConfigs(of: asked) { configs in
-      broker.pool.run { take(taken, configs, then) }
+      broker.pool.run { take(taken, configs.ofTopics, then) }
     }
   }
 
@@ -62,6 +62,12 @@ struct MirrorClosing: Sendable {
       return then(
         Dictionary(
           uniqueKeysWithValues: plan.unknown.map { ($0.text, "the source has said nothing of it since the failover") }))
+    }
+    guard order.sourceKind != "other" else {
+      return then([
+        "": "the source is not Swiftwater and cannot be told that it owns nothing any more: see to it that nobody "
+          + "writes there; with source.fencing.enable=false on the mirror this is taken as seen to"
+      ])
     }
     SourceFence(link, view).alter(plan.close.map { ($0, .close(word)) }) { refusal in
       then(refusal.map { ["": $0] } ?? [:])

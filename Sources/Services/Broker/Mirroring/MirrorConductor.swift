@@ -138,7 +138,7 @@ final class MirrorConductor: Sendable {
     SourceQuestions(link, view).askConfigs(of: topics.keys.sorted()) { configs in
       self.broker.pool.run {
         // What a switchover has closed that was given up.
-        MirrorSwitchover(self.broker, order, link, view).release(configs)
+        MirrorSwitchover(self.broker, order, link, view).release(configs.ofTopics)
         self.perform(order, view, topics, configs, survey)
       }
     }
@@ -152,7 +152,7 @@ final class MirrorConductor: Sendable {
     guard view.clusterID == order.sourceID, !names.isEmpty else { return rest() }
     SourceQuestions(link, view).askConfigs(of: names) { configs in
       self.broker.pool.run {
-        MirrorSwitchover(self.broker, order, link, view).release(configs)
+        MirrorSwitchover(self.broker, order, link, view).release(configs.ofTopics)
         self.rest()
       }
     }
@@ -179,7 +179,7 @@ final class MirrorConductor: Sendable {
 
   private func perform(
     _ order: MirrorOrder, _ view: SourceCluster.View, _ topics: [TopicName: SourceCluster.Topic],
-    _ configs: [TopicName: [String: String]], _ survey: MirrorSurvey?
+    _ configs: SourceConfigs, _ survey: MirrorSurvey?
   ) {
     let (name, broker, own) = (name, broker, broker.clusterID)
     broker.change { draft in
@@ -188,9 +188,12 @@ final class MirrorConductor: Sendable {
       let mirror = draft.image.configs(of: .mirror(name))
       // It may have been deleted since the source was asked.
       guard mirror["bootstrap.servers"] != nil else { return followed }
+      if let kind = configs.kind, kind != mirror[MirrorConfigs.sourceKind] {
+        draft.add(draft.image.note([(MirrorConfigs.sourceKind, kind)], of: name))
+      }
       let failsBack = mirror["state"] == MirrorOrder.State.failback.rawValue
       for (topicName, topic) in topics.sorted(by: { $0.key < $1.key }) {
-        guard let values = configs[topicName], changed < Self.topicsPerChangeMax else {
+        guard let values = configs.ofTopics[topicName], changed < Self.topicsPerChangeMax else {
           followed.isPartial = true
           continue
         }
@@ -284,6 +287,12 @@ final class MirrorConductor: Sendable {
         draft.image.createMirrored(
           mirrored(known), by: link, path: path.clusters, defaults: broker.settings.topicDefaults))
       if case .failure(let refusal) = answer { return refusal.message }
+      // Said once: other kinds of Kafka have settings that mean nothing here.
+      let unknown = configs.keys.filter { TopicConfigs.byName[$0] == nil }.sorted()
+      guard !unknown.isEmpty else { return nil }
+      broker.log.info(
+        "settings of a mirrored topic are not there in this cluster",
+        ["mirror": link, "topic": name.text, "settings": unknown.joined(separator: ",")])
     case .giveUp(let path, let generation, let shared):
       let answer = draft.add(
         draft.image.giveUp(
@@ -294,7 +303,8 @@ final class MirrorConductor: Sendable {
       if case .failure(let refusal) = draft.add(draft.image.growMirrored(mirrored([:]))) { return refusal.message }
     case .configure(let set, let unset):
       var problem: String?
-      let changes = set.sorted { $0.key < $1.key }.map { (key: $0.key, change: ConfigChange.set($0.value)) }
+      let known = set.filter { TopicConfigs.byName[$0.key] != nil }.sorted { $0.key < $1.key }
+      let changes = known.map { (key: $0.key, change: ConfigChange.set($0.value)) }
       for change in changes + unset.map({ (key: $0, change: ConfigChange.delete) }) {
         let answer = draft.add(
           draft.image.alter(.topic(name.text), [change], inherited: broker.inherited(draft.image)))

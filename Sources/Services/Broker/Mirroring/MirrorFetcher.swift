@@ -135,7 +135,10 @@ final class MirrorFetcher: Sendable {
     guard let answer, answer.response.errorCode == .none else {
       let mayAskAgain = state.withLock { $0.forgetSession(after: answer?.response.errorCode) }
       if mayAskAgain { return ask() }
-      for one in asked { _ = one.target.lane.answered(.unreachable, at: one.position) }
+      let isTooOld = answer?.response.errorCode == .unsupportedVersion
+      for one in asked {
+        _ = one.target.lane.answered(isTooOld ? .refused(.unsupportedVersion) : .unreachable, at: one.position)
+      }
       world.mustLook()
       return state.withLock { $0.isAsking = false }
     }
@@ -253,6 +256,8 @@ extension MirrorFetcher.State {
 
 /// Reads what a source has sent for one partition. Until it has been checked here it may be anything.
 enum MirroredBatches {
+  private static let formatByte = 16
+
   /// Where the first batch begins.
   static func first(in records: UnsafeMutableRawBufferPointer) -> Offset? {
     var cursor = RecordBatchCursor(UnsafeRawBufferPointer(records))
@@ -280,6 +285,8 @@ enum MirroredBatches {
     if case .inFrame(let range) = answer.records, range.lowerBound >= 0, range.upperBound <= body.count {
       records = UnsafeMutableRawBufferPointer(rebasing: body[range])
     }
+    // The byte of a batch that says its format. Sources send what they keep in older ones as it is.
+    if records.count > formatByte, records[formatByte] < 2 { return (.refused(.unsupportedForMessageFormat), nil) }
     // The same checks as of a leader of our own: an order, checksums, offsets that go on.
     let ask = Replication.FetchRequest(
       id: FetchID(0), from: .none, brokerEpoch: BrokerEpoch(-1), leaderEpoch: position.ownEpoch, offset: position.end,

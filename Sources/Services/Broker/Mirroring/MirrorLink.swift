@@ -33,6 +33,8 @@ struct MirrorOrder: Equatable, Sendable {
   let fetchBuffer: Int64
   /// Fetches under way at each broker of the source.
   let fetchers: Int
+  /// `MirrorConfigs.sourceKind`; nil until the source has said it.
+  let sourceKind: String?
 
   /// Nil for one that says too little, which the controller does not let in.
   init?(_ name: String, in image: MetadataImage) {
@@ -58,6 +60,7 @@ struct MirrorOrder: Equatable, Sendable {
     setAsideMax = value("set.aside.bytes.max").flatMap { Int64($0) } ?? 0
     fetchBuffer = value(MirrorConfigs.fetchBuffer).flatMap { Int64($0) } ?? .max
     fetchers = max(1, value(MirrorConfigs.fetchers).flatMap { Int($0) } ?? 1)
+    sourceKind = values[MirrorConfigs.sourceKind]
     throttledRate = value(MirrorConfigs.throttledRate).flatMap { Int64($0) }.flatMap { $0 == .max ? nil : $0 }
   }
 

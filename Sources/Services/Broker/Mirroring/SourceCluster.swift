@@ -88,6 +88,11 @@ final class SourceCluster: Sendable {
     guard let peer = peer(of: line.node, for: .copying(line.number)) else { return then(nil) }
     // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
     peer.ask(request, lowest: 13, within: span) { result in
+      if case .failure(.unsupported) = result {
+        var refusal = FetchResponse()
+        refusal.errorCode = .unsupportedVersion
+        return then(FetchedFrame(response: refusal, frame: [], bodyStart: 0))
+      }
       guard case .success(let answer) = result else { return then(nil) }
       then(FetchedFrame(response: answer.response, frame: answer.frame, bodyStart: answer.bodyStart))
     }

@@ -3,6 +3,33 @@ import KafkaClient
 import KafkaProtocol
 import Vocabulary
 
+/// What the source has said of its topics.
+struct SourceConfigs: Sendable {
+  /// What was set on each topic itself. A topic that the source says nothing of is left out.
+  var ofTopics: [TopicName: [String: String]] = [:]
+  /// `MirrorConfigs.sourceKind`: a broker that knows how topics are closed has a setting for it, set or not. Nil where
+  /// nothing was said of any topic.
+  var kind: String?
+}
+
+extension SourceConfigs {
+  init(_ response: DescribeConfigsResponse) {
+    for entry in response.results where entry.errorCode == .none {
+      guard let name = TopicName(entry.resourceName) else { continue }
+      if !entry.configs.isEmpty {
+        let isOurs = entry.configs.contains { $0.name == MirrorConfigs.fence }
+        kind = isOurs ? MirrorConfigs.ofOurKind : kind ?? "other"
+      }
+      ofTopics[name] = Dictionary(
+        entry.configs.compactMap { config in
+          guard config.configSource == ConfigSource.dynamicTopic.rawValue, let value = config.value else { return nil }
+          return (config.name, value)
+        }
+      ) { first, _ in first }
+    }
+  }
+}
+
 /// What the active controller asks the source about its topics.
 struct SourceQuestions: Sendable {
   private let link: MirrorLink
@@ -13,10 +40,9 @@ struct SourceQuestions: Sendable {
     self.view = view
   }
 
-  /// What was set on each topic itself. A topic that the source says nothing of is left out.
-  func askConfigs(of names: [TopicName], then: @escaping @Sendable ([TopicName: [String: String]]) -> Void) {
+  func askConfigs(of names: [TopicName], then: @escaping @Sendable (SourceConfigs) -> Void) {
     guard let node = view.brokers.keys.min(), let peer = link.source.peer(of: node, for: .questions) else {
-      return then([:])
+      return then(SourceConfigs())
     }
     var request = DescribeConfigsRequest()
     request.resources = names.map { name in
@@ -27,20 +53,8 @@ struct SourceQuestions: Sendable {
       return resource
     }
     peer.ask(request, within: SourceCluster.span) { result in
-      guard case .success(let answer) = result else { return then([:]) }
-      var found: [TopicName: [String: String]] = [:]
-      for entry in answer.response.results where entry.errorCode == .none {
-        guard let name = TopicName(entry.resourceName) else { continue }
-        found[name] = Dictionary(
-          entry.configs.compactMap { config in
-            guard config.configSource == ConfigSource.dynamicTopic.rawValue, let value = config.value else {
-              return nil
-            }
-            return (config.name, value)
-          }
-        ) { first, _ in first }
-      }
-      then(found)
+      guard case .success(let answer) = result else { return then(SourceConfigs()) }
+      then(SourceConfigs(answer.response))
     }
   }
 }

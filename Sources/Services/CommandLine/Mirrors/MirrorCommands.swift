@@ -1,4 +1,5 @@
 import KafkaClient
+import KafkaProtocol
 
 let mirrorCommands: [Command] = [
   Command(
@@ -64,7 +65,7 @@ private func failBack(_ arguments: Arguments, _ console: Console) async throws {
   }
   changes.append(.set("state", to: "failback"))
   try await Session.run(arguments) { client in
-    if try await !client.mirrors().contains(name), arguments.text("source") == nil {
+    if try await !mirrorNames(client).contains(name), arguments.text("source") == nil {
       throw UsageError("there is no mirror \(name) yet: mirrors failback needs --source HOST:PORT[,…]")
     }
     try await client.alterConfigs(of: .mirror(name), changes)
@@ -101,7 +102,7 @@ private func createMirror(_ arguments: Arguments, _ console: Console) async thro
     if let value = arguments.text(option) { changes.append(.set(key, to: value)) }
   }
   try await Session.run(arguments) { client in
-    guard try await !client.mirrors().contains(name) else { throw Failure("there is a mirror \(name) already") }
+    guard try await !mirrorNames(client).contains(name) else { throw Failure("there is a mirror \(name) already") }
     try await client.alterConfigs(of: .mirror(name), changes)
     try console.write("mirror \(name) copies from \(source)\n")
   }
@@ -110,7 +111,7 @@ private func createMirror(_ arguments: Arguments, _ console: Console) async thro
 private func deleteMirror(_ arguments: Arguments, _ console: Console) async throws {
   let name = arguments.positionals[0]
   try await Session.run(arguments) { client in
-    guard try await client.mirrors().contains(name) else { throw Failure("there is no mirror \(name)") }
+    guard try await mirrorNames(client).contains(name) else { throw Failure("there is no mirror \(name)") }
     try await client.alterConfigs(of: .mirror(name), [.unset("bootstrap.servers")])
     try console.write("mirror \(name) is deleted\n")
   }
@@ -155,11 +156,23 @@ private func showMirrors(_ arguments: Arguments, _ console: Console) async throw
   let format = try Format(arguments)
   try await Session.run(arguments) { client in
     var names = arguments.positionals
-    if names.isEmpty { names = try await client.mirrors() }
+    if names.isEmpty { names = try await mirrorNames(client) }
     var views: [MirrorView] = []
     for name in names { views.append(try await MirrorView(name, of: client)) }
     if format == .table && views.isEmpty { return try console.write("there are no mirrors\n") }
     try console.show(
       format, table: views.map(\.text).joined(separator: "\n"), json: .array(views.map(\.json)))
+  }
+}
+
+/// The mirrors of a cluster that can have some.
+private func mirrorNames(_ client: ClusterClient) async throws -> [String] {
+  do throws(ClientError) {
+    return try await client.mirrors()
+  } catch {
+    guard case .unsupported(let broker, .listConfigResources) = error else { throw error }
+    throw Failure(
+      "\(broker) is not Swiftwater and has no mirrors: a mirror is made in the cluster that copies; to copy into another "
+        + "kind of Kafka there is swiftwater mirror")
   }
 }
