@@ -54,6 +54,48 @@ import YAML
     }
   }
 
+  @Test func aRegionThatIsReachedInAnotherWayGetsItsServicesAnewAndRestartsOneNodeAtATime() throws {
+    var world = World.three
+    world.converge()
+    for type in [RegionNetwork.Kind.multiClusterService, .hostTemplate, .nodePort, .podIP, .loadBalancer] {
+      for place in world.regions.indices {
+        world.regions[place].spec.network.type = type
+        world.regions[place].spec.network.hostTemplate = "{pod}.{region}.example.com"
+      }
+      for _ in 0..<3 {
+        world.converge()
+        world.giveAddresses(type)
+      }
+      world.converge()
+      #expect(world.broken == [], "\(type)")
+      #expect(world.plan.steps == [], "\(type)")
+      for name in ["west", "central", "north"] {
+        let node = "orders-\(name)-0"
+        let service = try #require(world.members[name]?.objects[ObjectID(.service, "kafka", node)])
+        let isHeadless = type == .podIP || type == .hostTemplate
+        #expect((service["spec"]["clusterIP"] == "None") == isHeadless, "\(type)")
+        let exported = world.members[name]?.objects[ObjectID(.serviceExport, "kafka", node)] != nil
+        #expect(exported == (type == .multiClusterService), "\(type)")
+      }
+    }
+  }
+
+  @Test func whereNobodyHearsOfExportsNoBrokerTellsSuchANameAndTheRestGoesOn() throws {
+    var world = World.three
+    world.regions[0].spec.network.type = .multiClusterService
+    let name = world.regions[0].metadata.name
+    world.members[name]?.hasServiceExports = false
+    world.converge()
+    #expect(world.broken == [])
+    #expect(world.plan.steps == [])
+    #expect(world.plan.waits.contains { $0.contains("knows ServiceExports") && $0.contains("orders-\(name)-0") })
+    #expect(world.members[name]?.pods.isEmpty == true)
+    world.members[name]?.hasServiceExports = true
+    world.converge()
+    #expect(world.members[name]?.pods.isEmpty == false)
+    #expect(world.plan.steps == [])
+  }
+
   @Test func aBrokerAsksWhetherItMayStopAndHasTimeLeftAfterwards() throws {
     var world = World([
       RegionShare("central", brokers: 1, controllers: 1), RegionShare("north", brokers: 0, controllers: 1),

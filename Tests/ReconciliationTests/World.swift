@@ -26,6 +26,7 @@ struct World {
     /// What claims were ever made.
     var claimsMade = 0
     var isReachable = true
+    var hasServiceExports = true
     /// Whether pods that are made come up.
     var isHealthy = true
   }
@@ -78,6 +79,7 @@ struct World {
       var objects = MemberObjects()
       objects.machines = ["machine": "192.0.2.7"]
       objects.objects = member.objects
+      objects.hasServiceExports = member.hasServiceExports
       objects.pods = member.pods.values.sorted { $0.name < $1.name }
       situation.members[name] = .seen(objects)
       if let copy = member.copy { situation.copies[name] = .seen(copy) }
@@ -138,7 +140,13 @@ extension World {
     }
     object["metadata"]["uid"] = before?["metadata"]["uid"] ?? .string("u\(nextUID)")
     // As an API server fills in defaults.
-    if id.kind == .service { object["spec"]["sessionAffinity"] = "None" }
+    if id.kind == .service {
+      object["spec"]["sessionAffinity"] = "None"
+      if object["spec"]["clusterIP"].isNull { object["spec"]["clusterIP"] = "10.96.0.7" }
+      if let before, before["spec"]["clusterIP"] != object["spec"]["clusterIP"] {
+        return broken.append("the Service \(id.name) cannot change its address, and the API server refuses")
+      }
+    }
     members[member]?.objects[id] = object
     if id.kind == .claim, before == nil { members[member]?.claimsMade += 1 }
   }
@@ -250,7 +258,7 @@ extension World {
   /// As a cloud gives load balancers addresses, and an API server node ports.
   mutating func giveAddresses(_ type: RegionNetwork.Kind) {
     for (name, member) in members {
-      for (id, object) in member.objects where id.kind == .service && object["spec"]["clusterIP"].isNull {
+      for (id, object) in member.objects where id.kind == .service && object["spec"]["clusterIP"] != "None" {
         var object = object
         if type == .loadBalancer {
           object["status"] = ["loadBalancer": ["ingress": [["ip": .string("lb-\(id.name)")]]]]

@@ -29,7 +29,7 @@ extension ClusterDesign {
   func render(_ node: Node) -> [JSON] {
     let properties = serverProperties(node)
     var objects = [nodeService(node)]
-    if networkType(node.region) == .multiClusterService {
+    if networkType(node.region) == .multiClusterService, offersExports(node.region) {
       objects.append(Build.object(.serviceExport, meta(node.name, node.region, node: node), []))
     }
     guard canStart(node) else { return objects }
