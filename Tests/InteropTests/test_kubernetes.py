@@ -507,7 +507,7 @@ def test_a_region_that_was_given_up_comes_back_with_its_broker_and_changes_nothi
         world.heal(lost)
 
     # It is back, with a broker that runs, its StatefulSet, and the originals of everything.
-    until(lambda: "does not lead" in lost.log(), "its operator knows", 60, every=0.5)
+    until(lambda: "does not lead" in lost.log(5000), "its operator knows", 60, every=0.5)
     until(lambda: not lost.pods(), "its broker ends", 150, every=0.5)
     until(lambda: brokers(servers) == [200, 201, 300], "and is not one of the cluster's", 60, every=0.5)
     writer.await_more(50)

@@ -161,6 +161,7 @@ public enum PlantedMistake: Sendable, CaseIterable {
   case lateCopyVouches
   case goneIsForgotten
   case returnedIsFollowed
+  case oldWayGoesFirst
   /// Set by tests alone, for one task and what it calls.
   @TaskLocal public static var planted: PlantedMistake?
 }

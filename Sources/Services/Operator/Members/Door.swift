@@ -204,7 +204,7 @@ final class Door: Sendable {
     state.withLock { $0.caches = caches }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await caches.run() }
-      group.addTask { await self.awaitExports(offer) }
+      if !offer.hasServiceExports { group.addTask { await self.awaitExports() } }
       if key != .home {
         // Another door may turn out to be the better one.
         group.addTask {
@@ -220,12 +220,11 @@ final class Door: Sendable {
     state.withLock { $0.caches = nil }
   }
 
-  /// Ends when the server knows ServiceExports and did not before: an implementation of the MCS API may be installed
-  /// long after the operator.
-  private func awaitExports(_ offer: Caches.Offer) async {
+  /// Ends when the server knows ServiceExports: an implementation of the MCS API may be installed long after the operator.
+  private func awaitExports() async {
     while !Task.isCancelled {
       try? await Task.sleep(nanoseconds: UInt64(Self.exportsPeriod.nanoseconds))
-      if !offer.hasServiceExports, (try? await server.has(Kinds.exports)) == true { return }
+      if (try? await server.has(Kinds.exports)) == true { return }
     }
   }
 
