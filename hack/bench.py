@@ -1,56 +1,41 @@
 """The measurements of hack/bench, which builds what they need and starts this."""
 
-import argparse
 import contextlib
-import datetime
 import os
-import pathlib
-import platform
-import re
-import resource
 import shutil
 import signal
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT / "Tests" / "InteropTests"))
+from measurements import BROKER_CORE, CLIENT_CORE, LARGE, MEBIBYTE, NO_GOAL, Measurements, options, settings  # isort: skip
 
-from broker import Broker, binary, until  # noqa: E402
-from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
-from librdkafka import create  # noqa: E402
-from wire import Connection, api_versions, batch, produce, produced  # noqa: E402
-
-BROKER_CORE, CLIENT_CORE = "0", "1"
-MEBIBYTE = 1 << 20
+from broker import Broker, until
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from librdkafka import create
+from wire import Connection, api_versions, batch, produce, produced
 
 # What each figure should be: (text, function of the figure that says whether it is reached).
 GOALS = {
-    "for comparison: writing 1 MB blocks to a new file": ("none", lambda row: True),
+    "for comparison: writing 1 MB blocks to a new file": NO_GOAL,
     "produce 1 KB, batches of 1 MB, acks=all, 10 partitions": ("CPU ≤ 0.9 s/GB", lambda row: row["cpu"] <= 0.9),
     "produce 100 B, batches of 8 KB, acks=1": ("CPU ≤ 3 s/GB", lambda row: row["cpu"] <= 3),
     "consume 1 KB from the page cache": ("CPU ≤ 0.4 s/GB", lambda row: row["cpu"] <= 0.4),
     "exec to first acknowledged record": ("≤ 100 ms", lambda row: row["value"] <= 100),
     "memory, idle": ("≤ 24 MB", lambda row: row["value"] * 1.048576 <= 24),
     "memory of 1,000 idle connections": ("≤ 20 MB", lambda row: row["value"] * 1.048576 <= 20),
-    "creating 10,000 partitions": ("none", lambda row: True),
+    "ten records in three partitions, idempotent": NO_GOAL,
+    "ten records in three partitions, in a transaction": NO_GOAL,
+    "creating 10,000 partitions": NO_GOAL,
     "memory with 10,000 partitions": ("≤ 150 MB", lambda row: row["value"] * 1.048576 <= 150),
     "clean restart with 10,000 partitions": ("≤ 2 s", lambda row: row["value"] <= 2),
 }
 
 
-class Bench:
-    def __init__(self, options):
-        self.tool, self.only = options.tool, options.only
-        self.scale = 10 if options.small else 1
-        self.rows = []
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="swiftwater-bench."))
-
-    def wanted(self, name):
-        return not self.only or self.only in name
+class Bench(Measurements):
+    section, goals = "## One broker", GOALS
+    measures = ("start", "connections", "throughput", "transactions", "partitions")
 
     @contextlib.contextmanager
     def broker(self, name, **overrides):
@@ -63,29 +48,10 @@ class Bench:
             broker.kill()
             shutil.rmtree(broker.folder, ignore_errors=True)
 
-    def add(self, name, figure, **numbers):
-        goal, reached = GOALS[name]
-        verdict = "" if goal == "none" else "not at this scale" if self.scale > 1 else "reached" if reached(numbers) else "missed"
-        self.rows.append((name, figure, goal, verdict))
-        print(f"  {name}: {figure} (goal {goal}: {verdict})", flush=True)
-
     def perform(self, broker, *arguments):
         """One run of rdkafka_performance: (records, bytes, milliseconds, the broker's CPU seconds)."""
-        command = ["taskset", "-c", CLIENT_CORE, self.tool, "-b", broker.bootstrap, "-q", *arguments]
         before = broker.cpu_seconds()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-        spent = broker.cpu_seconds() - before
-        text = done.stdout + done.stderr
-        found = re.findall(
-            r"% (\d+) messages (?:produced )?\((\d+) bytes\)(?:, (\d+) delivered \(offset \d+, (\d+) failed\) in| consumed in) (\d+)ms",
-            text,
-        )
-        if done.returncode != 0 or not found:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{text[-2000:]}")
-        records, size, delivered, failed, milliseconds = found[-1]
-        if delivered and (delivered != records or failed != "0"):
-            raise RuntimeError(f"{failed} of {records} records failed, {delivered} were delivered")
-        return int(records), int(size), max(1, int(milliseconds)), spent
+        return *self.generate(broker.bootstrap, *arguments), broker.cpu_seconds() - before
 
     def rated(self, name, broker, *arguments):
         records, size, milliseconds, spent = self.perform(broker, *arguments)
@@ -104,8 +70,7 @@ class Bench:
                 create(broker, "bench", partitions=10, max_message_bytes=2_000_000)
                 self.rated(
                     produce_large, broker, "-P", "-t", "bench", "-s", "1024", "-c", str(records), "-a", "-1",
-                    *settings({"batch.num.messages": 10000, "batch.size": 1_000_000, "message.max.bytes": 1_900_000,
-                               "linger.ms": 50, "queue.buffering.max.kbytes": 512_000}),
+                    *LARGE,
                 )
                 partitions = [word for partition in range(10) for word in ("-p", str(partition))]
                 self.rated(
@@ -119,16 +84,9 @@ class Bench:
                     produce_small, broker, *SMALL, "-c", str(5_000_000 // self.scale))
 
     def warm(self):
-        """Touches as much memory as the records will take. In a virtual machine the first touch of a page is the host's
-        work and several times as dear as the write itself; what is measured then is the host. The last gigabyte, written
-        where memory was touched before, is the price of the same bytes without a broker."""
-        blocks, block = 6000 // self.scale, os.urandom(MEBIBYTE)
-        path, spent = self.folder / "warm", 0.0
-        for _ in range(2):
-            with open(path, "wb", buffering=0) as file:
-                for _ in range(blocks):
-                    file.write(block)
-            path.unlink()
+        """The last gigabyte, written where memory was touched before, is the price of the same bytes without a broker."""
+        self.touch_memory()
+        path, block = self.folder / "warm", os.urandom(MEBIBYTE)
         with open(path, "wb", buffering=0) as file:
             before = os.times()
             for _ in range(1000 // self.scale):
@@ -138,6 +96,9 @@ class Bench:
         spent = after.user - before.user + after.system - before.system
         cpu = spent / (1000 // self.scale * MEBIBYTE / 1e9)
         self.add("for comparison: writing 1 MB blocks to a new file", f"CPU {cpu:.2f} s/GB", cpu=cpu)
+
+    def conditions(self):
+        return CONDITIONS
 
     def profile(self):
         """Where the time goes in the hardest case, by perf: shares of the broker's CPU, kernel and all."""
@@ -182,6 +143,40 @@ class Bench:
             grown = (broker.resident() - before) / MEBIBYTE
             self.add(name, f"{grown:.1f} MiB", value=grown)
 
+    def transactions(self):
+        """What a transaction costs, beside the same records that are awaited without one."""
+        plain, exact = "ten records in three partitions, idempotent", "ten records in three partitions, in a transaction"
+        if not self.wanted(plain, exact):
+            return
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {int(CLIENT_CORE)})
+        try:
+            with self.broker("transactions") as broker:
+                create(broker, "bench", partitions=3)
+                for name, more in ((plain, {"enable.idempotence": True}), (exact, {"transactional.id": "bench"})):
+                    client = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0, "log_level": 0, **more})
+                    if name == exact:
+                        client.init_transactions(30)
+                    self.write_tens(client, 300 // self.scale, name == exact)
+                    count, before, began = 3000 // self.scale, broker.cpu_seconds(), time.monotonic()
+                    self.write_tens(client, count, name == exact)
+                    took, spent = time.monotonic() - began, broker.cpu_seconds() - before
+                    self.add(name, f"{count / took:,.0f}/s one after the other, broker CPU {spent / count * 1000:.2f} ms each")
+        finally:
+            os.sched_setaffinity(0, cores)
+
+    @staticmethod
+    def write_tens(client, times, in_transactions):
+        failed = []
+        for _ in range(times):
+            if in_transactions:
+                client.begin_transaction()
+            for n in range(10):
+                client.produce("bench", b"x" * 100, partition=n % 3, on_delivery=lambda error, _: error and failed.append(error))
+            client.commit_transaction(30) if in_transactions else client.flush(30)
+        if failed:
+            raise RuntimeError(f"{len(failed)} records failed: {failed[0]}")
+
     def partitions(self):
         if not self.wanted("10,000 partitions"):
             return
@@ -211,10 +206,6 @@ class Bench:
             self.add("clean restart with 10,000 partitions", figure, value=stopped + broker.ready_after)
 
 
-def settings(values):
-    return [word for key, value in values.items() for word in ("-X", f"{key}={value}")]
-
-
 SMALL = [
     "-P", "-t", "bench", "-s", "100", "-a", "1",
     *settings({"batch.num.messages": 80, "batch.size": 8192, "linger.ms": 5}),
@@ -240,69 +231,23 @@ def first_acknowledgement(broker):
             return time.monotonic() - began
 
 
-def machine():
-    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    memory = int(re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) / (1 << 20)
-    return f"{os.cpu_count()} cores, {model[1] if model else platform.machine()}, {memory:.0f} GiB, Linux {platform.release()}"
-
-
-def document(rows):
-    table = "\n".join(f"| {name} | {figure} | {goal} | {verdict} |" for name, figure, goal, verdict in rows)
-    version = subprocess.run([binary(), "--version"], capture_output=True, text=True).stdout.strip()
-    return f"""# Benchmarks
-
-Written by `hack/bench --write` on {datetime.date.today()}. Run it to get the figures of your own machine.
-
-- Machine: {machine()}.
-- Binary: release build, {os.stat(binary()).st_size / MEBIBYTE:.1f} MiB, {version}.
+CONDITIONS = """\
 - One broker on core 0, the client (librdkafka's `rdkafka_performance`) on core 1, over the loopback interface; data in
   the page cache; no compression, no TLS, one replica.
 - Memory was written to before the throughput was measured: in a virtual machine the first touch of a page is the
   host's work. The row for comparison is what the same bytes cost without a broker.
-- GB is 10⁹ bytes of records; CPU is what the broker's process used, by `/proc/PID/stat`.
-
-| measurement | result | goal | |
-|---|---|---|---|
-{table}
-
-## Where the time goes
-
-`hack/bench --profile` shows it for 100 B records in 8 KB batches, where a gigabyte is 122,000 requests' worth of work.
-On 2026-11-21, on the machine above, of the broker's CPU time two thirds were the kernel's: receiving, waking, and
-writing to the page cache in small pieces. One third was the program's, and of that nearly a half went into walking the
-ten million records of a gigabyte (lengths, offsets and times are checked for each), a tenth into the checksum, and the
-rest into reading requests, handing out offsets and counting references. Larger batches are what makes it cheaper: the row
-with records of 1 KB is the same code.
-"""
+- GB is 10⁹ bytes of records; CPU is what the broker's process used, by `/proc/PID/stat`."""
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tool", required=True)
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
-    if options.write and (options.small or options.only):
-        parser.error("--write wants every measurement in full")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    bench = Bench(options)
-    print(f"{machine()}\n{binary()}", flush=True)
+    chosen = options("broker", profile=False)
+    bench = Bench(chosen)
+    if not chosen.profile:
+        return bench.conduct()
     try:
-        if options.profile:
-            return bench.profile()
-        for measure in (bench.start, bench.connections, bench.throughput, bench.partitions):
-            measure()
+        bench.profile()
     finally:
-        shutil.rmtree(bench.folder, ignore_errors=True)
-    if options.write:
-        path = CHECKOUT / "docs" / "benchmarks.md"
-        # What follows is the section that bench_cluster.py writes.
-        _, heading, clusters = path.read_text().partition("\n## Three nodes against one\n")
-        path.write_text(document(bench.rows) + heading + clusters)
-        print("docs/benchmarks.md is written.")
+        bench.end()
 
 
 if __name__ == "__main__":

@@ -1,36 +1,24 @@
 """The measurements of hack/bench --cluster, which builds what they need and starts this."""
 
-import argparse
 import contextlib
-import datetime
-import json
-import pathlib
 import re
-import resource
 import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT / "Tests" / "InteropTests"))
+from measurements import BROKER_CORE, LARGE, MEBIBYTE, NO_GOAL, Measurements, options, settings  # isort: skip
 
-from bench import BROKER_CORE, CLIENT_CORE, MEBIBYTE, machine, settings  # noqa: E402
-from broker import binary, free_port, until  # noqa: E402
-from cluster import QUICK, Cluster  # noqa: E402
-from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
-from history import Writer  # noqa: E402
-from network import CLIENTS, Network, NotAllowed  # noqa: E402
-from spread import Spread  # noqa: E402
+from broker import free_port, until
+from cluster import QUICK, Cluster
+from confluent_kafka.admin import AdminClient, NewTopic
+from history import Writer
+from network import CLIENTS, Network
+from spread import Spread
 
-SECTION = "## Three nodes against one"
 EVERYWHERE = "broker,controller"
 # What the cluster fixture of the tests sets for speed is left as it is by default here.
 DEFAULTS = {key: None for key in QUICK if not key.startswith("offsets.")}
-NO_GOAL = ("none", lambda row: True)
 GAP = ("≤ 3 s", lambda row: row["longest"] <= 3)
 
 # What each figure should be: (text, function of the figure that says whether it is reached).
@@ -52,26 +40,11 @@ GOALS = {
     "between Regions, when nothing is produced": NO_GOAL,
     "takeovers with 100 ms between Regions": ("0 in 600 s", lambda row: row["value"] == 0),
 }
-LARGE = settings({"batch.num.messages": 10000, "batch.size": 1_000_000, "message.max.bytes": 1_900_000,
-                  "linger.ms": 50, "queue.buffering.max.kbytes": 512_000})
 
 
-class Bench:
-    def __init__(self, options):
-        self.options, self.only = options, options.only
-        self.scale = 10 if options.small else 1
-        self.rows = []
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="swiftwater-bench."))
-        self.numbers = iter(range(1_000_000))
-
-    def wanted(self, *names):
-        return any(self.only in name for name in names)
-
-    def add(self, name, figure, **numbers):
-        goal, reached = GOALS[name]
-        verdict = "" if goal == "none" else "not at this scale" if self.scale > 1 else "reached" if reached(numbers) else "missed"
-        self.rows.append((name, figure, goal, verdict))
-        print(f"  {name}: {figure} (goal {goal}: {verdict})", flush=True)
+class Bench(Measurements):
+    section, goals = "## Three nodes against one", GOALS
+    measures = ("throughput", "latency", "gaps", "partitions", "traffic", "calm")
 
     @contextlib.contextmanager
     def cluster(self, regions=("eu", "us", "ap"), brokers=(), pinned=False, **overrides):
@@ -127,21 +100,12 @@ class Bench:
 
     def perform(self, nodes, records):
         """One run of rdkafka_performance with records of 1 KB: (bytes, milliseconds, CPU seconds of all brokers)."""
-        command = ["taskset", "-c", CLIENT_CORE, self.options.tool, "-b", nodes.bootstrap, "-q", "-P", "-t", "bench",
-                   "-s", "1024", "-c", str(records), "-a", "-1", *LARGE]
         before = sum(node.cpu_seconds() for node in nodes.nodes)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        _, size, milliseconds = self.generate(
+            nodes.bootstrap, "-P", "-t", "bench", "-s", "1024", "-c", str(records), "-a", "-1", *LARGE)
         # Followers may still be copying: what they do belongs to the same bytes.
         time.sleep(1)
-        spent = sum(node.cpu_seconds() for node in nodes.nodes) - before
-        found = re.findall(r"% (\d+) messages produced \((\d+) bytes\), (\d+) delivered \(offset \d+, (\d+) failed\) in (\d+)ms",
-                           done.stdout + done.stderr)
-        if done.returncode != 0 or not found:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
-        sent, size, delivered, failed, milliseconds = map(int, found[-1])
-        if failed or delivered != sent:
-            raise RuntimeError(f"{failed} of {sent} records failed, {delivered} were delivered")
-        return size, max(1, milliseconds), spent
+        return size, milliseconds, sum(node.cpu_seconds() for node in nodes.nodes) - before
 
     def latency(self):
         if not self.wanted(*(name for name in GOALS if name.startswith("latency"))):
@@ -153,23 +117,15 @@ class Bench:
                 nodes.create("bench", 9, replicas, min_insync_replicas=min(2, replicas))
                 for p in range(9):
                     nodes.until_in_sync("bench", range(1, replicas + 1), p)
-                self.open_loop(nodes, 0, seconds / 3)
-                highest = self.open_loop(nodes, 0, seconds / 3)["rate"]
+                self.even_load(nodes.bootstrap, 9, 0, seconds / 3)
+                highest = self.even_load(nodes.bootstrap, 9, 0, seconds / 3)["rate"]
                 print(f"  {label}: {highest:,.0f} records/s at most", flush=True)
                 for share in (20, 50, 80):
-                    found = self.open_loop(nodes, highest * share / 100, seconds)
+                    found = self.even_load(nodes.bootstrap, 9, highest * share / 100, seconds)
                     lost = found["failed"] + found["unanswered"]
                     figure = (f"{label}, {found['rate']:,.0f} records/s: p50 {found['p50']:.1f} ms, p99 {found['p99']:.1f} ms, "
                               f"p99.9 {found['p999']:.1f} ms, longest {found['max']:.0f} ms" + (f", {lost} failed" if lost else ""))
                     self.add(f"latency at {share} % of the highest rate", figure, **found)
-
-    def open_loop(self, nodes, rate, seconds):
-        command = ["taskset", "-c", CLIENT_CORE, self.options.openloop, nodes.bootstrap, "bench", "9", "1024", str(rate),
-                   str(max(2, seconds / 6)), str(seconds), "acks=all", "linger.ms=5"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-        return json.loads(done.stdout)
 
     # What goes missing
 
@@ -300,9 +256,8 @@ class Bench:
             records = 200_000 // self.scale
             for label, more in (("batches of 1 MB", LARGE), ("batches of 16 kB", settings({"linger.ms": 5, "batch.size": 16384}))):
                 before = self.between(three)
-                command = [*three.network.command(CLIENTS), self.options.tool, "-b", three.bootstrap, "-q", "-P", "-t", "bench",
-                           "-s", "1024", "-c", str(records), "-a", "-1", *more]
-                subprocess.run(command, capture_output=True, check=True, timeout=600)
+                self.generate(three.bootstrap, "-P", "-t", "bench", "-s", "1024", "-c", str(records), "-a", "-1", *more,
+                              prefix=three.network.command(CLIENTS))
                 time.sleep(1)
                 grown = [after - b for after, b in zip(self.between(three), before)]
                 size = records * 1024
@@ -340,13 +295,11 @@ class Bench:
             writer.stop()
             self.add(name, f"{changes} in {seconds} s, longest gap in acknowledged records {writer.longest_gap():.2f} s", value=changes)
 
+    def conditions(self):
+        return CONDITIONS.format(trials=self.options.trials)
 
-def document(rows, trials):
-    table = "\n".join(f"| {name} | {figure} | {goal} | {verdict} |" for name, figure, goal, verdict in rows)
-    return f"""{SECTION}
 
-Written by `hack/bench --cluster --write` on {datetime.date.today()}, with {machine()}.
-
+CONDITIONS = """\
 - Rates and latencies: all brokers on core 0, clients on core 1, so that three nodes have together what one has. Records
   of 1 KB, nine partitions, acks=all; CPU is that of all brokers together. Three replicas are written with
   `min.insync.replicas=2`.
@@ -358,44 +311,7 @@ Written by `hack/bench --cluster --write` on {datetime.date.today()}, with {mach
   request fails learns it up to one and a half seconds later. Leader and controller are on different nodes, but where a
   Region is lost: that has both, and two of six nodes.
 - Traffic is counted on the links between network namespaces, with TCP's and IP's headers; every broker is in a Region
-  of its own, so that two copies of each byte have to travel.
-
-| measurement | result | goal | |
-|---|---|---|---|
-{table}
-"""
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cluster", action="store_true")
-    parser.add_argument("--tool", required=True)
-    parser.add_argument("--openloop", required=True)
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--trials", type=int, default=5)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    if options.write and (options.small or options.only):
-        parser.error("--write wants every measurement in full")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    bench = Bench(options)
-    print(f"{machine()}\n{binary()}", flush=True)
-    try:
-        for measure in (bench.throughput, bench.latency, bench.gaps, bench.partitions, bench.traffic, bench.calm):
-            try:
-                measure()
-            except NotAllowed as reason:
-                print(f"  not measured, for want of network namespaces: {reason}", flush=True)
-    finally:
-        shutil.rmtree(bench.folder, ignore_errors=True)
-    if options.write:
-        path = CHECKOUT / "docs" / "benchmarks.md"
-        before = path.read_text().split(SECTION)[0].rstrip()
-        path.write_text(f"{before}\n\n{document(bench.rows, options.trials)}")
-        print("docs/benchmarks.md is written.")
-
+  of its own, so that two copies of each byte have to travel."""
 
 if __name__ == "__main__":
-    main()
+    Bench(options("cluster", trials=5)).conduct()

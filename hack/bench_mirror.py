@@ -1,37 +1,23 @@
 """The measurements of hack/bench --mirror, which builds what they need and starts this."""
 
-import argparse
 import contextlib
-import datetime
 import json
-import os
-import pathlib
-import resource
 import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT / "Tests" / "InteropTests"))
+from measurements import BROKER_CORE, LARGE, MEBIBYTE, NO_GOAL, Measurements, options  # isort: skip
 
-from bench import BROKER_CORE, CLIENT_CORE, MEBIBYTE, machine, settings  # noqa: E402
-from broker import Broker, binary, run, until  # noqa: E402
-from cluster import QUICK, Cluster  # noqa: E402
-from confluent_kafka import Producer  # noqa: E402
-from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
-from network import CLIENTS, Network, NotAllowed  # noqa: E402
-from spread import Spread  # noqa: E402
-from wire import Connection, batch, produce, produced  # noqa: E402
+from broker import Broker, run, until
+from cluster import QUICK, Cluster
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from network import CLIENTS, Network
+from spread import Spread
+from wire import Connection, batch, produce, produced
 
-SECTION = "## Mirrors"
 PARTITIONS = 10
-NO_GOAL = ("none", lambda row: True)
-LARGE = settings({"batch.num.messages": 10000, "batch.size": 1_000_000, "message.max.bytes": 1_900_000,
-                  "linger.ms": 50, "queue.buffering.max.kbytes": 512_000})
 
 # What each figure should be: (text, function of the figure that says whether it is reached).
 GOALS = {
@@ -86,22 +72,9 @@ class Prober:
         self.thread.join(20)
 
 
-class Bench:
-    def __init__(self, options):
-        self.options, self.only = options, options.only
-        self.scale = 10 if options.small else 1
-        self.rows = []
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="swiftwater-bench."))
-        self.numbers = iter(range(1_000_000))
-
-    def wanted(self, *names):
-        return any(self.only in name for name in names)
-
-    def add(self, name, figure, **numbers):
-        goal, reached = GOALS[name]
-        verdict = "" if goal == "none" else "not at this scale" if self.scale > 1 else "reached" if reached(numbers) else "missed"
-        self.rows.append((name, figure, goal, verdict))
-        print(f"  {name}: {figure} (goal {goal}: {verdict})", flush=True)
+class Bench(Measurements):
+    section, goals = "## Mirrors", GOALS
+    measures = ("copying", "lags", "many", "changes")
 
     @contextlib.contextmanager
     def pair(self, **overrides):
@@ -118,13 +91,16 @@ class Bench:
                 one.kill()
                 shutil.rmtree(one.folder, ignore_errors=True)
 
+    def conditions(self):
+        return CONDITIONS.format(trials=self.options.trials)
+
     # CPU of copying
 
     def copying(self):
         names = ["copying to another cluster", "copying to a follower", "a mirror against a follower"]
         if not self.wanted(*names):
             return
-        self.warm()
+        self.touch_memory()
         trials = {name: [] for name in names[:2]}
         for _ in range(self.options.trials):
             for name, measure in zip(names, (self.copy_to_cluster, self.copy_to_follower)):
@@ -142,24 +118,10 @@ class Bench:
         ratio = cpu[names[0]] / cpu[names[1]]
         self.add(names[2], f"CPU for each byte × {ratio:.2f}", ratio=ratio)
 
-    def warm(self):
-        """Touches as much memory as the records will take: in a virtual machine the first touch is the host's work."""
-        path, block = self.folder / "warm", os.urandom(MEBIBYTE)
-        for _ in range(2):
-            with open(path, "wb", buffering=0) as file:
-                for _ in range(6000 // self.scale):
-                    file.write(block)
-            path.unlink()
-
     def load(self, bootstrap):
         """Records of 1 KB in batches of 1 MB; returns how many bytes there are."""
         records = 1_500_000 // self.scale
-        command = ["taskset", "-c", CLIENT_CORE, self.options.tool, "-b", bootstrap, "-q", "-P", "-t", "bench",
-                   "-s", "1024", "-c", str(records), "-a", "-1", *LARGE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
-        return records * 1024
+        return self.generate(bootstrap, "-P", "-t", "bench", "-s", "1024", "-c", str(records), "-a", "-1", *LARGE)[1]
 
     @staticmethod
     def stored(broker):
@@ -264,14 +226,8 @@ class Bench:
         return found and sum(p.leader >= 0 for p in found.partitions.values()) == partitions
 
     def open_loop(self, network, source, target, rate, seconds, partitions=PARTITIONS):
-        command = ["taskset", "-c", CLIENT_CORE, self.options.openloop, source.bootstrap, "bench", str(partitions), "1024",
-                   str(rate), str(max(2, seconds / 6)), str(seconds), "acks=all", "linger.ms=5", f"read={target.bootstrap}"]
-        if network:
-            command = [*network.command(CLIENTS), *command]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-        return json.loads(done.stdout)
+        prefix = network.command(CLIENTS) if network else ()
+        return self.even_load(source.bootstrap, partitions, rate, seconds, f"read={target.bootstrap}", prefix=prefix)
 
     # Many partitions
 
@@ -365,12 +321,7 @@ def create(broker, topic, partitions, **config):
     admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(60)
 
 
-def document(rows, trials):
-    table = "\n".join(f"| {name} | {figure} | {goal} | {verdict} |" for name, figure, goal, verdict in rows)
-    return f"""{SECTION}
-
-Written by `hack/bench --mirror --write` on {datetime.date.today()}, with {machine()}.
-
+CONDITIONS = """\
 - Clusters of one process each: source and target on core 0, clients on core 1; one replica, no compression.
 - Copying: records of 1 KB in batches of 1 MB, ten partitions, all in the page cache of the source before the mirror is
   made, or before the follower is started: a node of the same cluster that was away while they were written. CPU is that
@@ -382,50 +333,7 @@ Written by `hack/bench --mirror --write` on {datetime.date.today()}, with {machi
 - Switchover: from the last acknowledged record at the source to the first at the target, with a hand-written client that
   asks both every 5 ms. Failover: from the command, with the source killed. {trials} trials of each, with topics of 100
   partitions. Every partition has records, and in the end a producer writes one to each,
-  which with 10,000 partitions takes librdkafka some seconds where nothing has changed, too.
-
-| measurement | result | goal | |
-|---|---|---|---|
-{table}
-"""
-
-
-def write(rows, trials):
-    """Takes the place of the section that was there before."""
-    path = CHECKOUT / "docs" / "benchmarks.md"
-    before, _, rest = path.read_text().partition(f"\n{SECTION}\n")
-    _, heading, after = rest.partition("\n## ")
-    path.write_text(f"{before.rstrip()}\n\n{document(rows, trials)}" + (f"\n## {after}" if heading else ""))
-    print("docs/benchmarks.md is written.")
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--mirror", action="store_true")
-    parser.add_argument("--tool", required=True)
-    parser.add_argument("--openloop", required=True)
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--trials", type=int, default=3)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    if options.write and (options.small or options.only):
-        parser.error("--write wants every measurement in full")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    bench = Bench(options)
-    print(f"{machine()}\n{binary()}", flush=True)
-    try:
-        for measure in (bench.copying, bench.lags, bench.many, bench.changes):
-            try:
-                measure()
-            except NotAllowed as reason:
-                print(f"  not measured, for want of network namespaces: {reason}", flush=True)
-    finally:
-        shutil.rmtree(bench.folder, ignore_errors=True)
-    if options.write:
-        write(bench.rows, options.trials)
-
+  which with 10,000 partitions takes librdkafka some seconds where nothing has changed, too."""
 
 if __name__ == "__main__":
-    main()
+    Bench(options("mirror", trials=3)).conduct()

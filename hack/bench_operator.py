@@ -4,28 +4,36 @@ API servers and brokers are those of `swiftwater local up --without-operators`; 
 own, one in each Region, so that their CPU time and memory can be told apart.
 """
 
-import argparse
 import http.client
 import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import urllib.parse
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT / "Tests" / "InteropTests"))
+from measurements import CHECKOUT, NO_GOAL, Measurements, options  # isort: skip
 
-from broker import binary, free_port, run, until  # noqa: E402
+from broker import binary, free_port, run, until
 
 REGIONS = ("eu-west", "eu-central", "eu-north")
 GROUP = "/apis/kafka.swiftwater.dev/v1alpha1/namespaces/kafka"
 API_VERSION = "kafka.swiftwater.dev/v1alpha1"
+IN_40_MB = ("≤ 40 MB", lambda row: row["memory"] * 1.048576 <= 40)
+
+# What each figure should be: (text, function of the figure that says whether it is reached).
+GOALS = {
+    "apply to Ready, 3 Regions with 9 brokers": NO_GOAL,
+    "creating 10,000 KafkaTopics": NO_GOAL,
+    "idle with 10,000 KafkaTopics, writes": ("0", lambda row: row["writes"] == 0),
+    "idle with 10,000 KafkaTopics, the leader": IN_40_MB,
+    "idle with 10,000 KafkaTopics, the others": IN_40_MB,
+    "changing 1,000 of them at once": NO_GOAL,
+    "a dead API server is reported": NO_GOAL,
+    "its return is reported": NO_GOAL,
+}
 
 
 class Server:
@@ -142,18 +150,18 @@ class Operator:
         return 0
 
 
-class Bench:
-    def __init__(self, options):
-        self.options = options
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="swiftwater-bench-operator.", dir="/tmp"))
-        self.rows = []
-        self.operators = []
-        self.log = open(self.folder / "processes.log", "ab")
-        self.tree = None
+class Bench(Measurements):
+    section, goals = "## The operator", GOALS
+    # Each goes on from what the one before has made.
+    measures = ("start", "cluster", "topics", "idle", "change", "death")
 
-    def add(self, name, figure, goal="none"):
-        self.rows.append((name, figure, goal))
-        print(f"  {name}: {figure}" + (f" (goal {goal})" if goal != "none" else ""), flush=True)
+    def __init__(self, options):
+        super().__init__(options)
+        self.operators, self.tree = [], None
+        self.log = open(self.folder / "processes.log", "ab")
+
+    def conditions(self):
+        return CONDITIONS
 
     def start(self):
         regions = CHECKOUT / "examples" / "laptop" / "regions.yaml"
@@ -192,7 +200,7 @@ class Bench:
         return condition(self.servers["eu-west"].get("regions", name), "Reachable").get("status") == "True"
 
     def topics(self):
-        count, west = self.options.topics, self.servers["eu-west"]
+        count, west = 10_000 // self.scale, self.servers["eu-west"]
         self.ready = ReadyTopics(west.place)
         leader = self.leader()
         cpu, began = leader.cpu(), time.monotonic()
@@ -202,13 +210,13 @@ class Bench:
         until(lambda: len(self.ready.ready) >= count, f"all topics are Ready ({len(self.ready.ready)})", 1800, every=0.2)
         took = time.monotonic() - began
         self.add(
-            f"creating {count:,} KafkaTopics",
+            "creating 10,000 KafkaTopics",
             f"all Ready after {took:.1f} s, of which applying them took {applied:.1f} s; "
             f"the leader's CPU {leader.cpu() - cpu:.1f} s, memory {leader.memory():.0f} MiB, at most {leader.memory('VmHWM'):.0f} MiB",
         )
 
     def idle(self):
-        leader, span = self.leader(), self.options.idle
+        leader, span = self.leader(), self.options.idle // self.scale
         # Conditions settle after the last change.
         time.sleep(30)
         writes = sum(one.metrics().get("operator_writes_total", 0) for one in self.operators)
@@ -216,19 +224,16 @@ class Bench:
         time.sleep(span)
         spent = [(one.cpu() - was) / span * 100 for one, was in zip(self.operators, before)]
         written = sum(one.metrics().get("operator_writes_total", 0) for one in self.operators) - writes
-        place = self.operators.index(leader)
         others = [one for one in self.operators if one is not leader]
-        self.add(
-            f"idle with {self.options.topics:,} KafkaTopics, {span} s",
-            f"{written:.0f} writes, the leader {spent[place]:.1f} % of a core and {leader.memory():.0f} MiB "
-            f"({leader.memory('RssAnon'):.0f} besides the program's own pages), "
-            f"the others {max(share for share in spent if share != spent[place]):.1f} % "
-            f"and {max(one.memory() for one in others):.0f} MiB ({max(one.memory('RssAnon') for one in others):.0f})",
-            "0 writes, ≤ 40 MB",
-        )
+        self.add("idle with 10,000 KafkaTopics, writes", f"{written:.0f} in {span} s", writes=written)
+        for name, found in (("the leader", [leader]), ("the others", others)):
+            share = max(spent[self.operators.index(one)] for one in found)
+            memory, own = (max(one.memory(field) for one in found) for field in ("VmRSS", "RssAnon"))
+            figure = f"{memory:.0f} MiB, its own {own:.0f}; {share:.1f} % of a core"
+            self.add(f"idle with 10,000 KafkaTopics, {name}", figure, memory=memory)
 
     def change(self):
-        count, west = min(1000, self.options.topics), self.servers["eu-west"]
+        count, west = 1000 // self.scale, self.servers["eu-west"]
         leader = self.leader()
         cpu, began, names = leader.cpu(), time.monotonic(), [f"topic-{number:05}" for number in range(count)]
         for name in names:
@@ -237,7 +242,7 @@ class Bench:
         until(lambda: all(name in self.ready.ready for name in names), "the changed topics are Ready", 600, every=0.05)
         took = time.monotonic() - began
         self.add(
-            f"changing {count:,} of them at once",
+            "changing 1,000 of them at once",
             f"all Ready after {took:.1f} s ({applied:.1f} s to apply): {count / took:.0f} changes/s, "
             f"the leader's CPU {leader.cpu() - cpu:.1f} s",
         )
@@ -269,30 +274,15 @@ class Bench:
         if self.tree:
             self.tree.kill()
             self.tree.wait()
-        if not self.options.keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.log.close()
+        super().end()
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="hack/bench --operator")
-    parser.add_argument("--operator", action="store_true")
-    parser.add_argument("--topics", type=int, default=10_000)
-    parser.add_argument("--idle", type=int, default=120)
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--keep", action="store_true")
-    options = parser.parse_args()
-    if options.small:
-        options.topics, options.idle = options.topics // 10, options.idle // 4
-    bench = Bench(options)
-    try:
-        bench.start()
-        for measurement in (bench.cluster, bench.topics, bench.idle, bench.change, bench.death):
-            measurement()
-    finally:
-        bench.end()
-    print("\n| measurement | result | goal |\n|---|---|---|")
-    for row in bench.rows:
-        print("| " + " | ".join(row) + " |")
+CONDITIONS = """\
+- API servers, nine brokers, three operators and whoever applies share the cores: `swiftwater local` has the first two in
+  its processes, each operator is one of its own. KafkaTopics have one partition and three replicas.
+- *Its own* is what is not pages of the program and its libraries (`RssAnon`); operators on one machine share those, and
+  every kernel may drop them. 40 MB are 38.1 MiB."""
 
-
-main()
+if __name__ == "__main__":
+    Bench(options("operator", idle=120)).conduct()

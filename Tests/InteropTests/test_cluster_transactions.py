@@ -1,77 +1,57 @@
 """Exactly once while brokers die: what is read, transformed and written in transactions is there once, and whole."""
 
+import pathlib
+import subprocess
+import sys
 import threading
+import time
 
 from broker import until
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from librdkafka import consumer, send
-from transactions import ahead, again, transactional, write
+from transactions import again, ahead, transactional, write
 
-PATIENT = {
-    "log_level": 0,
-    "socket.connection.setup.timeout.ms": 1000,
-    "reconnect.backoff.ms": 20,
-    "reconnect.backoff.max.ms": 200,
-    "topic.metadata.refresh.fast.interval.ms": 50,
-    "retry.backoff.ms": 20,
-    "socket.timeout.ms": 4000,
-}
-# A worker that gets no further gives up and begins anew, well within what the test waits for.
-SPAN = 8
+# Longer than a transaction takes beside brokers that come and go, and shorter than what tests wait for.
+STILL = 12
 
 
-class Worker(threading.Thread):
-    """Copies a topic to another one, a few records in each transaction, and begins anew after every error."""
+class Copier:
+    """Keeps copier.py going, as whatever runs applications does: started again when it has ended, and killed when it
+    stands still. librdkafka may do that in send_offsets_to_transaction (docs/transactions.md, "Clients")."""
 
-    def __init__(self, bootstrap, source, target, name):
-        super().__init__(daemon=True)
-        self.bootstrap, self.source, self.target, self.id = bootstrap, source, target, name
-        self.commits, self.restarts, self.fault = 0, 0, None
-        self.ending = threading.Event()
+    def __init__(self, *arguments):
+        self.arguments = arguments
+        self.commits = 0
+        self.start()
 
-    def run(self):
-        while not self.ending.is_set():
-            try:
-                self.work()
-            except KafkaException as error:
-                self.restarts += 1
-                self.last = error
-            except Exception as error:  # shown by the test, which must not wait for a thread that is gone
-                self.fault = error
-                return
+    def start(self):
+        command = [sys.executable, str(pathlib.Path(__file__).parent / "copier.py"), *self.arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.moved = time.monotonic()
+        threading.Thread(target=self.count, args=(self.process,), daemon=True).start()
 
-    def work(self):
-        reader = Consumer({
-            **PATIENT, "bootstrap.servers": self.bootstrap, "group.id": f"{self.id}-group", "enable.auto.commit": False,
-            "auto.offset.reset": "earliest", "isolation.level": "read_committed", "session.timeout.ms": 6000,
-        })
-        sender = Producer({
-            **PATIENT, "bootstrap.servers": self.bootstrap, "transactional.id": self.id, "transaction.timeout.ms": 10000,
-            "message.timeout.ms": 10000,
-        })
-        try:
-            again(lambda: sender.init_transactions(SPAN), 30)
-            reader.subscribe([self.source])
-            while not self.ending.is_set():
-                messages = [m for m in reader.consume(20, timeout=0.2) if not m.error()]
-                if messages:
-                    self.copy(reader, sender, messages)
-        finally:
-            reader.close()
+    def count(self, process):
+        for _ in process.stdout:
+            self.commits, self.moved = self.commits + 1, time.monotonic()
 
-    def copy(self, reader, sender, messages):
-        sender.begin_transaction()
-        try:
-            for message in messages:
-                sender.produce(self.target, value=message.value(), partition=message.partition())
-            again(lambda: sender.send_offsets_to_transaction(
-                reader.position(reader.assignment()), reader.consumer_group_metadata(), SPAN), SPAN)
-            again(lambda: sender.commit_transaction(SPAN), SPAN)
-            self.commits += 1
-        except KafkaException as error:
-            if error.args[0].txn_requires_abort():
-                again(lambda: sender.abort_transaction(SPAN), SPAN)
-            raise
+    def tend(self):
+        if self.process.poll() is None and time.monotonic() - self.moved > STILL:
+            self.process.kill()
+        if self.process.poll() is not None:
+            said = self.process.stderr.read()
+            assert not said or said.startswith("ended by"), said
+            self.start()
+
+    def until(self, condition, what, within, every=0.05):
+        def tended():
+            self.tend()
+            return condition()
+
+        until(tended, what, within, every=every)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
 
 def test_a_copy_in_transactions_is_exact_while_every_broker_is_killed_once(cluster, name):
@@ -79,26 +59,25 @@ def test_a_copy_in_transactions_is_exact_while_every_broker_is_killed_once(clust
     source, target = f"{name}-in", f"{name}-out"
     three.create(source, partitions=2, min_insync_replicas=2)
     three.create(target, partitions=2, min_insync_replicas=2)
-    worker = Worker(three.bootstrap, source, target, name)
-    worker.start()
     sent = {0: [], 1: []}
-    for round in range(4):
-        for p in (0, 1):
-            records = [b"%d-%d-%d" % (round, p, n) for n in range(150)]
-            send(three, source, records, partition=p, acks="all", message_timeout_ms=60000)
-            sent[p] += records
-        done = worker.commits
-        until(lambda: worker.fault or worker.commits > done, "the copy goes on", 60)
-        if round < 3:
-            three.nodes[round].crash()
+    copier = Copier(three.bootstrap, source, target, name)
+    try:
+        for round in range(4):
+            for p in (0, 1):
+                records = [b"%d-%d-%d" % (round, p, n) for n in range(150)]
+                send(three, source, records, partition=p, acks="all", message_timeout_ms=60000)
+                sent[p] += records
+            done = copier.commits
+            copier.until(lambda: copier.commits > done, "the copy goes on", 60)
+            if round < 3:
+                three.nodes[round].crash()
 
-    def copied():
-        return sum(len(ahead(three, target, partition=p)) for p in (0, 1))
+        def copied():
+            return sum(len(ahead(three, target, partition=p)) for p in (0, 1))
 
-    until(lambda: worker.fault or copied() >= 1200, "everything is copied", 90, every=1)
-    worker.ending.set()
-    worker.join(60)
-    assert worker.fault is None, worker.fault
+        copier.until(lambda: copied() >= 1200, "everything is copied", 90, every=1)
+    finally:
+        copier.kill()
     assert {p: ahead(three, target, partition=p) for p in (0, 1)} == sent
     reader = consumer(three, f"{name}-group", isolation_level="read_committed")
     places = reader.committed([TopicPartition(source, p) for p in (0, 1)], timeout=20)
