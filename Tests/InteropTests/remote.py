@@ -2,8 +2,10 @@
 
 usage: remote.py BOOTSTRAP TOPIC PARTITIONS
 
-It writes until its input ends, says in a line of JSON how it is, again and again, and reads everything back at the end."""
+It writes until a line comes, says in a line of JSON how it is, again and again, and reads everything back at the end, from the
+servers that the line names."""
 
+import contextlib
 import json
 import select
 import subprocess
@@ -18,9 +20,10 @@ def main(bootstrap, topic, partitions):
     writer = Writer(bootstrap, topic, int(partitions), name=f"r{time.time_ns()}").start()
     while not select.select([sys.stdin], [], [], 0.1)[0]:
         print(json.dumps({"count": writer.count, "gap": writer.longest_gap()}), flush=True)
+    servers = sys.stdin.readline().strip()
     writer.stop()
     assert not writer.failed, writer.failed[:3]
-    check(writer, read_back(bootstrap, topic, int(partitions)))
+    check(writer, read_back(servers, topic, int(partitions)))
     print(json.dumps({"count": writer.count, "gap": writer.longest_gap(), "read": True}), flush=True)
 
 
@@ -30,6 +33,8 @@ class RemoteWriter:
     def __init__(self, node, bootstrap, topic, partitions):
         words = node.on(sys.executable, __file__, bootstrap, topic, partitions)
         self.said, self.errors = {"count": 0, "gap": 0.0}, []
+        # Where everything is read back: brokers may have other names by then.
+        self.servers = bootstrap
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         self._readers = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._note)]
@@ -56,7 +61,9 @@ class RemoteWriter:
     def __exit__(self, failure, *_):
         if failure:
             self._process.kill()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{self.servers}\n")
+            self._process.stdin.close()
         self._process.wait(150)
         for reader in self._readers:
             reader.join()

@@ -459,6 +459,7 @@ def test_regions_reach_each_other_by_the_names_of_a_cluster_set(world):
                 assert told.split(",") == sorted(f"orders-{name}-0-0.{name}.kafka.test:9092" for name in REGIONS)
                 with RemoteWriter(west.node, told, "payments", PARTITIONS) as other:
                     other.await_more(50)
+                writer.servers = told
         west.kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
         west.kubectl("delete", "kafkacluster", "orders", "--timeout=60s")
         until(lambda: not any(member.pods() for member in world), "no pod is left", 60, every=0.3)
