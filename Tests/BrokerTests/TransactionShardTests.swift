@@ -154,6 +154,23 @@ import Vocabulary
     #expect(try state(second) == .completeCommit)
   }
 
+  @Test func nothingRestsOnWhatAnEarlierCoordinatorMayHaveLeftUncommitted() throws {
+    let first = try opened()
+    while workshop.disk.began.count > 0 { _ = try workshop.disk.began.next() }
+    workshop.disk.close()
+    end(first)
+    _ = try workshop.disk.began.next()
+    first.stop()
+    #expect(try answers.next() == .refused(.notCoordinator))
+    let second = shard()
+    second.load()
+    begin(second)
+    #expect(try answers.next() == .refused(.coordinatorLoadInProgress))
+    #expect(work.count == 0)
+    workshop.disk.permitOne()
+    #expect(try work.next().work.outcome == .committed)
+  }
+
   @Test func aMarkerThatCouldNotBeWrittenIsAskedForAgainByItself() throws {
     let shard = try opened()
     end(shard)

@@ -221,21 +221,6 @@ import Vocabulary
     #expect(bench.state == (outcome == .committed ? .completeCommit : .completeAbort))
   }
 
-  @Test func nothingRestsOnWhatAnEarlierCoordinatorMayHaveLeftUncommitted() {
-    let producer = bench.open()
-    #expect(bench.end(producer) == ErrorCode.none)
-    let last = bench.log.last
-    let before = bench.history.count
-    bench.reload()
-    let effects = Array(bench.history[before...])
-    #expect(effects.count == 2)
-    guard case .append(let records)? = effects.first, case .writeMarkers? = effects.last else {
-      Issue.record("not in this order")
-      return
-    }
-    #expect(records == last.map { [$0] }, "it says again what is known")
-  }
-
   @Test func anOpenTransactionGoesOnWithAnotherCoordinator() {
     let producer = bench.open()
     bench.reload()

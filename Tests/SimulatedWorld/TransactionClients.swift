@@ -165,7 +165,7 @@ extension TransactionSimulation {
 
   private func begun(_ client: LedgerClient, _ identity: ProducerIdentity) {
     note("client \(client.number) is \(identity) of \(client.id)")
-    if let before = client.identity, before.id != identity.id { seen.rotations += 1 }
+    if let before = owners[client.id]?.identity, before.id != identity.id { seen.rotations += 1 }
     if identity.epoch.value < 0 || identity.epoch.value == .max { fail("an epoch that is for nobody was given") }
     for other in clients where other.number != client.number && other.identity == identity {
       fail("\(identity) has two owners")

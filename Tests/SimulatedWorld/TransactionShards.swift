@@ -91,6 +91,15 @@ extension TransactionSimulation {
     guard shard.phase == .loading, shard.epoch == log.leaderEpoch else { return }
     note("coordinator \(shard.number) reads \(log.batches.count) batches, of which \(log.kept) are kept")
     for record in log.records { shard.coordinator.replay(record) }
+    begin(shard, onceKept: log.batches.count)
+  }
+
+  /// As `CoordinatorShard` does.
+  private func begin(_ shard: StateShard, onceKept end: Int) {
+    guard shard.phase == .loading, shard.epoch == log.leaderEpoch else { return }
+    guard log.kept >= end || settings.planted == .trustsTheEndOfTheLog else {
+      return after(span(1...5)) { self.begin(shard, onceKept: end) }
+    }
     shard.phase = .running
     turn(shard) { $0.loaded(at: $1, into: &$2) }
   }
@@ -224,7 +233,10 @@ extension TransactionSimulation {
     seen.lostRecords += log.batches.count - left
     log.batches.removeLast(log.batches.count - left)
     log.leaderEpoch += 1
-    log.lastKeptAt = now
+    log.lastKeptAt = now + span(1...250)
+    after(log.lastKeptAt - now) { [epoch = log.leaderEpoch] in
+      if epoch == self.log.leaderEpoch { self.log.kept = max(self.log.kept, left) }
+    }
     beginShard(after: span(5...150))
   }
 }

@@ -4,8 +4,9 @@ public import Vocabulary
 /// partitions are in its transaction, and how it ends (KIP-98, KIP-360, and KIP-890 as far as clients need not know).
 ///
 /// It holds no clock, no log and no connection. The caller's duties, in order:
-/// 1. Make one when its broker becomes leader of the partition, `replay` every record of the partition, then call
-///    `loaded`.
+/// 1. Make one when its broker becomes leader of the partition, `replay` every record of the partition, and call `loaded`
+///    once all of them are committed: what an earlier coordinator has left may be lost with this one until then, and
+///    markers would be in partitions that a third one knows nothing of.
 /// 2. Hand in each request with a token of its own, and the time. Perform the effects in their order.
 /// 3. Give what was asked for to `producerIDAllocated` and `markersWritten`.
 /// 4. Call `tick` when `nextDeadline` has come.
@@ -53,7 +54,6 @@ public struct TransactionCoordinator: Sendable {
   /// The coordinator has read its whole log: what was decided goes on, and what is open keeps its deadline.
   public mutating func loaded(at now: Moment, into effects: inout [TransactionEffect]) {
     nextSweep = now.instant + settings.idExpirationInterval
-    settleTheLog(into: &effects)
     for id in producers.keys.sorted() {
       guard var producer = producers[id] else { continue }
       switch producer.value.stage {
@@ -72,16 +72,6 @@ public struct TransactionCoordinator: Sendable {
         begin(Set(open.partitions.filter { $0 != dropped }), of: id, at: now, into: &effects)
       }
     }
-  }
-
-  /// The end of the log is what an earlier coordinator has left, and may be lost with this one while it is not committed.
-  /// So one of the records is written again, which changes nothing: once it is kept, everything before it is, and until
-  /// then nobody is told anything, and no marker leaves.
-  private mutating func settleTheLog(into effects: inout [TransactionEffect]) {
-    if settings.planted == .trustsTheEndOfTheLog { return }
-    let small = producers.filter { $0.value.isIdle }.keys.min()
-    guard let id = small ?? producers.keys.min(), let value = producers[id]?.value else { return }
-    write([TransactionRecord(id, value)], into: &effects)
   }
 
   /// Does what is due: aborts transactions that took too long, asks for markers again, removes old ids.
