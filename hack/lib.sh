@@ -51,7 +51,7 @@ install_build_needs() {
 # What Kubernetes clusters on this machine are made of, besides Kubernetes' own programs.
 install_kubernetes_needs() {
   install_packages etcd-server containerd runc containernetworking-plugins iptables iproute2 conntrack ethtool socat \
-    openssl curl python3
+    openssl curl python3 dnsmasq-base
   command -v kubectl >/dev/null || install_packages kubernetes-client
 }
 

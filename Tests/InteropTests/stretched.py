@@ -24,7 +24,7 @@ NAMESPACE = "kafka"
 RELEASE, OPERATOR, PEER = "swiftwater", "swiftwater-operator", "swiftwater-peer"
 IMAGE, NEXT_IMAGE = "localhost/swiftwater:test", "localhost/swiftwater:next"
 GROUP = "/apis/kafka.swiftwater.dev/v1alpha1"
-NEEDED = "kubectl etcd containerd runc iptables ip nsenter unshare openssl curl".split()
+NEEDED = "kubectl etcd containerd runc iptables ip nsenter unshare openssl curl dnsmasq".split()
 
 
 def obstacle():
@@ -80,12 +80,24 @@ class Member:
         """The same, with a JSON merge patch: kubectl of this version knows no subresources."""
         return self._send("PATCH", path, json.dumps(body), {"Content-Type": "application/merge-patch+json"})
 
-    def _send(self, method, path, body=None, headers=None):
+    def server_side_apply(self, path, body, manager="somebody"):
+        """The object as it stands then; nothing where it was not taken or nobody answers."""
+        kind = {"Content-Type": "application/apply-patch+yaml"}
+        return self._send("PATCH", f"{path}?fieldManager={manager}&force=true", json.dumps(body), kind)
+
+    def delete(self, path):
+        """Whether it is not there any more, or is about to go."""
+        return bool(self._send("DELETE", path, gone={"kind": "Status"}))
+
+    def _send(self, method, path, body=None, headers=None, gone=None):
         connection = http.client.HTTPSConnection("127.0.0.1", self.cluster.port, timeout=3, context=self._context)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            return json.loads(answer.read()) if answer.status == 200 else {}
+            content = answer.read()
+            if answer.status == 404:
+                return gone or {}
+            return json.loads(content) if answer.status in (200, 201, 202) else {}
         except (OSError, http.client.HTTPException):
             return {}
         finally:
@@ -246,6 +258,20 @@ class Stretched:
                 return member
         return None
 
+    def swiftwater(self, *words):
+        """Our plugin of kubectl, as somebody who may do everything everywhere; contexts are called as the members are."""
+        merged = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
+        for member in self:
+            found = json.loads(member.cluster.kubeconfig.read_text())
+            merged["clusters"].append({**found["clusters"][0], "name": member.name})
+            merged["users"].append({**found["users"][0], "name": member.name})
+            context = {"cluster": member.name, "user": member.name, "namespace": NAMESPACE}
+            merged["contexts"].append({"name": member.name, "context": context})
+        path = self.folder / "everywhere"
+        path.write_text(json.dumps(merged))
+        variables = {**os.environ, "KUBECONFIG": str(path)}
+        return kubernetes.run(binary(), "kubectl", *words, "-n", NAMESPACE, env=variables).stdout
+
     def bootstrap(self, member, name):
         return ",".join(member.resource("kafkaclusters", name)["status"]["bootstrapServers"])
 
@@ -282,7 +308,7 @@ class Stretched:
             kubernetes.run("iptables", "-w", how, *rule, "-j", "DROP")
 
 
-def region(name, network="PodIP"):
+def region(name, network="PodIP", template=None):
     return {
         "apiVersion": "kafka.swiftwater.dev/v1alpha1",
         "kind": "Region",
@@ -291,7 +317,7 @@ def region(name, network="PodIP"):
             "provider": "local",
             "location": name,
             "access": {"kubeconfigSecret": {"name": f"{name}-kubeconfig"}},
-            "network": {"type": network},
+            "network": {"type": network, **({"hostTemplate": template} if template else {})},
         },
     }
 

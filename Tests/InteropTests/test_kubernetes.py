@@ -3,6 +3,7 @@
 The tests share the clusters and follow each other: each leaves everything Ready."""
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -10,10 +11,12 @@ import time
 
 import pytest
 import stretched
-from broker import until
+from broker import run, until
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 from history import Writer, check, read_back
+from naming import ClusterSet, HostNames
+from remote import RemoteWriter
 from stretched import (
     IMAGE,
     NAMESPACE,
@@ -420,3 +423,105 @@ def test_regions_reach_each_other_through_node_ports_and_load_balancers(world):
         west.kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
         west.kubectl("delete", "kafkacluster", "orders", "--timeout=60s")
         until(lambda: not any(member.pods() for member in world), "no pod is left", 60, every=0.3)
+
+
+def test_regions_reach_each_other_by_the_names_of_a_cluster_set(world):
+    west, lost = world["west"], world["north"]
+    with ClusterSet(world):
+        west.apply(*[region(name, "MultiClusterService") for name in REGIONS])
+        west.apply(kafka_cluster("orders", ALL), kafka_topic("payments", "orders", PARTITIONS))
+        await_ready(world, 120)
+        until(lambda: west.is_ready("kafkatopics", "payments"), "the topic is Ready", 30, every=0.3)
+        servers = world.bootstrap(west, "orders")
+        assert servers.split(",") == sorted(f"orders-{name}-0.kafka.svc.clusterset.local:9092" for name in REGIONS)
+        with RemoteWriter(west.node, servers, "payments", PARTITIONS) as writer:
+            writer.await_more(100)
+            lost.cluster.stop_api()
+            lost.node.crash()
+            until(lambda: says(west, "SurvivesRegionLoss", "False"), "it is seen that a Region is lost", 60, every=0.2)
+            writer.await_more(50)
+            lost.cluster.start_api()
+            lost.node.up([world.image])
+            until(lambda: all(says(m, "SurvivesRegionLoss", "True") for m in world), "all is well", 120, every=0.3)
+            await_ready(world)
+            writer.await_more(50)
+        with RemoteWriter(lost.node, servers, "payments", PARTITIONS) as writer:
+            writer.await_more(50)
+            # The same brokers get host names of somebody's own, one after the other.
+            before = uids(world)
+            template = "{pod}.{region}.kafka.test"
+            with HostNames(world, lambda member, pod: f"{pod['metadata']['name']}.{member.name}.kafka.test"):
+                west.apply(*[region(name, "HostTemplate", template) for name in REGIONS])
+                until(lambda: not set(before.values()) & set(uids(world).values()), "every pod is a new one", 120, every=0.3)
+                await_ready(world, 90)
+                writer.await_more(50)
+                told = world.bootstrap(west, "orders")
+                assert told.split(",") == sorted(f"orders-{name}-0-0.{name}.kafka.test:9092" for name in REGIONS)
+                with RemoteWriter(west.node, told, "payments", PARTITIONS) as other:
+                    other.await_more(50)
+                writer.servers = told
+        west.kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
+        west.kubectl("delete", "kafkacluster", "orders", "--timeout=60s")
+        until(lambda: not any(member.pods() for member in world), "no pod is left", 60, every=0.3)
+
+
+def brokers(servers):
+    """Their ids, those that are fenced too."""
+    done = run("brokers", "list", "--bootstrap-server", servers, "--output", "json")
+    assert done.returncode == 0, done.stderr
+    return sorted(broker["id"] for broker in json.loads(done.stdout))
+
+
+def test_a_region_that_was_given_up_comes_back_with_its_broker_and_changes_nothing(world):
+    lost, home, other = world["west"], world["central"], world["north"]
+    left = [home, other]
+    lost.apply(*[region(name) for name in REGIONS], kafka_cluster("orders", ALL))
+    lost.apply(*[kafka_topic(name, "orders", PARTITIONS, deletionPolicy="Delete") for name in ("payments", "spare")])
+    await_ready(world, 120)
+    for name in ("payments", "spare"):
+        until(lambda: all(m.is_ready("kafkatopics", name) for m in world), f"{name} is Ready", 60, every=0.3)
+    stale = uids(world)["orders-west-0-0"]
+    servers = world.bootstrap(lost, "orders")
+    writer = Writer(servers, "payments", PARTITIONS, name="given-up").start()
+    writer.await_more(100)
+
+    world.cut(lost)
+    try:
+        world.swiftwater("rehome", "west", "--context", "central", "--also", "north")
+        shares = {"central": (2, 2), "north": (1, 1)}
+        home.apply(kafka_cluster("orders", shares, durability={"survive": "Broker"}))
+
+        def quorum():
+            return home.resource("kafkaclusters", "orders").get("status", {}).get("quorum", {}).get("voters")
+
+        until(lambda: quorum() == [200, 201, 300], "the lost voter has gone", 90, every=0.3)
+        until(lambda: all_ready(left), "the cluster is Ready without the Region", 90, every=0.3)
+        home.kubectl("delete", "kafkatopic", "spare", "--wait=false")
+        home.kubectl("delete", "region", "west", "--timeout=60s")
+        servers = world.bootstrap(home, "orders")
+        until(lambda: brokers(servers) == [200, 201, 300], "its broker is forgotten", 60, every=0.5)
+        until(lambda: not any(m.resource("kafkatopics", "spare") for m in left), "the topic is gone", 60, every=0.3)
+        writer.await_more(50)
+        kept = {m.name: {n: u["metadata"]["uid"] for n, u in m.pods().items()} for m in left}
+        assert uids(world)["orders-west-0-0"] == stale, "the lost Region's broker ran all the while"
+    finally:
+        world.heal(lost)
+
+    # It is back, with a broker that runs, its StatefulSet, and the originals of everything.
+    until(lambda: "does not lead" in lost.log(5000), "its operator knows", 60, every=0.5)
+    until(lambda: not lost.pods(), "its broker ends", 150, every=0.5)
+    until(lambda: brokers(servers) == [200, 201, 300], "and is not one of the cluster's", 60, every=0.5)
+    writer.await_more(50)
+    writer.stop()
+    assert not writer.failed, writer.failed[:3]
+    check(writer, read_back(servers, "payments", PARTITIONS))
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    assert "spare" not in admin.list_topics(timeout=10).topics
+    for member in left:
+        assert not member.resource("kafkatopics", "spare") and not member.resource("regions", "west")
+        assert {n: u["metadata"]["uid"] for n, u in member.pods().items()} == kept[member.name], "no pod was touched"
+    assert all_ready(left) and quorum() == [200, 201, 300]
+    assert "operator_leads 0" in lost.metrics()
+    assert lost.objects("persistentvolumeclaims"), "its volume stays"
+    home.kubectl("delete", "kafkatopics", "--all", "--timeout=30s")
+    home.kubectl("delete", "kafkacluster", "orders", "--timeout=60s")

@@ -57,6 +57,13 @@ extension Fleet {
 
   private static let applied: [ObjectKind] = [.region, .kafkaCluster, .kafkaTopic]
 
+  /// A request of an operator that arrives now, and for which nothing was seen when it was sent.
+  mutating func arriveLate(_ step: Step) {
+    guard case .apply(let object, let member) = step, let id = ObjectID(object) else { return }
+    let isRefused = !Step.fenced(object, seen: nil)["metadata"]["resourceVersion"].isNull && servers[member]?[id] != nil
+    if !isRefused { _ = perform(step) }
+  }
+
   /// Returns whether it was a write; Events are none.
   mutating func perform(_ step: Step) -> Bool {
     switch step {

@@ -82,6 +82,40 @@ import Testing
     #expect(isFound, "nobody noticed \(mistake)")
   }
 
+  /// A topic is deleted, and a person applies another one under its name where the late copy of the first arrives.
+  private static func overwritten() -> [String] {
+    let copies = moments.filter { moment in
+      guard case .apply(let object, let member) = moment.step else { return false }
+      return ObjectID(object) == CrashTests.topicID && member != "west"
+    }
+    var found = copies.isEmpty ? ["no copy is made"] : []
+    for moment in copies {
+      guard case .apply(_, let member) = moment.step else { continue }
+      var fleet = moment.fleet
+      fleet.replaceOperator()
+      _ = fleet.run()
+      delete(.topic, in: &fleet)
+      _ = fleet.run()
+      var topic = KafkaTopic()
+      topic.metadata.name = "payments"
+      topic.spec.cluster.name = "orders"
+      topic.spec.partitions = 7
+      fleet.kubectlApply(topic, in: member)
+      fleet.arriveLate(moment.step)
+      if !fleet.run() { found.append("it does not come to rest") }
+      let object = fleet.servers[member]?[CrashTests.topicID]
+      if object?["spec"]["partitions"].int != 7 { found.append("\(member) has another topic than was applied there") }
+      if object?["metadata"]["labels"][Marks.origin].string != nil { found.append("what a person applied is a copy") }
+    }
+    return found
+  }
+
+  @Test func aLateCopyDoesNotTakeThePlaceOfWhatAPersonHasJustApplied() {
+    #expect(Self.overwritten() == [])
+    let planted = PlantedMistake.$planted.withValue(.lateCopyOverwrites) { Self.overwritten() }
+    #expect(planted != [], "the planted mistake is seen here")
+  }
+
   @Test func aClusterThatIsAppliedAgainTakesAwayWhatSaysThatItIsGone() {
     var fleet = CrashTests.fleet(before: .imageIsRolled)
     _ = fleet.run()

@@ -19,6 +19,7 @@ import Vocabulary
     // These are about copies and about what is gone, and are seen there.
     let elsewhere: [PlantedMistake] = [
       .unknownIsAbsent, .finalizerBeforeCopies, .lateCopyVouches, .goneIsForgotten, .returnedIsFollowed,
+      .oldWayGoesFirst, .lateCopyOverwrites,
     ]
     guard !elsewhere.contains(mistake) else { return }
     let found = PlantedMistake.$planted.withValue(mistake) { (1...80).contains { !Self.run(UInt64($0)).isEmpty } }

@@ -54,6 +54,59 @@ import YAML
     }
   }
 
+  /// What goes wrong while all Regions are reached in one way after the other.
+  private static func wrongWays(_ types: [RegionNetwork.Kind]) throws -> [String] {
+    var world = World.three
+    world.converge()
+    var found: [String] = []
+    for type in types {
+      for place in world.regions.indices {
+        world.regions[place].spec.network.type = type
+        world.regions[place].spec.network.hostTemplate = "{pod}.{region}.example.com"
+      }
+      world.converge()
+      world.giveAddresses(type)
+      world.converge()
+      if !world.plan.steps.isEmpty { found.append("\(type) comes to no end") }
+      for name in ["west", "central", "north"] {
+        let node = "orders-\(name)-0"
+        let service = try #require(world.members[name]?.objects[ObjectID(.service, "kafka", node)])
+        let isHeadless = type == .podIP || type == .hostTemplate
+        if (service["spec"]["clusterIP"] == "None") != isHeadless { found.append("\(type): another Service") }
+        let exported = world.members[name]?.objects[ObjectID(.serviceExport, "kafka", node)] != nil
+        if exported != (type == .multiClusterService) { found.append("\(type): exported is \(exported)") }
+        let uid = world.members[name]?.pods[node + "-0"]?.uid ?? ""
+        let tells = world.advertised[uid] ?? ""
+        if tells.isEmpty != (type == .podIP) { found.append("\(type): it tells \(tells)") }
+      }
+    }
+    return found + world.broken
+  }
+
+  @Test func aRegionThatIsReachedInAnotherWayKeepsTheOldOneUntilItsBrokersTellTheNew() throws {
+    #expect(try Self.wrongWays([.multiClusterService, .hostTemplate, .loadBalancer, .nodePort, .podIP]) == [])
+    let planted = try PlantedMistake.$planted.withValue(.oldWayGoesFirst) {
+      try Self.wrongWays([.multiClusterService, .hostTemplate])
+    }
+    #expect(planted != [], "the planted mistake is seen here")
+  }
+
+  @Test func whereNobodyHearsOfExportsNoBrokerTellsSuchANameAndTheRestGoesOn() throws {
+    var world = World.three
+    world.regions[0].spec.network.type = .multiClusterService
+    let name = world.regions[0].metadata.name
+    world.members[name]?.hasServiceExports = false
+    world.converge()
+    #expect(world.broken == [])
+    #expect(world.plan.steps == [])
+    #expect(world.plan.waits.contains { $0.contains("knows ServiceExports") && $0.contains("orders-\(name)-0") })
+    #expect(world.members[name]?.pods.isEmpty == true)
+    world.members[name]?.hasServiceExports = true
+    world.converge()
+    #expect(world.members[name]?.pods.isEmpty == false)
+    #expect(world.plan.steps == [])
+  }
+
   @Test func aBrokerAsksWhetherItMayStopAndHasTimeLeftAfterwards() throws {
     var world = World([
       RegionShare("central", brokers: 1, controllers: 1), RegionShare("north", brokers: 0, controllers: 1),

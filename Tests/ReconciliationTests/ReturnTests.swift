@@ -129,6 +129,28 @@ import Testing
     #expect(fleet.servers["north"]?[CrashTests.topicID]?["spec"]["partitions"].int == 9)
   }
 
+  @Test func whatRunsInAMemberThatWasGivenUpIsEndedThereAndNothingElse() {
+    func set(_ name: String, made: String?, node: String? = "100", owner: String = Marks.managedByValue) -> JSON {
+      var meta: JSON = ["name": .string(name), "namespace": "kafka", "uid": .string("u-\(name)")]
+      meta["labels"] = [Marks.managedBy: .string(owner), Marks.node: node.map { .string($0) } ?? .null]
+      if let made { meta["creationTimestamp"] = .string(made) }
+      return ["apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta]
+    }
+    let departure = Departure("west", since: "2026-03-01T00:00:00Z")
+    var going = set("going", made: "2026-01-01T00:00:00Z")
+    going["metadata"]["deletionTimestamp"] = "2026-03-02T00:00:00Z"
+    let steps = departure.standDown([
+      set("b", made: "2026-02-28T23:59:59Z"), set("a", made: "2026-01-01T00:00:00Z"),
+      set("new", made: "2026-03-01T00:00:00Z"), set("unknown", made: nil), going,
+      set("others", made: "2026-01-01T00:00:00Z", owner: "somebody"),
+      set("no-node", made: "2026-01-01T00:00:00Z", node: nil),
+    ])
+    let expected = ["a", "b"].map { name in
+      Step.delete(ObjectID(.statefulSet, "kafka", name), uid: "u-\(name)", member: "west")
+    }
+    #expect(steps == expected)
+  }
+
   @Test func everyOtherMemberThatIsSeenRemembersTheLastTime() {
     let departure = Departure("c", since: "2026-01-02T00:00:00Z")
     let known: [String: View<[String: String]>] = [

@@ -26,6 +26,7 @@ struct World {
     /// What claims were ever made.
     var claimsMade = 0
     var isReachable = true
+    var hasServiceExports = true
     /// Whether pods that are made come up.
     var isHealthy = true
   }
@@ -34,6 +35,8 @@ struct World {
   var regions: [Region]
   var members: [String: Member] = [:]
   var facts = BrokerFacts()
+  /// By the uids of pods: where they told others to come to when they were made.
+  var advertised: [String: String] = [:]
   var isStarted = false
   var brokersAnswer = true
   var time = 0
@@ -78,6 +81,7 @@ struct World {
       var objects = MemberObjects()
       objects.machines = ["machine": "192.0.2.7"]
       objects.objects = member.objects
+      objects.hasServiceExports = member.hasServiceExports
       objects.pods = member.pods.values.sorted { $0.name < $1.name }
       situation.members[name] = .seen(objects)
       if let copy = member.copy { situation.copies[name] = .seen(copy) }
@@ -138,7 +142,14 @@ extension World {
     }
     object["metadata"]["uid"] = before?["metadata"]["uid"] ?? .string("u\(nextUID)")
     // As an API server fills in defaults.
-    if id.kind == .service { object["spec"]["sessionAffinity"] = "None" }
+    if id.kind == .service {
+      object["spec"]["sessionAffinity"] = "None"
+      if object["spec"]["clusterIP"].isNull { object["spec"]["clusterIP"] = "10.96.0.7" }
+      checkReach(id, to: object, member)
+      if let before, before["spec"]["clusterIP"] != object["spec"]["clusterIP"] {
+        return broken.append("the Service \(id.name) cannot change its address, and the API server refuses")
+      }
+    }
     members[member]?.objects[id] = object
     if id.kind == .claim, before == nil { members[member]?.claimsMade += 1 }
   }
@@ -157,7 +168,25 @@ extension World {
       leave(NodeID(node))
       members[member]?.pods[id.name + "-0"] = nil
     }
+    checkReach(id, to: nil, member)
     members[member]?.objects[id] = nil
+  }
+
+  /// Nobody takes away what a pod that runs has told others to come by.
+  private mutating func checkReach(_ id: ObjectID, to new: JSON?, _ member: String) {
+    guard let pod = members[member]?.pods[id.name + "-0"], let told = advertised[pod.uid],
+      let old = members[member]?.objects[id]
+    else { return }
+    let (was, becomes) = (old["spec"]["type"].string, new?["spec"]["type"].string)
+    let isLost =
+      switch id.kind {
+      case .serviceExport: told.contains("clusterset.local") && new == nil
+      case .service where told.contains("clusterset.local"): old["spec"]["clusterIP"] != "None" && new == nil
+      case .service where told.contains("lb-"): was == "LoadBalancer" && becomes != was
+      case .service where told.contains("192.0.2.7"): was == "NodePort" && becomes != was && becomes != "LoadBalancer"
+      default: false
+      }
+    if isLost { broken.append("\(id.name) loses \(id.kind.kind) while its pod tells \(told)") }
   }
 
   private mutating func leave(_ node: NodeID) {
@@ -250,7 +279,7 @@ extension World {
   /// As a cloud gives load balancers addresses, and an API server node ports.
   mutating func giveAddresses(_ type: RegionNetwork.Kind) {
     for (name, member) in members {
-      for (id, object) in member.objects where id.kind == .service && object["spec"]["clusterIP"].isNull {
+      for (id, object) in member.objects where id.kind == .service && object["spec"]["clusterIP"] != "None" {
         var object = object
         if type == .loadBalancer {
           object["status"] = ["loadBalancer": ["ingress": [["ip": .string("lb-\(id.name)")]]]]
@@ -290,6 +319,9 @@ extension World {
       let present = member.pods[podName]
       if present == nil { nextUID += 1 }
       let properties = member.objects[ObjectID(.configMap, "kafka", id.name)]?["data"]["server.properties"].string ?? ""
+      if present == nil {
+        advertised["u\(nextUID)"] = properties.firstMatch(of: #/advertised.listeners=.*/#).map { "\($0.0)" }
+      }
       // A pod has the configuration of when it was made, until its kubelet has a reason to look again.
       let looks = present.map { $0.state != .starting || $0.told != nil } ?? true
       let isComplete = properties.contains("controller.quorum.voters=") || properties.contains("bootstrap.servers=")

@@ -31,6 +31,8 @@ LOCK = "/run/swiftwater-kubernetes.lock"
 PAUSE = "localhost/pause:1"
 # Volumes that a new node offers, each a folder.
 DISKS = 8
+# What the nodes' DNS answers for, and nobody else: Kubernetes' own names, those of the MCS API, and what tests invent.
+DOMAINS = ["cluster.local", "clusterset.local", "test"]
 PROGRAMS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"]
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -106,8 +108,8 @@ class Cluster:
         self.binaries = pathlib.Path(binaries).resolve()
         self.authority = Authority(self.folder / "pki")
         self.kubeconfig = self.folder / "kubeconfig"
-        self.etcd, self.api, self.manager, self.scheduler = (
-            Process(self.folder, program) for program in ("etcd", *PROGRAMS[:3])
+        self.etcd, self.api, self.manager, self.scheduler, self.names = (
+            Process(self.folder, program) for program in ("etcd", *PROGRAMS[:3], "names")
         )
 
     @property
@@ -138,6 +140,8 @@ class Cluster:
             self._start_etcd()
         self.start_api()
         self._start_controllers()
+        (self.folder / "names").mkdir(exist_ok=True)
+        self.names.start(sys.executable, HERE / "names.py", self.folder)
         until(lambda: self.answers("/api/v1/namespaces/default/serviceaccounts/default"), "the service accounts", 60)
         until(lambda: self.answers("/healthz", self.port + 4, secure=False), "the scheduler", 60)
         self.kubectl("apply", "-f", HERE / "cluster.yaml")
@@ -220,6 +224,13 @@ class Cluster:
         )
         start(self.scheduler, pki / "scheduler.conf", self.port + 4)
 
+    def tell(self, file, names):
+        """Names besides those that Kubernetes gives, as somebody's DNS would have them: {name: address}."""
+        text = "".join(f"{address} {name}\n" for name, address in sorted(names.items()))
+        # Whoever reads the folder looks at whole files only.
+        (self.folder / f"{file}.new").write_text(text)
+        os.replace(self.folder / f"{file}.new", self.folder / "names" / file)
+
     @property
     def nodes(self):
         return [Node(self, folder.name) for folder in sorted((self.folder / "nodes").glob("*"))]
@@ -229,7 +240,7 @@ class Cluster:
         for node in self.nodes:
             node.down()
         # Nothing of it is needed any more.
-        for process in (self.scheduler, self.manager, self.api, self.etcd):
+        for process in (self.names, self.scheduler, self.manager, self.api, self.etcd):
             process.stop(signal.SIGKILL)
         drop_bridge()
 
@@ -271,7 +282,7 @@ class Node:
         self.init.start(
             *("nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--mount", "--pid", "--fork", "--mount-proc"),
             *("--kill-child", "bash", HERE / "node.sh", self.folder, self.cluster.binaries, self.name, self.address),
-            *(pause, *images),
+            *(self.cluster.folder / "names", ",".join(DOMAINS), pause, *images),
         )
         until(lambda: self.is_ready(began), f"node {self.name} is ready; see {self.folder}/logs", 90, every=0.3)
         self._disks()
@@ -328,9 +339,9 @@ class Node:
 
     def _configuration(self):
         folder, pki = self.folder, self.cluster.folder / "pki"
-        # Pods that ask for the cluster's names find nobody: there is no DNS, and nothing here needs any.
+        # Nobody outside is asked for names. Pods come to the node's own DNS, and so does what runs on the node.
         (folder / "resolv.conf").write_text("")
-        (folder / "resolv.node").write_text("nameserver 127.0.0.1\n")
+        (folder / "resolv.node").write_text(f"nameserver {self.address}\n")
         (folder / "containerd.toml").write_text(
             f"""version = 2
 root = "{folder}/containerd"
@@ -375,6 +386,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": self.cgroup,
             "clusterDomain": "cluster.local",
+            "clusterDNS": [self.address],
             "resolvConf": str(folder / "resolv.conf"),
             "oomScoreAdj": 0,
             "maxOpenFiles": 20000,
@@ -421,6 +433,12 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
                 }
             )
         self.cluster.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+
+    def on(self, *words):
+        """The words of a command that sees the network as the node does, with its Services and its names."""
+        see_names = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        enter = ["nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--mount", "sh", "-c", see_names]
+        return [*enter, str(self.folder / "resolv.node"), *map(str, words)]
 
     def crash(self):
         """Everything on it is gone at once, as in a power cut: PID 1 of its namespace is killed."""
@@ -480,6 +498,9 @@ def main(words):
             made = Node(Cluster(folder, name, binaries), node)
             made.up(images)
             print(f"{node} is ready at {made.address}, its pods are in {made.pods}")
+        case "on", [name, node, *command] if command:
+            words = Node(Cluster(folder, name, binaries), node).on(*command)
+            os.execvp(words[0], words)
         case "crash", [name, node]:
             Node(Cluster(folder, name, binaries), node).crash()
         case "down", names:

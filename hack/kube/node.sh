@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# The first process of a node, in namespaces of its own: containerd, kubelet and kube-proxy. When it dies, so does everything.
+# The first process of a node, in namespaces of its own: containerd, kubelet, kube-proxy and DNS. When it dies, so does
+# everything.
 #
-# usage: hack/kube/node.sh FOLDER BINARIES NAME ADDRESS IMAGE...    (clusters.py starts it)
+# usage: hack/kube/node.sh FOLDER BINARIES NAME ADDRESS NAMES DOMAINS IMAGE...    (clusters.py starts it)
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 answer_help "$@"
-[ $# -ge 4 ] || fail "clusters.py starts this"
+[ $# -ge 6 ] || fail "clusters.py starts this"
 
-folder=$1 binaries=$2 name=$3 address=$4
-shift 4
+folder=$1 binaries=$2 name=$3 address=$4 names=$5 domains=$6
+shift 6
 cd "$folder"
 # Files of images have to be readable for whoever runs in them.
 umask 022
@@ -40,6 +41,9 @@ keep() {
     sleep 1
   done
 }
+# It reads what is in the folder of names again whenever a file there changes, and asks nobody else.
+keep dns dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --log-facility=- --user=root --no-resolv --no-hosts \
+  --listen-address "$address" --bind-interfaces --hostsdir "$names" --local "/${domains//,//}/" &
 keep containerd containerd --config "$folder/containerd.toml" &
 until ctr -n k8s.io version >/dev/null 2>&1; do sleep 0.1; done
 for image in "$@"; do ctr -n k8s.io images import "$image" >>logs/import.log 2>&1; done

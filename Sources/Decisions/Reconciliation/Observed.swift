@@ -21,6 +21,8 @@ public struct MemberObjects: Hashable, Sendable {
   public var machines: [String: String] = [:]
   /// Whether the API server has policy/v1; before 1.21 it is policy/v1beta1.
   public var hasPolicyV1 = true
+  /// Whether the API server knows ServiceExports: it does where an implementation of the MCS API (KEP-1645) is.
+  public var hasServiceExports = true
   public init() {}
 }
 

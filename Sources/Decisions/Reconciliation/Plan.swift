@@ -48,6 +48,27 @@ extension Step {
   }
 }
 
+extension Step {
+  /// An object as it is applied, with what the API server shall hold it against. What was seen is changed only as it was
+  /// seen. What people apply, and was not seen, is made only where there is none: API servers ask for a version where
+  /// there is an object, and no object has this one. Other kinds are seen by their labels alone, so that one that was not
+  /// seen may be ours after all, and is taken.
+  public static func fenced(_ object: JSON, seen: JSON?) -> JSON {
+    var object = object
+    if let seen {
+      for field in ["resourceVersion", "uid"] { object["metadata"][field] = seen["metadata"][field] }
+    } else if object["apiVersion"].string?.hasPrefix("\(Marks.group)/") == true,
+      PlantedMistake.planted != .lateCopyOverwrites
+    {
+      object["metadata"]["resourceVersion"] = .string(versionOfNone)
+    }
+    return object
+  }
+
+  /// The version that a store has before anything is written to it.
+  private static let versionOfNone = "1"
+}
+
 extension BrokerRequest {
   /// Whether the steps after it mean something else where the brokers have not heard of it: it is asked before anything
   /// is written anywhere. What is asked for in vain holds up nobody.
@@ -161,6 +182,8 @@ public enum PlantedMistake: Sendable, CaseIterable {
   case lateCopyVouches
   case goneIsForgotten
   case returnedIsFollowed
+  case oldWayGoesFirst
+  case lateCopyOverwrites
   /// Set by tests alone, for one task and what it calls.
   @TaskLocal public static var planted: PlantedMistake?
 }

@@ -11,12 +11,32 @@ extension ClusterDesign {
     }
     for wanted in rendered {
       let present = situation.members[wanted.member]?.content?.objects[wanted.id]
+      if let present, stands(inTheWay: present, of: wanted.object) {
+        let meta = ObjectMeta(present)
+        // What a provider has to clear up behind it may keep it for a while.
+        if !meta.isBeingDeleted { plan.steps.append(.delete(wanted.id, uid: meta.uid, member: wanted.member)) }
+        continue
+      }
       if let object = applied(wanted.object, over: present) { plan.steps.append(.apply(object, member: wanted.member)) }
     }
     for node in wanted where !isUnknown(node.region) && !canStart(node) {
+      guard networkType(node.region) != .multiClusterService else {
+        plan.waits.append(
+          "\(node.name) starts once its Kubernetes cluster knows ServiceExports: the Region \(node.region) asks for MultiClusterService."
+        )
+        continue
+      }
       plan.waits.append("\(node.name) starts once its Service has an address.")
     }
     for node in wanted { tellWaiting(node, into: &plan) }
+  }
+
+  /// Whether an object has to be made anew: a Service with an address of its own never becomes a headless one, nor the
+  /// other way round. It has to be gone before; its name leads nowhere until then.
+  private func stands(inTheWay present: JSON, of wanted: JSON) -> Bool {
+    guard wanted["kind"].string == "Service" else { return false }
+    let told = present["spec"]["clusterIP"].string
+    return told != nil && (told == "None") != (wanted["spec"]["clusterIP"].string == "None")
   }
 
   /// Kubelets look at ConfigMaps once a minute, and at once when something about the pod changes.

@@ -43,6 +43,22 @@ public struct Departure: Hashable, Sendable {
     }
   }
 
+  /// What the operator of the member that left does there by itself when it is back, since no leader comes there: nodes
+  /// from before have no place in any cluster any more, and would register again. `sets` are the StatefulSets there.
+  /// Volumes and settings stay, for a Region that leads there again.
+  public func standDown(_ sets: [JSON]) -> [Step] {
+    sets.compactMap { set -> (id: ObjectID, uid: String?)? in
+      let meta = ObjectMeta(set)
+      let isNode = meta.labels[Marks.managedBy] == Marks.managedByValue && meta.labels[Marks.node] != nil
+      // What was made since then was made by somebody who knew better.
+      guard isNode, !meta.isBeingDeleted, let made = meta.creationTimestamp, made < since, let id = ObjectID(set) else {
+        return nil
+      }
+      return (id, meta.uid)
+    }
+    .sorted { $0.id < $1.id }.map { .delete($0.id, uid: $0.uid, member: member) }
+  }
+
   /// Who left when, as all but those themselves say.
   public static func all(_ known: [String: View<[String: String]>]) -> [String: String] {
     var found: [String: String] = [:]

@@ -81,10 +81,15 @@ extension ClusterDesign {
     return nil
   }
 
+  /// Whether what is exported in a Region is heard of elsewhere.
+  func offersExports(_ region: String) -> Bool { objects(in: region)?.hasServiceExports ?? true }
+
   /// Whether everything a node is told at its start is known, so that its pod can be made.
   func canStart(_ node: Node) -> Bool {
+    // A name that leads nowhere would be told to everybody.
+    if networkType(node.region) == .multiClusterService, !offersExports(node.region) { return false }
     // Who serves no clients tells nobody an address.
-    !node.isBroker || advertised(node)?.allSatisfy { $0.endpoint != nil } ?? true
+    return !node.isBroker || advertised(node)?.allSatisfy { $0.endpoint != nil } ?? true
   }
 
   /// Addresses of brokers, sorted: every Region's are there, so that no one Region is the door.

@@ -28,8 +28,10 @@ extension ClusterDesign {
   /// Everything that one node consists of, in the order in which it is applied.
   func render(_ node: Node) -> [JSON] {
     let properties = serverProperties(node)
-    var objects = [nodeService(node)]
-    if networkType(node.region) == .multiClusterService {
+    let wantsExport = networkType(node.region) == .multiClusterService && offersExports(node.region)
+    let tellsOldAddress = runsAsBefore(node, properties)
+    var objects = [nodeService(node, kept: tellsOldAddress)]
+    if wantsExport || tellsOldAddress && present(.serviceExport, of: node) != nil {
       objects.append(Build.object(.serviceExport, meta(node.name, node.region, node: node), []))
     }
     guard canStart(node) else { return objects }
@@ -46,14 +48,36 @@ extension ClusterDesign {
       + (node.isController ? [Build.Port("controller", Self.controllerPort)] : [])
   }
 
-  private func nodeService(_ node: Node) -> JSON {
-    let type: String? =
+  private func present(_ kind: ObjectKind, of node: Node) -> JSON? {
+    objects(in: node.region)?.objects[ObjectID(kind, namespace, node.name)]
+  }
+
+  /// Whether a pod runs that was made for other settings, and so may tell another address than it shall.
+  private func runsAsBefore(_ node: Node, _ properties: [String: String]) -> Bool {
+    guard PlantedMistake.planted != .oldWayGoesFirst, let pod = pod(of: node), pod.state != .stopping else {
+      return false
+    }
+    return pod.revision != revision(podSpec(node), properties)
+  }
+
+  /// Types of Services, each of which does all that those before it do; nil is a headless one.
+  private static let serviceTypes: [String?] = [nil, "ClusterIP", "NodePort", "LoadBalancer"]
+
+  /// `kept` is whether a pod still tells others to come by the Service as it is: it does no less then. Otherwise the first
+  /// node to restart could not reach the others, would never be in sync again, and nobody else would restart.
+  private func nodeService(_ node: Node, kept: Bool) -> JSON {
+    var type: String? =
       switch networkType(node.region) {
       case .podIP, .hostTemplate: nil
       case .multiClusterService: "ClusterIP"
       case .nodePort: "NodePort"
       case .loadBalancer: "LoadBalancer"
       }
+    if kept, let spec = present(.service, of: node)?["spec"] {
+      let now = spec["clusterIP"] == "None" ? nil : spec["type"].string
+      let (old, new) = (Self.serviceTypes.firstIndex(of: now) ?? 0, Self.serviceTypes.firstIndex(of: type) ?? 0)
+      if old > new { type = now }
+    }
     var selector = self.selector(node.region)
     selector[Marks.node] = "\(node.id.value)"
     var service = Build.service(

@@ -38,8 +38,7 @@ enum BuiltInDefaults {
   private static func service(_ spec: inout JSON) {
     put(&spec, "type", "ClusterIP")
     put(&spec, "sessionAffinity", "None")
-    // Nothing routes here, so that every Service is as good as a headless one.
-    if spec["type"] != "ExternalName" { put(&spec, "clusterIP", "None") }
+    // Nothing routes here, so that no Service gets an address.
     put(&spec, "internalTrafficPolicy", "Cluster")
     guard let ports = spec["ports"].array else { return }
     spec["ports"] = .array(

@@ -159,10 +159,26 @@ public final class OperatorService: Sendable {
         let words = "this member was given up, and its operator does not lead until a Region leads to it again"
         log.warning(words, ["since": since])
       }
-      return await leadership.abstain()
+      await leadership.abstain()
+      return await standDown(since)
     }
     isOutside.withLock { $0 = false }
     await leadership.attend(sights.doors.mapValues(\.server), of: sights.count)
+  }
+
+  /// Ends what runs at home from before it was given up. No leader comes here who could.
+  private func standDown(_ since: String) async {
+    let home = membership.home
+    guard let caches = home.caches, caches.isSynced else { return }
+    let left = Departure(home.member ?? "", since: since)
+    for case .delete(let id, let uid, _) in left.standDown(Array(caches.all(Kinds.sets).values)) {
+      do throws(APIError) {
+        try await home.server.delete(Kinds.sets, id.key, uid: uid, resourceVersion: home.version(of: id))
+        log.warning("ended a node from before this member was given up; its volume stays", ["node": id])
+      } catch {
+        log.warning("a node from before this member was given up runs on", ["node": id, "because": "\(error)"])
+      }
+    }
   }
 
   private func answer(_ request: HTTPRequest) -> HTTPResponse {

@@ -8,7 +8,7 @@ import Vocabulary
 /// What one API server has of everything that the operator looks at.
 final class Caches: Sendable {
   let informers: [ResourceType: Informer<Held>]
-  let hasPolicyV1: Bool
+  let offer: Offer
 
   /// What an API server offers beyond what every one has.
   struct Offer: Sendable {
@@ -22,7 +22,7 @@ final class Caches: Sendable {
   init(
     _ server: APIServer, _ offer: Offer, namespace: String?, tell: @escaping @Sendable (ResourceType, JSON?) -> Void
   ) {
-    hasPolicyV1 = offer.hasPolicyV1
+    self.offer = offer
     var types = Kinds.applied + Kinds.owned + [Kinds.pods, offer.hasPolicyV1 ? Kinds.budgets : Kinds.oldBudgets]
     if offer.hasServiceExports { types.append(Kinds.exports) }
     if offer.maySeeMachines { types.append(Kinds.machines) }

@@ -184,7 +184,7 @@ final class Door: Sendable {
     tell(nil, nil)
   }
 
-  private func read(_ serves: @Sendable (String) -> Bool) async {
+  private func read(_ serves: @escaping @Sendable (String) -> Bool) async {
     while !Task.isCancelled {
       if key == .home || member.map(serves) == true {
         do throws(APIError) {
@@ -195,7 +195,7 @@ final class Door: Sendable {
     }
   }
 
-  private func readAll(while serves: @Sendable (String) -> Bool) async throws(APIError) {
+  private func readAll(while serves: @escaping @Sendable (String) -> Bool) async throws(APIError) {
     let offer = Caches.Offer(
       hasPolicyV1: try await server.has(Kinds.budgets), hasServiceExports: try await server.has(Kinds.exports),
       maySeeMachines: await maySeeMachines())
@@ -204,16 +204,32 @@ final class Door: Sendable {
     state.withLock { $0.caches = caches }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await caches.run() }
+      if !offer.hasServiceExports { group.addTask { await self.awaitExports() } }
       if key != .home {
         // Another door may turn out to be the better one.
-        while !Task.isCancelled, member.map(serves) == true {
-          try? await Task.sleep(nanoseconds: 1_000_000_000)
+        group.addTask {
+          while !Task.isCancelled, self.member.map(serves) == true {
+            try? await Task.sleep(nanoseconds: 1_000_000_000)
+          }
         }
-        group.cancelAll()
       }
+      // Whatever ends first ends this look: the caches themselves never do.
+      await group.next()
+      group.cancelAll()
     }
     state.withLock { $0.caches = nil }
   }
+
+  /// Ends when the server knows ServiceExports: an implementation of the MCS API may be installed long after the operator.
+  private func awaitExports() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(nanoseconds: UInt64(Self.exportsPeriod.nanoseconds))
+      if (try? await server.has(Kinds.exports)) == true { return }
+    }
+  }
+
+  /// How often a server that knows no ServiceExports is asked for them.
+  private static let exportsPeriod = TimeSpan.seconds(5)
 
   /// Machines belong to no namespace: who may only see one namespace has no rights here, and needs none for PodIP.
   private func maySeeMachines() async -> Bool {

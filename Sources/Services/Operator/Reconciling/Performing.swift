@@ -214,8 +214,8 @@ final class Performer: Sendable {
 
   /// Every write of an object that we have seen is fenced by the version and the uid that were seen: what another
   /// operator wrote meanwhile, whom we may not know of, makes it a conflict, and what it deleted stays deleted (an apply
-  /// that names the version alone would make the object anew). What we have not seen and make has nothing to be fenced
-  /// by: whoever leads recognizes it when it comes late, and takes it away.
+  /// that names the version alone would make the object anew). What we have not seen and make may come late: it never
+  /// overwrites what somebody has applied meanwhile, and whoever leads recognizes it and takes it away.
   private func write(
     _ step: Step, _ member: String, _ door: Door, _ key: WorkKey, _ epoch: Int64, _ justWritten: inout JustWritten
   ) async throws {
@@ -225,9 +225,7 @@ final class Performer: Sendable {
       let seen = door.caches?[id]
       try await refuseIfNewer(seen, epoch)
       object["metadata"]["annotations"][Leadership.epochMark] = .string("\(epoch)")
-      if let seen {
-        for field in ["resourceVersion", "uid"] { object["metadata"][field] = seen["metadata"][field] }
-      }
+      object = Step.fenced(object, seen: seen)
       let answer = try await door.server.apply(type, object, manager: Marks.fieldManager, ownership: .taken)
       justWritten.applied.insert(id)
       wrote(member, door, type, id.key, key, answer["metadata"]["resourceVersion"].string, "applied \(id)")

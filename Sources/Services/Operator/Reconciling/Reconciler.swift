@@ -211,7 +211,8 @@ final class Reconciler: Sendable {
       objects.objects = content.objects
       objects.pods = content.pods
       objects.machines = content.machines
-      objects.hasPolicyV1 = caches.hasPolicyV1
+      objects.hasPolicyV1 = caches.offer.hasPolicyV1
+      objects.hasServiceExports = caches.offer.hasServiceExports
       return objects
     }
   }
