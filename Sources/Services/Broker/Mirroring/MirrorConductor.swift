@@ -175,6 +175,8 @@ final class MirrorConductor: Sendable {
     var givenUp = 0
     /// Topics that nothing was done about, since the source did not say enough or there were too many.
     var isPartial = false
+    /// Whether the metadata has a fail-back under way. They may be ahead of what this look began with.
+    var failsBack = false
   }
 
   private func perform(
@@ -191,7 +193,7 @@ final class MirrorConductor: Sendable {
       if let kind = configs.kind, kind != mirror[MirrorConfigs.sourceKind] {
         draft.add(draft.image.note([(MirrorConfigs.sourceKind, kind)], of: name))
       }
-      let failsBack = mirror["state"] == MirrorOrder.State.failback.rawValue
+      followed.failsBack = mirror["state"] == MirrorOrder.State.failback.rawValue
       for (topicName, topic) in topics.sorted(by: { $0.key < $1.key }) {
         guard let values = configs.ofTopics[topicName], changed < Self.topicsPerChangeMax else {
           followed.isPartial = true
@@ -203,7 +205,7 @@ final class MirrorConductor: Sendable {
           path: MirrorPath(text: values["mirror.path"]), configs: values)
         let steps = planTopic(
           source, own: OwnTopic(topicName, in: draft.image), link: name, from: view.clusterID, into: own,
-          failsBack: failsBack)
+          failsBack: followed.failsBack)
         for step in steps {
           if case .giveUp = step { followed.givenUp += 1 }
           if let problem = Self.perform(step, topicName, topic, name, broker, &draft) {
@@ -218,7 +220,9 @@ final class MirrorConductor: Sendable {
       return followed
     } then: { result in
       switch result {
-      case .success(let followed) where order.state == .failback: self.goBack(followed, survey)
+      case .success(let followed) where order.state == .failback:
+        // One that has ended meanwhile waits for nothing any more.
+        if followed.failsBack { self.goBack(followed, survey) } else { self.rest() }
       case .success(let followed):
         self.note(followed.problems)
         self.rest()
