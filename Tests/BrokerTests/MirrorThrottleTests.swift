@@ -86,13 +86,24 @@ import Vocabulary
   }
 
   @Test func nothingIsAskedForWhileThereIsNoRoomAndItGoesOnByItself() throws {
-    target.lane.lacksRoom("the disk of /data has 3 bytes free")
+    var room = MirrorRoom.Standing()
+    let folder = target.lane.partition.world.directory
+    room.shortages[folder] = "the disk of /data has 3 bytes free"
+    target.lane.follow(room)
     try look()
     try look()
     #expect(requests.count == 0)
     let status = target.lane.status(at: monotonicNow())
     #expect(status.isShortOfRoom && status.reason == "the disk of /data has 3 bytes free")
-    target.lane.lacksRoom(nil)
+    // Before the next look it may have been used up.
+    let allowance = DiskAllowance(1)
+    allowance.use(1)
+    room.shortages[folder] = nil
+    room.allowances[folder] = allowance
+    target.lane.follow(room)
+    try look()
+    #expect(requests.count == 0)
+    target.lane.follow(MirrorRoom.Standing())
     try look()
     #expect(try requests.next().request.topics.count == 1)
     #expect(!target.lane.status(at: monotonicNow()).isShortOfRoom)

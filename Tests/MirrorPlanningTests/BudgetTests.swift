@@ -42,6 +42,17 @@ import Vocabulary
     #expect(!room.isShort)
   }
 
+  @Test func untilTheNextLookNoMoreIsWrittenThanLeavesTheReserve() {
+    var room = DiskRoom()
+    #expect(room.allowance == nil, "nobody has looked")
+    for (free, allowance) in [(1000, 200), (801, 1), (800, 1), (799, 0), (850, 0), (900, 100)] as [(Int64, Int64)] {
+      room.look(free: free, total: 10_000, reserving: 800)
+      #expect(room.allowance == allowance, "\(free) free")
+    }
+    room.look(free: 0, total: 10_000, reserving: 0)
+    #expect(room.allowance == nil, "nothing is reserved")
+  }
+
   @Test func thereIsASentenceWithTheDiskTheFiguresAndWhatToDo() {
     var room = DiskRoom()
     room.look(free: 50, total: 10_000, reserving: 800)

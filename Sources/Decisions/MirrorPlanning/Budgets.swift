@@ -38,6 +38,13 @@ public struct DiskRoom: Hashable, Sendable {
     isShort = free < reserve + (isShort ? reserve / 8 : 0)
   }
 
+  /// Bytes that may be written until the next look; nil where nothing is reserved. As long as there is room it is more than
+  /// nothing, so that what uses it up is seen to be short.
+  public var allowance: Int64? {
+    guard reserve > 0 else { return nil }
+    return isShort ? 0 : max(1, free - reserve)
+  }
+
   /// In words, for people and for the status.
   public func description(of path: String, _ key: String) -> String {
     "the disk of \(path) has \(free) bytes free, and mirrors leave \(reserve) of them to others: copying goes on by itself "

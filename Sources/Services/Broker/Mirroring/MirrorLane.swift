@@ -27,6 +27,8 @@ final class MirrorLane: Sendable {
     var parted: CopyPosition?
     /// Why there is no room for more.
     var shortage: String?
+    /// What may be written before the disk is looked at again.
+    var allowance: DiskAllowance?
     /// What is known to be shared with the source, while a fail-back lasts.
     var shared: SharedEnd?
   }
@@ -52,15 +54,19 @@ final class MirrorLane: Sendable {
   /// Where to go on, if there is anything to ask for.
   func wish(at now: Instant) -> CopyPosition? {
     state.withLock { state in
-      guard state.shortage == nil, state.copy.wants(at: now), let position = partition.mirrorPosition(of: link) else {
-        return nil
-      }
-      return position
+      guard state.shortage == nil, state.allowance?.isUsedUp != true, state.copy.wants(at: now) else { return nil }
+      return partition.mirrorPosition(of: link)
     }
   }
 
-  /// Nothing more is asked for as long as the disk has no room; nil where it has.
-  func lacksRoom(_ shortage: String?) { state.withLock { $0.shortage = shortage } }
+  /// Nothing more is asked for as long as the disk has no room.
+  func follow(_ room: MirrorRoom.Standing) {
+    let folder = partition.world.directory
+    state.withLock { state in
+      state.shortage = room.shortages[folder]
+      state.allowance = room.allowances[folder]
+    }
+  }
 
   /// What the metadata says now: a higher epoch of ours, or another policy, may mend what halted the copying.
   func follow(
@@ -138,6 +144,7 @@ final class MirrorLane: Sendable {
       partition.removeMirrored(before: start, at: position, of: link)
       if partition.appendMirrored(records, runs, upTo: end, at: position, of: link) {
         state.copied += Int64(records.count)
+        state.allowance?.use(Int64(records.count))
       }
     case .keep(let start): partition.removeMirrored(before: start, at: position, of: link)
     case .restart(let start, _): _ = partition.restartMirrored(at: start, at: position, of: link)

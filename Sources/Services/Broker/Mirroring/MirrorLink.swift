@@ -150,7 +150,7 @@ final class MirrorLink: Sendable {
     let isRight = view != nil && view?.clusterID == order.sourceID
     let kept = image.configs(of: .mirror(order.name))
     for (name, lane) in lanes {
-      lane.lacksRoom(room.shortages[lane.partition.world.directory])
+      lane.follow(room)
       lane.follow(
         order, epoch: lane.partition.leaderEpoch,
         source: isRight ? presence(of: name, lane, view) : .unknown,

@@ -14,6 +14,8 @@ final class MirrorRoom: Sendable {
   struct Standing: Sendable {
     /// Why nothing is copied to a folder, by its id.
     var shortages: [UniqueID: String] = [:]
+    /// What may be written to a folder until then, by its id.
+    var allowances: [UniqueID: DiskAllowance] = [:]
     /// Bytes that all mirrors may hold.
     var buffer: Int64 = .max
     /// Fetches that all mirrors may have under way.
@@ -34,6 +36,7 @@ final class MirrorRoom: Sendable {
         rooms[folder.id] = now
         return (before, now)
       }
+      standing.allowances[folder.id] = now.allowance.map { DiskAllowance($0) }
       if now.isShort { standing.shortages[folder.id] = now.description(of: folder.path, Self.reserveKey) }
       guard before.isShort != now.isShort else { continue }
       let about: LogFields = ["folder": folder.path, "free": now.free, "reserved": now.reserve]
@@ -45,4 +48,14 @@ final class MirrorRoom: Sendable {
     }
     return standing
   }
+}
+
+/// What all mirrors together may still write to a folder before it is looked at again. Copying is quicker than looks.
+final class DiskAllowance: Sendable {
+  private let left: Atomic<Int64>
+
+  init(_ bytes: Int64) { left = Atomic(bytes) }
+
+  var isUsedUp: Bool { left.load(ordering: .relaxed) <= 0 }
+  func use(_ bytes: Int64) { left.subtract(bytes, ordering: .relaxed) }
 }
