@@ -85,8 +85,9 @@ class Writer:
         return max((b - a for a, b in zip(times, times[1:])), default=0.0)
 
 
-def read_back(bootstrap, topic, partitions=1, within=60, **settings):
-    """{partition: [(offset, value)]} of all that is committed."""
+def read_back(bootstrap, topic, partitions=1, within=60, written_to=False, **settings):
+    """{partition: [(offset, value)]} of all that is committed. While somebody still writes there may be no end to come to: then
+    it is all up to the ends as they are now."""
     reader = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -102,11 +103,16 @@ def read_back(bootstrap, topic, partitions=1, within=60, **settings):
     found, ended = {p: [] for p in range(partitions)}, set()
     deadline = time.monotonic() + within
     try:
+        ends = {}
+        if written_to:
+            ends = {p: reader.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1] for p in found}
         while len(ended) < partitions:
             assert time.monotonic() < deadline, f"only partitions {sorted(ended)} were read to their ends"
             for message in reader.consume(5000, timeout=0.2):
                 if not message.error():
                     found[message.partition()].append((message.offset(), message.value()))
+                    if message.offset() + 1 >= ends.get(message.partition(), float("inf")):
+                        ended.add(message.partition())
                 elif message.error().code() == KafkaError._PARTITION_EOF:
                     ended.add(message.partition())
                 else:
