@@ -35,7 +35,7 @@ struct LocalOrders: Sendable {
   /// False when it was not carried out in time.
   func give(_ verb: Verb, _ region: String) -> Bool {
     let path = "\(inbox)/\(verb.rawValue).\(region)"
-    File.replace(path, with: [])
+    guard File.replace(path, with: []) else { return false }
     var waited: UInt32 = 0
     while access(path, F_OK) == 0 {
       guard waited < Self.patience, isObeyed || verb == .down else { return verb == .down }
@@ -54,9 +54,10 @@ struct LocalOrders: Sendable {
   }
   func close() { File.remove(processPath) }
 
+  /// A file that is still being written (`heal.a.new`) is none yet: names of Regions have no dots.
   func waiting() -> [Order] {
     File.names(in: inbox).sorted().compactMap { name in
-      let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+      let parts = name.split(separator: ".", omittingEmptySubsequences: false)
       guard parts.count == 2, let verb = Verb(rawValue: String(parts[0])) else { return nil }
       return Order(verb: verb, region: String(parts[1]))
     }
