@@ -1,10 +1,12 @@
 """What administrators do to a cluster while producers go on."""
 
+import re
+import subprocess
 import time
 import urllib.request
 
 import pytest
-from broker import free_port, until
+from broker import binary, free_port, until
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from history import Writer, check, read_back
 from kafka import TopicPartition as KafkaTopicPartition
@@ -41,6 +43,36 @@ def test_replicas_move_to_other_brokers_under_load(cluster, name):
     admin.close()
     assert not writer.failed, writer.failed[:3]
     check(writer, read_back(five.bootstrap, name, 2))
+
+
+def producer_epochs(cluster, topic, partition):
+    """Of all batches of a partition, as its first node has them."""
+    found = set()
+    for file in sorted((cluster[1].data / f"{topic}-{partition}").glob("*.log")):
+        done = subprocess.run([binary(), "log", "dump", file], capture_output=True, text=True, check=True)
+        found |= {int(epoch) for epoch in re.findall(r" producer \d+ epoch (\d+) ", done.stdout)}
+    return found
+
+
+def test_leaders_that_change_under_load_leave_producers_their_epoch(cluster, name):
+    """librdkafka begins a new one where a batch is out of order behind one that it was told to send again, and under the new one
+    it sends again what other partitions have already."""
+    three, partitions = cluster(), 6
+    three.create(name, partitions=partitions, min_insync_replicas=2)
+    writer = Writer(three.bootstrap, name, partitions, pause=0.0001).start()
+    writer.await_more(300)
+    admin = old_admin(three)
+    for turn in range(30):
+        moved = {p: [(node + p + turn) % 3 + 1 for node in range(3)] for p in range(partitions)}
+        admin.alter_partition_reassignments({KafkaTopicPartition(name, p): to for p, to in moved.items()})
+        run = [binary(), "topics", "elect", name, "--bootstrap-server", three.bootstrap]
+        subprocess.run(run, capture_output=True, check=True)
+        writer.await_more(100)
+    writer.stop()
+    admin.close()
+    assert not writer.failed, writer.failed[:3]
+    check(writer, read_back(three.bootstrap, name, partitions))
+    assert {p: producer_epochs(three, name, p) for p in range(partitions)} == {p: {0} for p in range(partitions)}
 
 
 def set_config(cluster, kind, resource, key, value):

@@ -32,8 +32,58 @@ import Vocabulary
     // The sixth is forgotten; so is half of a known one.
     #expect(try code(log, batch(0, count: 2)) == .outOfOrderSequenceNumber)
     #expect(try code(log, batch(10, count: 1)) == .outOfOrderSequenceNumber)
-    #expect(try code(log, batch(13)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(13)) == .notLeaderOrFollower)
     #expect(try code(log, batch(12)) == .none)
+  }
+
+  /// librdkafka begins a new epoch where it is told that a batch is out of order, and stores again what is stored already.
+  @Test func anEarlyBatchIsToComeAgainBeforeItIsToldThatItIsOutOfOrder() throws {
+    let log = try Make.log(SimulatedDisk(seed: 1))
+    let times = EarlyBatches.timesMax
+    try log.put(batch(0))
+    for round in 0..<2 {
+      for _ in 0..<times { #expect(try code(log, batch(2)) == .notLeaderOrFollower, "round \(round)") }
+      #expect(try code(log, batch(2)) == .outOfOrderSequenceNumber, "round \(round)")
+    }
+    for _ in 1..<times { #expect(try code(log, batch(2)) == .notLeaderOrFollower) }
+    #expect(try code(log, batch(2, id: 5)) == .none, "nobody knows where another producer was")
+    #expect(try code(log, batch(1)) == .none)
+    #expect(try code(log, batch(2)) == .none)
+    // What is missing has come: the count begins anew.
+    for _ in 0..<times { #expect(try code(log, batch(9)) == .notLeaderOrFollower) }
+    #expect(try code(log, batch(9)) == .outOfOrderSequenceNumber)
+    #expect(log.endOffset == Offset(4))
+  }
+
+  @Test func whatIsBehindTheSequenceIsOutOfOrderAtOnce() throws {
+    let log = try Make.log(SimulatedDisk(seed: 1))
+    for n in 0..<20 as Range<Int32> { try log.put(batch(n)) }
+    for n in 0..<15 as Range<Int32> { #expect(try code(log, batch(n)) == .outOfOrderSequenceNumber) }
+  }
+
+  @Test func producersThatAreEarlyTakeBoundedMemory() {
+    var early = EarlyBatches()
+    for id in 0..<Int64(EarlyBatches.producersMax) {
+      #expect(early.refusal(of: ProducerID(id), "").code == .notLeaderOrFollower)
+    }
+    #expect(early.refusal(of: ProducerID(.max), "").code == .outOfOrderSequenceNumber)
+    #expect(early.refusal(of: ProducerID(0), "").code == .notLeaderOrFollower)
+    early.came(ProducerID(0))
+    #expect(early.refusal(of: ProducerID(.max), "").code == .notLeaderOrFollower)
+  }
+
+  @Test func anUnknownProducerBeginsWhereItIsUnlessItsFirstBatchesMayComeAgain() throws {
+    let log = try Make.log(SimulatedDisk(seed: 1))
+    func code(_ bytes: [UInt8], _ newcomers: Newcomers) throws -> ErrorCode {
+      switch try log.tryPut(bytes, newcomers: newcomers) {
+      case .success: .none
+      case .failure(let refusal): refusal.code
+      }
+    }
+    for _ in 0..<30 { #expect(try code(batch(7), .atZero) == .notLeaderOrFollower) }
+    #expect(try code(batch(0), .atZero) == .none)
+    #expect(try code(batch(7, id: 5), .atAnySequence) == .none)
+    #expect(try code(batch(8, id: 5), .atZero) == .none)
   }
 
   @Test func sequencesGoOnFromTheLargestToZero() throws {
@@ -41,7 +91,8 @@ import Vocabulary
     try log.put(batch(.max - 2, count: 2))
     try log.put(batch(.max, count: 3))
     #expect(try log.put(batch(.max, count: 3)).baseOffset == Offset(2))
-    #expect(try code(log, batch(3)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(3)) == .notLeaderOrFollower)
+    #expect(try code(log, batch(1)) == .outOfOrderSequenceNumber)
     #expect(try code(log, batch(2)) == .none)
     let other = try Make.log(SimulatedDisk(seed: 2), directory: "data/orders-0")
     try other.put(batch(.max))
@@ -52,7 +103,7 @@ import Vocabulary
     let log = try Make.log(SimulatedDisk(seed: 3))
     try log.put(batch(0, epoch: 3))
     #expect(try code(log, batch(1, epoch: 2)) == .invalidProducerEpoch)
-    #expect(try code(log, batch(1, epoch: 4)) == .outOfOrderSequenceNumber)
+    #expect(try code(log, batch(1, epoch: 4)) == .notLeaderOrFollower)
     #expect(try code(log, batch(0, epoch: 4)) == .none)
     #expect(try code(log, batch(1, epoch: 3)) == .invalidProducerEpoch)
   }
@@ -73,7 +124,7 @@ import Vocabulary
     let again = try Make.log(disk, settings, recovery: isClean ? .clean : .afterCrash(recoveryPoint: log.syncedOffset))
     #expect(again.activeProducers == producers)
     #expect(try again.put(batch(19)).baseOffset == Offset(38))
-    #expect(try code(again, batch(21)) == .outOfOrderSequenceNumber)
+    #expect(try code(again, batch(21)) == .notLeaderOrFollower)
     #expect(try code(again, batch(20, id: 8)) == .none)
   }
 

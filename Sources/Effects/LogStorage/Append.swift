@@ -13,10 +13,13 @@ extension PartitionLog {
   /// checked: an older producer's gets INVALID_PRODUCER_EPOCH, an older coordinator's TRANSACTION_COORDINATOR_FENCED.
   /// A marker of a producer that has no open transaction is appended all the same, so that its epoch is known.
   ///
+  /// A batch that is ahead of its producer's sequence is NOT_LEADER_OR_FOLLOWER a few times, and then
+  /// OUT_OF_ORDER_SEQUENCE_NUMBER: see `EarlyBatches`.
+  ///
   /// Throws when the log has failed or fails now; a refusal is the sender's fault and changes nothing.
   public func append(
     _ batches: UnsafeMutableRawBufferPointer, origin: AppendOrigin, leaderEpoch: LeaderEpoch,
-    verified ticket: VerificationTicket? = nil, now: Timestamp
+    verified ticket: VerificationTicket? = nil, newcomers: Newcomers = .atAnySequence, now: Timestamp
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     switch origin {
     case .replica: return try appendFromLeader(batches, now: now)
@@ -29,11 +32,11 @@ extension PartitionLog {
       return .failure(error)
     }
     guard var replacement = prepared.replacement else {
-      return try appendPrepared(batches, prepared, origin, leaderEpoch, ticket, now: now)
+      return try appendPrepared(batches, prepared, origin, leaderEpoch, ticket, newcomers, now: now)
     }
     let result = replacement.withUnsafeMutableBytes { raw in
       Result<Result<Appended, AppendRefusal>, StorageError> { () throws(StorageError) in
-        try appendPrepared(raw, prepared, origin, leaderEpoch, ticket, now: now)
+        try appendPrepared(raw, prepared, origin, leaderEpoch, ticket, newcomers, now: now)
       }
     }
     return try result.get()
@@ -41,12 +44,13 @@ extension PartitionLog {
 
   private func appendPrepared(
     _ bytes: UnsafeMutableRawBufferPointer, _ prepared: PreparedBatch, _ origin: AppendOrigin,
-    _ leaderEpoch: LeaderEpoch, _ ticket: VerificationTicket?, now: Timestamp
+    _ leaderEpoch: LeaderEpoch, _ ticket: VerificationTicket?, _ newcomers: Newcomers, now: Timestamp
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     // The closure of a lock may not capture the caller's buffer as its own: it gets the address alone.
     nonisolated(unsafe) let bytes = bytes
     return try writing(.sparesShortageOfDescriptors) { state throws(StorageError) in
-      switch state.verdict(on: prepared, origin, ticket, leaderEpoch) {
+      switch state.verdict(on: prepared, origin, ticket, leaderEpoch, newcomers) {
+      case .early(let message): return .failure(state.early.refusal(of: prepared.header.producerID, message))
       case .refused(let code, let message): return .failure(AppendRefusal(code, message))
       case .duplicate(let batch): return .success(state.duplicate(batch, prepared))
       case .follows: break
@@ -157,16 +161,17 @@ extension LogState {
   }
 
   fileprivate func verdict(
-    on prepared: PreparedBatch, _ origin: AppendOrigin, _ ticket: VerificationTicket?, _ leaderEpoch: LeaderEpoch
+    on prepared: PreparedBatch, _ origin: AppendOrigin, _ ticket: VerificationTicket?, _ leaderEpoch: LeaderEpoch,
+    _ newcomers: Newcomers
   ) -> ProducerStates.Verdict {
     let header = prepared.header
     if let marker = prepared.marker { return producers.verdict(onMarkerOf: header, marker) }
-    guard header.attributes.isTransactional else { return producers.verdict(on: header, .needless) }
-    if origin == .coordinator, ticket == nil { return producers.verdict(on: header, .needless) }
+    guard header.attributes.isTransactional else { return producers.verdict(on: header, .needless, newcomers) }
+    if origin == .coordinator, ticket == nil { return producers.verdict(on: header, .needless, .atAnySequence) }
     let lowest = ticket.flatMap {
       tickets.lowestSequence($0, of: header.producerID.value, header.producerEpoch.value, in: leaderEpoch)
     }
-    return producers.verdict(on: header, lowest.map { .verified(lowestSequence: $0) } ?? .missing)
+    return producers.verdict(on: header, lowest.map { .verified(lowestSequence: $0) } ?? .missing, newcomers)
   }
 
   fileprivate func duplicate(_ batch: ProducerStates.Batch, _ prepared: PreparedBatch) -> Appended {

@@ -37,6 +37,7 @@ struct LogState: Sendable {
   var epochs: LeaderEpochs
   var areEpochsUnsaved = false
   var producers: ProducerStates
+  var early = EarlyBatches()
   var recentAborted = RecentAborted(knownFrom: .zero)
   /// Of producers whose coordinators are being asked.
   var tickets = VerificationTickets()
@@ -114,6 +115,7 @@ struct LogState: Sendable {
     if epochs.assign(header.partitionLeaderEpoch, start: header.baseOffset) { areEpochsUnsaved = true }
     // A marker ends what may have been asked about; with data of the transaction in the log nobody need ask any more.
     if header.attributes.isTransactional { tickets.void(header.producerID.value) }
+    early.came(header.producerID)
     return producers.note(header, marker: marker)
   }
 }

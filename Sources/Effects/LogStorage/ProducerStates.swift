@@ -40,6 +40,8 @@ struct ProducerStates: Sendable {
     case follows
     /// Stored already, there.
     case duplicate(Batch)
+    /// Batches of its producer that belong before it are missing, and may be on their way.
+    case early(String)
     case refused(ErrorCode, String)
   }
 
@@ -53,11 +55,17 @@ struct ProducerStates: Sendable {
   }
 
   /// Whether a batch of a client or a coordinator may be appended. Kafka's rules of version 4.
-  func verdict(on header: RecordBatchHeader, _ verification: Verification) -> Verdict {
+  func verdict(on header: RecordBatchHeader, _ verification: Verification, _ newcomers: Newcomers) -> Verdict {
     guard header.isIdempotent else { return .follows }
     guard let entry = entries[header.producerID.value] else {
-      return header.attributes.isTransactional
-        ? transactionVerdict(on: header, nil, verification) ?? .follows : .follows
+      if header.attributes.isTransactional, let refused = transactionVerdict(on: header, nil, verification) {
+        return refused
+      }
+      guard newcomers == .atZero, header.baseSequence > 0 else { return .follows }
+      return .refused(
+        .notLeaderOrFollower,
+        "producer \(header.producerID.value): sequence \(header.baseSequence) is the first one that the new leader sees"
+      )
     }
     let epoch = header.producerEpoch.value
     let first = header.baseSequence
@@ -127,24 +135,21 @@ struct ProducerStates: Sendable {
 
   /// Whether a batch follows on those of its producer; it is no repetition, and of no older epoch.
   private func sequenceVerdict(on header: RecordBatchHeader, _ entry: Entry) -> Verdict {
-    let epoch = header.producerEpoch.value
+    let producer = header.producerID.value
     let first = header.baseSequence
-    if epoch > entry.epoch {
-      guard first != 0 else { return .follows }
-      return .refused(
-        .outOfOrderSequenceNumber,
-        "producer \(header.producerID.value): epoch \(epoch) begins with sequence \(first), not 0")
+    if header.producerEpoch.value > entry.epoch {
+      if first == 0 { return .follows }
+      return .early("producer \(producer): epoch \(header.producerEpoch.value) begins with sequence \(first), not 0")
     }
     guard let last = entry.batches.last?.lastSequence else {
       // The epoch is known only from a marker: the producer starts anew.
-      if first == 0 { return .follows }
-      return .refused(.outOfOrderSequenceNumber, "producer \(header.producerID.value): sequence \(first), not 0")
+      return first == 0 ? .follows : .early("producer \(producer): sequence \(first), not 0")
     }
     let expected = last == .max ? 0 : last + 1
     if first == expected { return .follows }
-    return .refused(
-      .outOfOrderSequenceNumber,
-      "producer \(header.producerID.value): sequence \(first) where \(expected) is next")
+    let message = "producer \(producer): sequence \(first) where \(expected) is next"
+    let isAhead = (first &- expected) & .max < .max / 2
+    return isAhead ? .early(message) : .refused(.outOfOrderSequenceNumber, message)
   }
 
   /// Takes note of a batch that is in the log, and says which transaction it takes back. Never fails: what is in the
