@@ -112,6 +112,15 @@ class ApacheKafka(Broker):
         self.ready_after = time.monotonic() - began
         return self
 
+    def start_behind(self, address):
+        """Clients are told another address; what the broker asks itself does not go by there."""
+        inside = f"127.0.0.1:{free_port()}"
+        self.overrides["listeners"] += f",INSIDE://{inside}"
+        self.overrides["advertised.listeners"] = f"PLAINTEXT://{address},INSIDE://{inside}"
+        self.overrides["listener.security.protocol.map"] += ",INSIDE:PLAINTEXT"
+        self.overrides["inter.broker.listener.name"] = "INSIDE"
+        return self.start()
+
     def _answers(self):
         try:
             asked = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})

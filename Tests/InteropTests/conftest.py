@@ -2,6 +2,7 @@ import itertools
 import re
 
 import pytest
+from aged import KAFKA_2_8, Aged
 from apache import ApacheKafka
 from broker import Broker, binary
 from cluster import Cluster
@@ -33,6 +34,15 @@ def apache_kafka(tmp_path_factory):
     one = ApacheKafka(tmp_path_factory.mktemp("apache"))
     yield one.start()
     one.kill()
+
+
+@pytest.fixture(scope="session")
+def old_apache_kafka(tmp_path_factory):
+    """The same with nothing but what Kafka 2.8 offers."""
+    one = Aged(ApacheKafka(tmp_path_factory.mktemp("old-apache")).start_behind, KAFKA_2_8)
+    yield one
+    one.kill()
+    one.close()
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ import Vocabulary
       PartitionStatus(copy, start: .zero, end: Offset(100), mark: Offset(100), now: now).reason ?? ""
     }
     for (code, words) in [
-      (ErrorCode.unsupportedVersion, "older than Kafka 3.1"), (.unsupportedForMessageFormat, "before Kafka 0.11"),
+      (ErrorCode.unsupportedVersion, "older than Kafka 2.8"), (.unsupportedForMessageFormat, "before Kafka 0.11"),
       (.corruptMessage, "checksum"), (.topicAuthorizationFailed, "TOPIC_AUTHORIZATION_FAILED"),
     ] {
       #expect(copy.answered(.refused(code), at: position(), policy: .halt, now: now) == .rest)

@@ -79,7 +79,7 @@ public struct PartitionStatus: Hashable, Sendable {
   private static func words(of refusal: ErrorCode) -> String {
     switch refusal {
     case .unsupportedVersion:
-      "the source is older than Kafka 3.1: its Fetch does not name topics by their ids; swiftwater mirror asks by names"
+      "the source is older than Kafka 2.8: topics have no ids there; swiftwater mirror copies by their names"
     case .unsupportedForMessageFormat:
       "the source has records here in the format from before Kafka 0.11, which is not copied: a consumer has to read "
         + "them and a producer to write them anew"

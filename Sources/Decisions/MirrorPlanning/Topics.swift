@@ -53,7 +53,7 @@ public enum TopicProblem: Hashable, Sendable {
   /// It was deleted at the source and made again.
   case madeAgain(UniqueID)
   case shrunk(to: Int)
-  /// Kafka before 3.1 gives topics no ids: one that was made again could not be told from the old one.
+  /// Kafka before 2.8 gives topics no ids: one that was made again could not be told from the old one.
   case hasNoID
   /// Fail-back: only who owns a topic can be gone back to.
   case isMirroredThere(by: String)

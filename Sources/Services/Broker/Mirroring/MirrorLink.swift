@@ -189,7 +189,8 @@ final class MirrorLink: Sendable {
         continue
       }
       MirrorParting(
-        target: target, peer: peer, order: parting, bytesMax: order.setAsideMax, broker: broker, pool: world.pool,
+        target: target, source: source, peer: peer, order: parting, bytesMax: order.setAsideMax, broker: broker,
+        pool: world.pool,
         throttle: throttle, planted: world.planted, whenDone: end
       ).begin()
     }

@@ -9,6 +9,7 @@ import Vocabulary
 /// that comes once the metadata says where the file is.
 struct MirrorParting: Sendable {
   let target: MirrorFetcher.Target
+  let source: SourceCluster
   let peer: Peer
   let order: PartingOrder
   let bytesMax: Int64
@@ -123,11 +124,11 @@ struct MirrorParting: Sendable {
     topic.topicID = target.id
     topic.partitions = [ask]
     request.topics = [topic]
-    peer.ask(request, lowest: 13, within: SourceCluster.span) { result in
+    source.fetch(from: peer, request, within: SourceCluster.span) { answer in
       pool.run {
         // It is counted, and not held back: it is little, and a partition stands still meanwhile.
-        if case .success(let answer) = result { throttle.take(answer.frame.count, at: monotonicNow()) }
-        guard case .success(let answer) = result, answer.response.errorCode == .none,
+        if let answer { throttle.take(answer.frame.count, at: monotonicNow()) }
+        guard let answer, answer.response.errorCode == .none,
           let said = answer.response.responses.first?.partitions.first, said.errorCode == .none,
           case .inFrame(let range) = said.records,
           let marks = Self.marks(in: answer.frame.dropFirst(answer.bodyStart), range), !marks.isEmpty

@@ -28,6 +28,8 @@ final class SourceCluster: Sendable {
     let clusterID: String
     let brokers: [NodeID: BrokerAddress]
     let topics: [TopicName: Topic]
+    /// Of topics that have ids.
+    let names: [UniqueID: TopicName]
     let at: Instant
   }
 
@@ -86,16 +88,7 @@ final class SourceCluster: Sendable {
     then: @escaping @Sendable (FetchedFrame?) -> Void
   ) {
     guard let peer = peer(of: line.node, for: .copying(line.number)) else { return then(nil) }
-    // v13 is the first that asks for topics by id: by its name, a topic that was made again would be taken for the old one.
-    peer.ask(request, lowest: 13, within: span) { result in
-      if case .failure(.unsupported) = result {
-        var refusal = FetchResponse()
-        refusal.errorCode = .unsupportedVersion
-        return then(FetchedFrame(response: refusal, frame: [], bodyStart: 0))
-      }
-      guard case .success(let answer) = result else { return then(nil) }
-      then(FetchedFrame(response: answer.response, frame: answer.frame, bodyStart: answer.bodyStart))
-    }
+    fetch(from: peer, request, within: span, then: then)
   }
 
   func close() {
@@ -153,11 +146,13 @@ final class SourceCluster: Sendable {
       brokers[NodeID(broker.nodeID)] = BrokerAddress(host: broker.host, port: port)
     }
     var topics: [TopicName: Topic] = [:]
+    var names: [UniqueID: TopicName] = [:]
     for topic in response.topics where topic.errorCode == .none {
       guard let name = topic.name.flatMap(TopicName.init), let known = Self.topic(topic) else { continue }
       topics[name] = known
+      if known.id != .zero { names[known.id] = name }
     }
-    return View(clusterID: clusterID, brokers: brokers, topics: topics, at: monotonicNow())
+    return View(clusterID: clusterID, brokers: brokers, topics: topics, names: names, at: monotonicNow())
   }
 
   private static func topic(_ topic: MetadataResponse.Topic) -> Topic? {
