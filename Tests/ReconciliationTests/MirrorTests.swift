@@ -134,15 +134,37 @@ import Vocabulary
       ])
   }
 
-  @Test func aLimitIsAskedForChangedAndTakenAway() {
-    let limited = Self.wanted { $0.throttledRate = 5000 }
-    #expect(Self.asked(Self.situation([limited])).first?["mirror.throttled.rate"] == "5000")
+  enum Limit: String, CaseIterable {
+    case rate = "mirror.throttled.rate"
+    case buffer = "mirror.fetch.buffer.bytes"
+    case fetchers = "num.mirror.fetchers"
+
+    var usual: String {
+      switch self {
+      case .rate: "\(Int64.max)"
+      case .buffer: "33554432"
+      case .fetchers: "1"
+      }
+    }
+    func set(_ value: Int, in spec: inout KafkaMirrorSpec) {
+      switch self {
+      case .rate: spec.throttledRate = value
+      case .buffer: spec.fetchBufferBytes = value
+      case .fetchers: spec.fetchers = value
+      }
+    }
+  }
+
+  @Test(arguments: Limit.allCases) func aLimitIsAskedForChangedAndTakenAway(limit: Limit) {
+    let (key, usual) = (limit.rawValue, limit.usual)
+    let limited = Self.wanted { limit.set(5, in: &$0) }
+    #expect(Self.asked(Self.situation([limited])).first?[key] == "5")
     let present = Self.present("running")
-    #expect(Self.asked(Self.situation([limited], ["eu": present])) == [["mirror.throttled.rate": "5000"]])
-    let other = Self.present("running") { $0.settings["mirror.throttled.rate"] = "6000" }
-    #expect(Self.asked(Self.situation([limited], ["eu": other])) == [["mirror.throttled.rate": "5000"]])
-    #expect(Self.asked(Self.situation([Self.wanted()], ["eu": other])) == [["mirror.throttled.rate": "\(Int64.max)"]])
-    let unlimited = Self.present("running") { $0.settings["mirror.throttled.rate"] = "\(Int64.max)" }
+    #expect(Self.asked(Self.situation([limited], ["eu": present])) == [[key: "5"]])
+    let other = Self.present("running") { $0.settings[key] = "6" }
+    #expect(Self.asked(Self.situation([limited], ["eu": other])) == [[key: "5"]])
+    #expect(Self.asked(Self.situation([Self.wanted()], ["eu": other])) == [[key: usual]])
+    let unlimited = Self.present("running") { $0.settings[key] = usual }
     #expect(Self.asked(Self.situation([Self.wanted()], ["eu": unlimited])) == [])
   }
 

@@ -165,8 +165,8 @@ extension MirrorPass {
       case .cluster(_, let servers), .given(let servers): servers
       case .noSuchCluster: [String]()
       }
-    // Stated only where there is one: older brokers do not know the key.
-    if let rate = spec.throttledRate { settings[Self.throttleKey] = "\(rate)" }
+    // Stated only where there is one: older brokers do not know the keys.
+    for limit in Self.limits { settings[limit.key] = limit.wanted(spec).map { "\($0)" } }
     if !servers.isEmpty { settings["bootstrap.servers"] = servers.joined(separator: ",") }
     return settings
   }
@@ -178,9 +178,9 @@ extension MirrorPass {
       return key == "bootstrap.servers"
         ? Set(now.split(separator: ",")) != Set(value.split(separator: ",")) : now != value
     }
-    let unlimited = "\(Int64.max)"
-    if wanted.spec.throttledRate == nil, present.settings[Self.throttleKey] ?? unlimited != unlimited {
-      changed[Self.throttleKey] = unlimited
+    for limit in Self.limits where limit.wanted(wanted.spec) == nil {
+      let usual = "\(limit.usual)"
+      if let now = present.settings[limit.key], now != usual { changed[limit.key] = usual }
     }
     return changed.merging(fencing(wanted, present)) { $1 }
   }
@@ -191,7 +191,17 @@ extension MirrorPass {
     return now == wanted.spec.fencesSource ? [:] : [Self.fencingKey: "\(wanted.spec.fencesSource)"]
   }
 
-  static var throttleKey: String { "mirror.throttled.rate" }
+  /// What a person may leave out, and what the brokers do then.
+  private struct Limit: Sendable {
+    let key: String
+    let usual: Int
+    let wanted: @Sendable (KafkaMirrorSpec) -> Int?
+  }
+  private static let limits = [
+    Limit(key: "mirror.throttled.rate", usual: .max) { $0.throttledRate },
+    Limit(key: "mirror.fetch.buffer.bytes", usual: 32 << 20) { $0.fetchBufferBytes },
+    Limit(key: "num.mirror.fetchers", usual: 1) { $0.fetchers },
+  ]
   static var fencingKey: String { "source.fencing.enable" }
 
   private func trouble(_ present: MirrorFacts) -> String { present.problems[""].map { " It waits: \($0)." } ?? "" }

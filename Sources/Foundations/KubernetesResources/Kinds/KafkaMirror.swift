@@ -43,6 +43,8 @@ public struct KafkaMirrorSpec: Fields {
   public var divergencePolicy = DivergencePolicy.halt
   public var setAsideBytesMax = 1 << 30
   public var throttledRate: Int?
+  public var fetchBufferBytes: Int?
+  public var fetchers: Int?
   public var paused = false
   public var role = Role.standby
   public var failoverGeneration: Int?
@@ -72,6 +74,14 @@ public struct KafkaMirrorSpec: Fields {
     c.number(
       "throttledRate", &throttledRate, 1...Int.max,
       "How many bytes a second each broker of the target takes from the source; left out, there is no limit. The last records of a switchover are copied without one, since producers wait for them."
+    )
+    c.number(
+      "fetchBufferBytes", &fetchBufferBytes, 1...Int.max,
+      "How many bytes each broker of the target may have fetched for this mirror and not written yet; left out, 32 MiB."
+    )
+    c.number(
+      "fetchers", &fetchers, 1...16,
+      "How many Fetches each broker of the target has under way at each broker of the source, each for a part of the partitions: more for a source that is far away; left out, 1."
     )
     c.flag("paused", &paused, "Whether nothing is copied for now. Only a Standby can be paused.")
     c.choice(
