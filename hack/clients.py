@@ -47,7 +47,7 @@ SECTIONS = {
         26: "Who is not the leader says who is; a topic that is gone is unknown.",
     },
     "Idempotence and transactions": {
-        27: "The last five batches of a producer may be repeated and keep their offsets; an earlier one is out of order, and so is a later one that comes ten times without what is missing before it.",
+        27: "The last five batches of a producer may be repeated and keep their offsets; an earlier one is out of order, and so is a later one that comes again and again without what is missing before it.",
         28: "A newer epoch starts at 0, an older one is refused.",
         29: "Sequence numbers survive restarts.",
         30: "Readers of committed records stop before the first open transaction.",

@@ -13,13 +13,11 @@ import Vocabulary
 
   private func view(_ topics: [String: UniqueID]) -> SourceCluster.View {
     var known: [TopicName: SourceCluster.Topic] = [:]
-    var names: [UniqueID: TopicName] = [:]
     for (text, id) in topics {
       guard let name = TopicName(text) else { continue }
       known[name] = SourceCluster.Topic(id: id, isInternal: false, partitions: [], replicationFactor: 1)
-      names[id] = name
     }
-    return SourceCluster.View(clusterID: "c", brokers: [:], topics: known, names: names, at: monotonicNow())
+    return SourceCluster.View(clusterID: "c", brokers: [:], topics: known, at: monotonicNow())
   }
 
   private func fetched(_ name: String, _ index: Int32 = 0) -> FetchResponse.Topic {
@@ -45,30 +43,42 @@ import Vocabulary
     return response
   }
 
-  @Test func topicsAreNamedAndThoseThatAreGoneLeftOut() {
-    var request = FetchRequest()
-    request.topics = [old, other].map { id in
-      var topic = FetchRequest.Topic()
-      topic.topicID = id
-      return topic
+  /// Otherwise the source would keep it in the session, and answer every Fetch at once with what nobody wants.
+  @Test func aTopicIsForgottenByTheNameThatItWasAskedForBy() throws {
+    var session = MirrorFetcher.Naming()
+    func named(_ topics: [UniqueID], forgetting: [UniqueID], _ asked: [UniqueID: String]) -> FetchRequest {
+      var request = FetchRequest()
+      request.topics = topics.map { id in
+        var topic = FetchRequest.Topic()
+        topic.topicID = id
+        return topic
+      }
+      request.forgottenTopicsData = forgetting.map { id in
+        var topic = FetchRequest.ForgottenTopic()
+        topic.topicID = id
+        return topic
+      }
+      session.name(&request, asked.compactMapValues { TopicName($0) })
+      return request
     }
-    request.forgottenTopicsData = [other, old].map { id in
-      var topic = FetchRequest.ForgottenTopic()
-      topic.topicID = id
-      return topic
-    }
-    let named = NamedFetch.request(request, in: view(["orders": old]))
-    #expect(named.topics.map(\.topic) == ["orders"])
-    #expect(named.forgottenTopicsData.map(\.topic) == ["orders"])
+    #expect(
+      named([old, other], forgetting: [], [old: "orders", other: "payments"]).topics.map(\.topic) == [
+        "orders", "payments",
+      ])
+    // The topic has been made again meanwhile, and is not asked for any more.
+    let next = named([], forgetting: [old], [other: "payments"])
+    #expect(next.topics.isEmpty && next.forgottenTopicsData.map(\.topic) == ["orders"])
+    #expect(named([], forgetting: [other], [:]).forgottenTopicsData.map(\.topic) == ["payments"])
   }
 
-  @Test func whatIsOfTheSameTopicIsTakenByItsID() {
+  @Test func whatIsOfTheSameTopicIsTakenByItsID() throws {
     var response = FetchResponse()
     response.responses = [fetched("orders"), fetched("payments", 3)]
-    let question = NamedFetch.question(about: response)
+    let view = view(["orders": old, "payments": other])
+    let question = try #require(NamedFetch.question(about: response, in: view))
     #expect(question.topics?.map(\.name) == ["orders", "payments"] && !question.allowAutoTopicCreation)
     let known = NamedFetch.identified(
-      response, in: view(["orders": old, "payments": other]),
+      response, in: view,
       by: metadata([("payments", other, .none), ("orders", old, .none)]))
     #expect(known.responses.map(\.topicID) == [old, other])
     #expect(known.responses.allSatisfy { $0.partitions[0].errorCode == .none && $0.partitions[0].highWatermark == 7 })
@@ -100,5 +110,6 @@ import Vocabulary
     let known = NamedFetch.identified(
       response, in: view(["orders": old]), by: metadata([("secrets", other, .none)]))
     #expect(known.responses.isEmpty)
+    #expect(NamedFetch.question(about: response, in: view(["orders": old])) == nil)
   }
 }

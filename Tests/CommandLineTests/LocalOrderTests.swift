@@ -32,6 +32,6 @@ import Testing
   }
 
   @Test func anOrderThatCannotBeWrittenWasNotCarriedOut() {
-    #expect(!LocalOrders(folder: "/nowhere").give(.heal, "a"))
+    #expect(throws: Failure.self) { try LocalOrders(folder: "/nowhere").give(.heal, "a") }
   }
 }

@@ -10,7 +10,7 @@ import threading
 
 from broker import free_port
 
-API_VERSIONS = 18
+FETCH, METADATA, API_VERSIONS = 1, 3, 18
 UNSUPPORTED_VERSION = 35
 # The newest version of each request that Apache Kafka 2.8.2 has, as its message definitions say: by key, from 0 on.
 KAFKA_2_8 = dict(
@@ -46,6 +46,10 @@ class Aged:
         """`make` gets the address to advertise, and gives a broker that runs."""
         self._newest, self.overstepped, self._open = newest, [], set()
         self._lock = threading.Lock()
+        # While it is not set, mirrors do not hear which topics there are; and how often they fetched so far.
+        self.tells_mirrors = threading.Event()
+        self.tells_mirrors.set()
+        self.fetched = 0
         self._port = free_port()
         self._door = socket.create_server(("127.0.0.1", self._port))
         self.bootstrap = f"127.0.0.1:{self._port}"
@@ -88,8 +92,17 @@ class Aged:
                 break
             if key == API_VERSIONS:
                 asked[number] = version
+            self.fetched += key == FETCH
+            if key == METADATA and self._is_look_of_mirror(body):
+                self.tells_mirrors.wait(30)
             send(server, body)
         self._end(client, server)
+
+    @staticmethod
+    def _is_look_of_mirror(body):
+        """Whether it asks for all topics: with no list of them behind a header of the second kind."""
+        (length,) = struct.unpack_from(">h", body, 8)
+        return body[10 : 10 + max(length, 0)].startswith(b"mirror-") and body[10 + max(length, 0) + 1] == 0
 
     def _answers(self, server, client, asked):
         while (body := frame(server)) is not None:

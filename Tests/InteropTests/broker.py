@@ -32,9 +32,10 @@ def binary():
 def _listening_ports():
     """Ports to listen on, from below those that the kernel gives to outgoing connections: one that was free a moment
     ago would else be some connection's own by the time a broker listens. Each is tried once, from a random one on, so
-    that runs beside each other seldom ask for the same."""
+    that runs beside each other seldom ask for the same; those that are given a share of them, such as 1/2, never do."""
     lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    ports = range(10_000, lowest)
+    share, of = map(int, os.environ.get("SWIFTWATER_TEST_SHARE", "1/1").split("/"))
+    ports = range(10_000, lowest)[share - 1 :: of]
     assert len(ports) > 1_000, f"outgoing connections take ports from {lowest} on; tests listen on those from 10000 up"
     first = random.randrange(len(ports))
     yield from ports[first:]

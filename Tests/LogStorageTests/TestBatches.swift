@@ -52,14 +52,13 @@ extension PartitionLog {
 
   func tryPut(
     _ bytes: [UInt8], _ origin: AppendOrigin = .client, epoch: Int32 = 1, verified: VerificationTicket? = nil,
-    newcomers: Newcomers = .atAnySequence, now: Int64 = 2000
+    now: Int64 = 2000
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     var bytes = bytes
     let result = bytes.withUnsafeMutableBytes { raw in
       Result<Result<Appended, AppendRefusal>, StorageError> { () throws(StorageError) in
         try append(
-          raw, origin: origin, leaderEpoch: LeaderEpoch(epoch), verified: verified, newcomers: newcomers,
-          now: Timestamp(milliseconds: now))
+          raw, origin: origin, leaderEpoch: LeaderEpoch(epoch), verified: verified, now: Timestamp(milliseconds: now))
       }
     }
     return try result.get()

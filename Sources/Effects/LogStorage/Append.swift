@@ -14,12 +14,12 @@ extension PartitionLog {
   /// A marker of a producer that has no open transaction is appended all the same, so that its epoch is known.
   ///
   /// A batch that is ahead of its producer's sequence is NOT_LEADER_OR_FOLLOWER a few times, and then
-  /// OUT_OF_ORDER_SEQUENCE_NUMBER: see `EarlyBatches`.
+  /// OUT_OF_ORDER_SEQUENCE_NUMBER, or taken where nothing is known of the producer: see `EarlyBatches`.
   ///
   /// Throws when the log has failed or fails now; a refusal is the sender's fault and changes nothing.
   public func append(
     _ batches: UnsafeMutableRawBufferPointer, origin: AppendOrigin, leaderEpoch: LeaderEpoch,
-    verified ticket: VerificationTicket? = nil, newcomers: Newcomers = .atAnySequence, now: Timestamp
+    verified ticket: VerificationTicket? = nil, now: Timestamp
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     switch origin {
     case .replica: return try appendFromLeader(batches, now: now)
@@ -32,11 +32,11 @@ extension PartitionLog {
       return .failure(error)
     }
     guard var replacement = prepared.replacement else {
-      return try appendPrepared(batches, prepared, origin, leaderEpoch, ticket, newcomers, now: now)
+      return try appendPrepared(batches, prepared, origin, leaderEpoch, ticket, now: now)
     }
     let result = replacement.withUnsafeMutableBytes { raw in
       Result<Result<Appended, AppendRefusal>, StorageError> { () throws(StorageError) in
-        try appendPrepared(raw, prepared, origin, leaderEpoch, ticket, newcomers, now: now)
+        try appendPrepared(raw, prepared, origin, leaderEpoch, ticket, now: now)
       }
     }
     return try result.get()
@@ -44,13 +44,18 @@ extension PartitionLog {
 
   private func appendPrepared(
     _ bytes: UnsafeMutableRawBufferPointer, _ prepared: PreparedBatch, _ origin: AppendOrigin,
-    _ leaderEpoch: LeaderEpoch, _ ticket: VerificationTicket?, _ newcomers: Newcomers, now: Timestamp
+    _ leaderEpoch: LeaderEpoch, _ ticket: VerificationTicket?, now: Timestamp
   ) throws(StorageError) -> Result<Appended, AppendRefusal> {
     // The closure of a lock may not capture the caller's buffer as its own: it gets the address alone.
     nonisolated(unsafe) let bytes = bytes
     return try writing(.sparesShortageOfDescriptors) { state throws(StorageError) in
-      switch state.verdict(on: prepared, origin, ticket, leaderEpoch, newcomers) {
-      case .early(let message): return .failure(state.early.refusal(of: prepared.header.producerID, message))
+      switch state.verdict(on: prepared, origin, ticket, leaderEpoch) {
+      case .early(let message):
+        let mayClose = state.early.mayCloseGap(before: prepared.header.stamp, in: leaderEpoch, isUnknown: false)
+        return .failure(AppendRefusal(mayClose ? .notLeaderOrFollower : .outOfOrderSequenceNumber, message))
+      case .unknown(let message):
+        guard state.early.mayCloseGap(before: prepared.header.stamp, in: leaderEpoch, isUnknown: true) else { break }
+        return .failure(AppendRefusal(.notLeaderOrFollower, message))
       case .refused(let code, let message): return .failure(AppendRefusal(code, message))
       case .duplicate(let batch): return .success(state.duplicate(batch, prepared))
       case .follows: break
@@ -161,17 +166,16 @@ extension LogState {
   }
 
   fileprivate func verdict(
-    on prepared: PreparedBatch, _ origin: AppendOrigin, _ ticket: VerificationTicket?, _ leaderEpoch: LeaderEpoch,
-    _ newcomers: Newcomers
+    on prepared: PreparedBatch, _ origin: AppendOrigin, _ ticket: VerificationTicket?, _ leaderEpoch: LeaderEpoch
   ) -> ProducerStates.Verdict {
     let header = prepared.header
     if let marker = prepared.marker { return producers.verdict(onMarkerOf: header, marker) }
-    guard header.attributes.isTransactional else { return producers.verdict(on: header, .needless, newcomers) }
-    if origin == .coordinator, ticket == nil { return producers.verdict(on: header, .needless, .atAnySequence) }
+    guard header.attributes.isTransactional else { return producers.verdict(on: header, .needless) }
+    if origin == .coordinator, ticket == nil { return producers.verdict(on: header, .needless) }
     let lowest = ticket.flatMap {
       tickets.lowestSequence($0, of: header.producerID.value, header.producerEpoch.value, in: leaderEpoch)
     }
-    return producers.verdict(on: header, lowest.map { .verified(lowestSequence: $0) } ?? .missing, newcomers)
+    return producers.verdict(on: header, lowest.map { .verified(lowestSequence: $0) } ?? .missing)
   }
 
   fileprivate func duplicate(_ batch: ProducerStates.Batch, _ prepared: PreparedBatch) -> Appended {

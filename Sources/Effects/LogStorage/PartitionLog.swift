@@ -65,13 +65,6 @@ public final class PartitionLog: Sendable {
   /// Takes effect with the next append, roll or retention.
   public func update(_ settings: LogSettings) { state.withLock { $0.settings = settings } }
 
-  /// Notes that a leader's epoch begins at the log's end, before it appends anything (KIP-101).
-  public func begin(_ epoch: LeaderEpoch) {
-    state.withLock { state in
-      if state.epochs.assign(epoch, start: state.endOffset) { state.areEpochsUnsaved = true }
-    }
-  }
-
   /// What DescribeProducers answers, by producer id (KIP-664).
   public var activeProducers: [ActiveProducer] {
     state.withLock { state in

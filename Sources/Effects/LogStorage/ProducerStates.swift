@@ -42,6 +42,8 @@ struct ProducerStates: Sendable {
     case duplicate(Batch)
     /// Batches of its producer that belong before it are missing, and may be on their way.
     case early(String)
+    /// It is not its producer's first, and nothing is known of that one.
+    case unknown(String)
     case refused(ErrorCode, String)
   }
 
@@ -55,17 +57,16 @@ struct ProducerStates: Sendable {
   }
 
   /// Whether a batch of a client or a coordinator may be appended. Kafka's rules of version 4.
-  func verdict(on header: RecordBatchHeader, _ verification: Verification, _ newcomers: Newcomers) -> Verdict {
+  func verdict(on header: RecordBatchHeader, _ verification: Verification) -> Verdict {
     guard header.isIdempotent else { return .follows }
     guard let entry = entries[header.producerID.value] else {
       if header.attributes.isTransactional, let refused = transactionVerdict(on: header, nil, verification) {
         return refused
       }
-      guard newcomers == .atZero, header.baseSequence > 0 else { return .follows }
-      return .refused(
-        .notLeaderOrFollower,
-        "producer \(header.producerID.value): sequence \(header.baseSequence) is the first one that the new leader sees"
-      )
+      // Records of a coordinator have no sequence.
+      guard header.baseSequence > 0 else { return .follows }
+      return .unknown(
+        "producer \(header.producerID.value): sequence \(header.baseSequence) is the first that is seen of it")
     }
     let epoch = header.producerEpoch.value
     let first = header.baseSequence

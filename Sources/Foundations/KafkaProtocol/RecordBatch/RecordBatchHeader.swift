@@ -110,6 +110,9 @@ public struct RecordBatchHeader: Hashable, Sendable {
   @inlinable public var lastOffset: Offset { Offset(baseOffset.value &+ Int64(lastOffsetDelta)) }
   @inlinable public var nextOffset: Offset { Offset(baseOffset.value &+ Int64(lastOffsetDelta) &+ 1) }
   @inlinable public var isIdempotent: Bool { producerID.value >= 0 }
+  public var stamp: ProducerStamp {
+    ProducerStamp(id: producerID, epoch: producerEpoch, baseSequence: baseSequence)
+  }
   /// The sequence of the last record; wraps from 2³¹−1 to 0.
   @inlinable public var lastSequence: Int32 {
     baseSequence < 0 ? baseSequence : Int32((Int64(baseSequence) + Int64(lastOffsetDelta)) & 0x7fff_ffff)

@@ -4,8 +4,8 @@ import KafkaProtocol
 import Vocabulary
 
 extension SourceCluster {
-  /// Asks a broker of the source for records of topics that `request` names by their ids. `then` gets nil when there is no
-  /// answer, and UNSUPPORTED_VERSION from a source in which topics have no ids (Kafka before 2.8).
+  /// Asks a broker of the source for records. `request` has the ids of topics and their names. `then` gets nil when there is
+  /// no answer, and UNSUPPORTED_VERSION from a source in which topics have no ids (Kafka before 2.8).
   func fetch(
     from peer: Peer, _ request: FetchRequest, within span: TimeSpan,
     then: @escaping @Sendable (FetchedFrame?) -> Void
@@ -28,16 +28,21 @@ extension SourceCluster {
     then: @escaping @Sendable (FetchedFrame?) -> Void
   ) {
     guard let view else { return then(nil) }
-    peer.ask(NamedFetch.request(request, in: view), lowest: 12, highest: 12, within: span) { result in
+    peer.ask(request, lowest: 12, highest: 12, within: span) { result in
       switch result {
       case .failure(.unsupported): then(.tooOld)
       case .failure: then(nil)
       case .success(let answer):
-        guard !answer.response.responses.isEmpty else { return then(FetchedFrame(answer)) }
-        peer.ask(NamedFetch.question(about: answer.response), lowest: 10, within: Self.span) { result in
+        guard let question = NamedFetch.question(about: answer.response, in: view) else {
+          let known = NamedFetch.identified(answer.response, in: view, by: MetadataResponse())
+          return then(FetchedFrame(response: known, frame: answer.frame, bodyStart: answer.bodyStart))
+        }
+        peer.ask(question, lowest: 10, within: Self.span) { result in
           switch result {
           case .failure(.unsupported): then(.tooOld)
-          case .failure: then(nil)
+          case .failure:
+            // It counts as what has come, and nothing is taken of it.
+            then(FetchedFrame(answer, failing: .networkException))
           case .success(let said):
             let known = NamedFetch.identified(answer.response, in: view, by: said.response)
             then(FetchedFrame(response: known, frame: answer.frame, bodyStart: answer.bodyStart))
@@ -53,6 +58,12 @@ extension FetchedFrame {
     self.init(response: answer.response, frame: answer.frame, bodyStart: answer.bodyStart)
   }
 
+  fileprivate init(_ answer: PeerAnswer<FetchResponse>, failing code: ErrorCode) {
+    var refusal = FetchResponse()
+    refusal.errorCode = code
+    self.init(response: refusal, frame: answer.frame, bodyStart: answer.bodyStart)
+  }
+
   fileprivate static var tooOld: FetchedFrame {
     var refusal = FetchResponse()
     refusal.errorCode = .unsupportedVersion
@@ -60,34 +71,19 @@ extension FetchedFrame {
   }
 }
 
-/// A Fetch that names topics by their names, for somebody who knows them by their ids.
+/// The answer to a Fetch that names topics by their names, for somebody who knows them by their ids.
 enum NamedFetch {
-  /// Topics without a known name are left out: the source does not have them any more.
-  static func request(_ request: FetchRequest, in view: SourceCluster.View) -> FetchRequest {
-    var request = request
-    request.topics = request.topics.compactMap { topic in
-      guard let name = view.names[topic.topicID] else { return nil }
-      var topic = topic
-      topic.topic = name.text
-      return topic
-    }
-    request.forgottenTopicsData = request.forgottenTopicsData.compactMap { topic in
-      guard let name = view.names[topic.topicID] else { return nil }
-      var topic = topic
-      topic.topic = name.text
-      return topic
-    }
-    return request
-  }
-
-  /// What the broker is asked that has sent this.
-  static func question(about response: FetchResponse) -> MetadataRequest {
+  /// What the broker is asked that has sent this; nil where it is about no topic that is known.
+  static func question(about response: FetchResponse, in view: SourceCluster.View) -> MetadataRequest? {
     var request = MetadataRequest()
-    request.topics = response.responses.map { topic in
+    let topics = response.responses.compactMap { topic -> MetadataRequest.Topic? in
+      guard let name = TopicName(topic.topic), view.topics[name] != nil else { return nil }
       var asked = MetadataRequest.Topic()
       asked.name = topic.topic
       return asked
     }
+    guard !topics.isEmpty else { return nil }
+    request.topics = topics
     request.allowAutoTopicCreation = false
     return request
   }

@@ -58,6 +58,7 @@ final class MirrorFetcher: Sendable {
     /// What the source remembers of our Fetches (KIP-227): of partitions that rest nothing is said on either side.
     var session = CopySession()
     var told: [CopyKey: Told] = [:]
+    var naming = Naming()
     /// How often in a row the source did not know the session.
     var strangers = 0
     var isAsking = false
@@ -109,8 +110,10 @@ final class MirrorFetcher: Sendable {
       )
     }
     let wanted = Dictionary(places) { first, _ in first }
+    let names = Dictionary(asked.map { ($0.target.id, $0.target.topic) }) { first, _ in first }
     var request = state.withLock { state in
-      let request = state.session.request(for: wanted, partitionMaxBytes: world.settings.partitionMaxBytes)
+      var request = state.session.request(for: wanted, partitionMaxBytes: world.settings.partitionMaxBytes)
+      state.naming.name(&request, names)
       // Should it be asked for again, the source has told nothing of it.
       for topic in request.forgottenTopicsData {
         for index in topic.partitions { state.told[CopyKey(topic: topic.topicID, partition: index)] = nil }
@@ -217,6 +220,26 @@ final class MirrorFetcher: Sendable {
         found.errorCode == .none, found.offset >= 0
       else { return }
       then(Offset(found.offset))
+    }
+  }
+}
+
+extension MirrorFetcher {
+  /// What topics are called that are asked for by their ids: sources before Kafka 3.1 know them by their names alone.
+  struct Naming: Sendable {
+    /// Of those that were asked for last, which may be forgotten next.
+    private var names: [UniqueID: TopicName] = [:]
+
+    /// Who forgets a topic has to name it as before, whatever has become of it since.
+    mutating func name(_ request: inout KafkaProtocol.FetchRequest, _ asked: [UniqueID: TopicName]) {
+      let known = names.merging(asked) { $1 }
+      for place in request.topics.indices {
+        request.topics[place].topic = known[request.topics[place].topicID]?.text ?? ""
+      }
+      for place in request.forgottenTopicsData.indices {
+        request.forgottenTopicsData[place].topic = known[request.forgottenTopicsData[place].topicID]?.text ?? ""
+      }
+      names = asked
     }
   }
 }

@@ -28,8 +28,6 @@ final class SourceCluster: Sendable {
     let clusterID: String
     let brokers: [NodeID: BrokerAddress]
     let topics: [TopicName: Topic]
-    /// Of topics that have ids.
-    let names: [UniqueID: TopicName]
     let at: Instant
   }
 
@@ -146,13 +144,11 @@ final class SourceCluster: Sendable {
       brokers[NodeID(broker.nodeID)] = BrokerAddress(host: broker.host, port: port)
     }
     var topics: [TopicName: Topic] = [:]
-    var names: [UniqueID: TopicName] = [:]
     for topic in response.topics where topic.errorCode == .none {
       guard let name = topic.name.flatMap(TopicName.init), let known = Self.topic(topic) else { continue }
       topics[name] = known
-      if known.id != .zero { names[known.id] = name }
     }
-    return View(clusterID: clusterID, brokers: brokers, topics: topics, names: names, at: monotonicNow())
+    return View(clusterID: clusterID, brokers: brokers, topics: topics, at: monotonicNow())
   }
 
   private static func topic(_ topic: MetadataResponse.Topic) -> Topic? {

@@ -78,8 +78,6 @@ final class Partition: Sendable {
     var unsyncedRecords: Int64 = 0
     /// When the oldest record came that may be in memory only; kept only where `flush.ms` asks for it.
     var unsyncedSince: Instant?
-    /// When this broker heard of the leader's epoch.
-    var epochBegan: Instant
     var lastTick: Instant
     var lastProposal: Instant?
   }
@@ -118,7 +116,6 @@ final class Partition: Sendable {
     self.log = log
     self.pool = pool
     self.world = world
-    let now = monotonicNow()
     state = Mutex(
       State(
         replica: Replica(
@@ -127,7 +124,7 @@ final class Partition: Sendable {
         minInSync: settings.minInSync, minRegions: settings.minRegions, flushInterval: settings.flushInterval,
         fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability,
         throttled: ThrottleListing(name, on: world.node, settings), gate: WriteGate(settings),
-        opened: settings.opened(log.topicPartition.partition), epochBegan: now, lastTick: now))
+        opened: settings.opened(log.topicPartition.partition), lastTick: monotonicNow()))
   }
 
   // MARK: Questions

@@ -172,7 +172,6 @@ extension Partition {
         case .follower, .observer: break
         }
         if state.replica.leaderEpoch != before {
-          state.epochBegan = now
           after.wakeAll(in: &state)
         }
         return after

@@ -52,10 +52,7 @@ extension Partition {
             after.own = .refused(refusal)
             break
           }
-          let newcomers: Newcomers = instant - state.epochBegan < Self.newcomersSpan ? .atZero : .atAnySequence
-          let result = try log.append(
-            batches, origin: origin, leaderEpoch: current, verified: ticket, newcomers: newcomers, now: now)
-          switch result {
+          switch try log.append(batches, origin: origin, leaderEpoch: current, verified: ticket, now: now) {
           case .failure(let refusal): after.own = .refused(refusal)
           case .success(let appended):
             let deadline = timeout.map { instant + $0 } ?? .never
@@ -82,9 +79,6 @@ extension Partition {
       log.standing(of: producer, epoch, from: sequence, inEpoch: state.replica.leaderEpoch)
     }
   }
-
-  /// For so long after a change of leaders an unknown producer's first batch may have been refused just before.
-  private static let newcomersSpan = TimeSpan.seconds(5)
 
   private static let cutOff = AppendRefusal(
     .notLeaderOrFollower, "Neither the controller nor an in-sync follower was heard of for a session.")

@@ -77,7 +77,7 @@ let localCommands: [Command] = [
   if verb != .down, !orders.regions.contains(region) {
     throw UsageError("there is no Region \(region); there are \(orders.regions.joined(separator: ", "))")
   }
-  guard orders.give(verb, region) else { throw Failure("swiftwater local up has not done it within 30 s") }
+  guard try orders.give(verb, region) else { throw Failure("swiftwater local up has not done it within 30 s") }
   if verb != .down { try console.write(orders.status ?? "") }
 }
 

@@ -32,10 +32,10 @@ struct LocalOrders: Sendable {
     (status ?? "").split(separator: "\n").dropFirst().compactMap { $0.split(separator: " ").first.map(String.init) }
   }
 
-  /// False when it was not carried out in time.
-  func give(_ verb: Verb, _ region: String) -> Bool {
+  /// False when it was not carried out in time; throws when it cannot be given.
+  func give(_ verb: Verb, _ region: String) throws(Failure) -> Bool {
     let path = "\(inbox)/\(verb.rawValue).\(region)"
-    guard File.replace(path, with: []) else { return false }
+    guard File.replace(path, with: []) else { throw Failure("\(path) cannot be written") }
     var waited: UInt32 = 0
     while access(path, F_OK) == 0 {
       guard waited < Self.patience, isObeyed || verb == .down else { return verb == .down }
