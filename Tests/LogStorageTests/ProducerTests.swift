@@ -95,11 +95,23 @@ import Vocabulary
         isUnknown: true)
     }
     for id in 0..<Int64(EarlyBatches.producersMax) { #expect(comesAgain(id) && comesAgain(id)) }
-    #expect(!comesAgain(0))
+    #expect(!comesAgain(5))
     #expect(comesAgain(.max))
-    // The first but one that is more makes room, and all are counted anew.
+    // One more makes room at the expense of the lowest.
     #expect(comesAgain(.max - 1))
-    #expect(comesAgain(1) && comesAgain(1) && !comesAgain(1))
+    #expect(!comesAgain(1) && comesAgain(0))
+  }
+
+  @Test func manyUnknownProducersAtOnceAreAllTakenInTheEnd() {
+    var early = EarlyBatches()
+    var waiting = Set(0..<Int64(2 * EarlyBatches.producersMax))
+    for _ in 0..<12 where !waiting.isEmpty {
+      for id in waiting.sorted() {
+        let stamp = ProducerStamp(id: ProducerID(id), epoch: ProducerEpoch(0), baseSequence: 3)
+        if !early.mayCloseGap(before: stamp, in: LeaderEpoch(1), isUnknown: true) { waiting.remove(id) }
+      }
+    }
+    #expect(waiting.isEmpty, "\(waiting.count) are refused for ever")
   }
 
   @Test func anUnknownProducerMayBeginAnywhereOnceNothingBeforeItCame() throws {

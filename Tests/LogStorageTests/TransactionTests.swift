@@ -90,9 +90,21 @@ import Vocabulary
     let log = try Make.log(disk)
     let ticket = log.ticket(of: 4, from: 0)
     #expect(log.ticket(of: 4, from: 1) == ticket)
-    #expect(try log.code(Make.transactional(["b"], by: 4, from: 1), verified: ticket) == .outOfOrderSequenceNumber)
+    #expect(try log.code(Make.transactional(["b"], by: 4, from: 1), verified: ticket) == .notLeaderOrFollower)
     #expect(try log.code(Make.transactional(["a"], by: 4, from: 0), verified: ticket) == .none)
     #expect(try log.code(Make.transactional(["b"], by: 4, from: 1), verified: ticket) == .none)
+  }
+
+  /// Its sequences go on across transactions, also where they were forgotten meanwhile.
+  @Test func anUnknownProducersTransactionIsTakenInItsOrder() throws {
+    let log = try Make.log(disk)
+    let ticket = log.ticket(of: 4, from: 500)
+    for _ in 0..<EarlyBatches.timesMaxOfUnknown {
+      #expect(try log.code(Make.transactional(["a"], by: 4, from: 500), verified: ticket) == .notLeaderOrFollower)
+      #expect(try log.code(Make.transactional(["b"], by: 4, from: 501), verified: ticket) == .notLeaderOrFollower)
+    }
+    #expect(try log.code(Make.transactional(["a"], by: 4, from: 500), verified: ticket) == .none)
+    #expect(try log.code(Make.transactional(["b"], by: 4, from: 501)) == .none)
   }
 
   @Test func anOlderEpochGetsNoTicketWhileANewerOneIsAskedAbout() throws {

@@ -19,7 +19,7 @@ struct EarlyBatches: Sendable {
   static let timesMaxOfUnknown = 2
   /// Of the lowest and those above it, for who never sends the lowest again.
   static let allMax = 50
-  /// At the limit all are forgotten, and counted anew.
+  /// At the limit that with the lowest id is forgotten, and counted anew.
   static let producersMax = 1024
 
   private struct Gap {
@@ -39,7 +39,8 @@ struct EarlyBatches: Sendable {
     }
     let known = gaps[stamp.id].flatMap { $0.lowest.epoch == stamp.epoch ? $0 : nil }
     guard var gap = known, !gap.lowest.comesBehind(stamp) else {
-      if gaps.count >= Self.producersMax { gaps.removeAll() }
+      // One at a time, and always the same ones: the others get on, and leave room.
+      if gaps.count >= Self.producersMax, gaps[stamp.id] == nil, let lowest = gaps.keys.min() { gaps[lowest] = nil }
       gaps[stamp.id] = Gap(lowest: stamp, all: (known?.all ?? 0) + 1)
       return true
     }

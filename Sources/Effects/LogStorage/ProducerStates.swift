@@ -105,8 +105,7 @@ struct ProducerStates: Sendable {
     case .missing:
       return .refused(.invalidTxnState, "producer \(producer): no transaction is known to be open on this partition")
     case .verified(let lowest) where header.baseSequence > lowest:
-      return .refused(
-        .outOfOrderSequenceNumber,
+      return .early(
         "producer \(producer): sequence \(header.baseSequence) where \(lowest) was seen and is not stored yet")
     case .verified: break
     }
