@@ -20,7 +20,7 @@ KAFKA_2_8 = dict(
     )
 )
 # Topics have no ids before 2.8: Metadata v10 is the first that tells them.
-KAFKA_2_7 = {**KAFKA_2_8, 3: 9, 1: 12}
+KAFKA_2_7 = {**KAFKA_2_8, 3: 9}
 
 
 def frame(connection):
@@ -46,9 +46,10 @@ class Aged:
         """`make` gets the address to advertise, and gives a broker that runs."""
         self._newest, self.overstepped, self._open = newest, [], set()
         self._lock = threading.Lock()
-        # While it is not set, mirrors do not hear which topics there are; and how often they fetched so far.
+        # While it is not set, mirrors do not hear which topics there are.
         self.tells_mirrors = threading.Event()
         self.tells_mirrors.set()
+        # How many Fetches came so far.
         self.fetched = 0
         self._port = free_port()
         self._door = socket.create_server(("127.0.0.1", self._port))
