@@ -140,12 +140,23 @@ def test_a_commit_moves_topics_from_one_cluster_to_the_other_and_another_one_bri
     east_spec = {"gapPolicy": "Accept", "divergencePolicy": "SetAside"}
     member.mirror("to-east", "east", "west", "Standby", **east_spec)
 
-    def policies():
+    def settings(*keys):
         shown = tool("configs", "describe", "mirror", "to-east", "-o", "json", "--bootstrap-server", east.bootstrap)
         found = {entry["key"]: entry["value"] for entry in json.loads(shown)}
-        return found["gap.policy"], found["divergence.policy"]
+        return tuple(found.get(key) for key in keys)
 
-    until(lambda: policies() == ("accept", "set-aside"), "the settings are as wanted", 30, every=0.1)
+    policies = "gap.policy", "divergence.policy"
+    until(lambda: settings(*policies) == ("accept", "set-aside"), "the settings are as wanted", 30, every=0.1)
+
+    # Limits are what they are without one once they are taken out again, which apply does for who has stated them.
+    limits = "mirror.throttled.rate", "mirror.fetch.buffer.bytes", "num.mirror.fetchers"
+    assert settings(*limits) == (None, None, None)
+    limited = {"throttledRate": 5000000, "fetchBufferBytes": 1000000, "fetchers": 3}
+    member.mirror("to-east", "east", "west", "Standby", **east_spec, **limited)
+    until(lambda: settings(*limits) == ("5000000", "1000000", "3"), "the limits are as wanted", 30, every=0.1)
+    member.mirror("to-east", "east", "west", "Standby", **east_spec)
+    usual = (str(2**63 - 1), str(32 << 20), "1")
+    until(lambda: settings(*limits) == usual, "there are no limits of its own", 30, every=0.1)
 
     # One commit: both change sides.
     member.mirror("to-east", "east", "west", "Primary", **east_spec)
