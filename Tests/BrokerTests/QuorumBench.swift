@@ -168,7 +168,7 @@ final class QuorumNode {
 /// Several nodes on this machine.
 struct QuorumNodes {
   let all: [QuorumNode]
-  private let bell = Events<NodeID>()
+  let bell = Events<NodeID>()
 
   init(_ count: Int32) throws {
     let bell = bell

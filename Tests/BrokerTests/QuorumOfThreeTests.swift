@@ -4,6 +4,7 @@ import EventLoop
 import KafkaClient
 import KafkaProtocol
 import LogStorage
+import Synchronization
 import Testing
 import Vocabulary
 
@@ -45,6 +46,37 @@ import Vocabulary
     try cluster.start(leader)
     try leader.recorder.until(next)
     #expect(leader.quorum?.image.features == ["kept": 1, "more": 1])
+  }
+
+  /// Pods come back with other addresses, and who runs on knows those that were configured when it started.
+  @Test func aVoterThatIsElsewhereNowIsAskedForItsVoteThere() throws {
+    let cluster = try QuorumNodes(3)
+    let nodes = cluster.all
+    for node in nodes { try cluster.start(node) }
+    let (leader, epoch) = try cluster.leader(of: nodes)
+    let followers = nodes.filter { $0.id != leader.id }
+    let (stays, moves) = (followers[0], followers[1])
+    moves.stop()
+    // Nobody is at the address where it was.
+    moves.server.shutdown(drain: .zero)
+    let moved = try QuorumNode(moves.id.value, bell: cluster.bell, insteadOf: moves)
+    func start() throws { try cluster.start(moved) { $0.local = moved.voter } }
+    try start()
+    _ = try cluster.until {
+      let voters = stays.quorum?.state.withLock { $0.quorum.log.voters.voters }
+      return voters?.contains(moved.voter) == true ? true : nil
+    }
+    // It lacks what the other two have, so that it gives its vote and gets none.
+    moved.stop()
+    let end = try leader.append([feature("missed")], in: epoch)
+    try stays.recorder.until(end)
+    leader.stop()
+    try start()
+    let (second, later) = try cluster.leader(of: [stays, moved])
+    #expect(second.id == stays.id)
+    #expect(later > epoch)
+    try moved.recorder.until(try stays.append([feature("on")], in: later))
+    #expect(moved.quorum?.image.features == ["missed": 1, "on": 1])
   }
 
   @Test func whoIsFarBehindIsFedByASnapshot() throws {

@@ -31,10 +31,12 @@ import YAML
 
   @Test func everyKindOfNetworkTellsAddressesThatOthersReach() throws {
     let expected: [RegionNetwork.Kind: String] = [
-      .multiClusterService: "PLAINTEXT://orders-west-0.kafka.svc.clusterset.local:9092",
-      .hostTemplate: "PLAINTEXT://orders-west-0-0.west.example.com:9092",
-      .loadBalancer: "PLAINTEXT://lb-orders-west-0:9092",
-      .nodePort: "PLAINTEXT://192.0.2.7:30092",
+      .multiClusterService: "PLAINTEXT://orders-west-0.kafka.svc.clusterset.local:9092"
+        + ",CONTROLLER://orders-west-0.kafka.svc.clusterset.local:9093",
+      .hostTemplate: "PLAINTEXT://orders-west-0-0.west.example.com:9092"
+        + ",CONTROLLER://orders-west-0-0.west.example.com:9093",
+      .loadBalancer: "PLAINTEXT://lb-orders-west-0:9092,CONTROLLER://lb-orders-west-0:9093",
+      .nodePort: "PLAINTEXT://192.0.2.7:30092,CONTROLLER://192.0.2.7:30093",
     ]
     for (type, address) in expected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
       var world = World.three
@@ -49,6 +51,35 @@ import YAML
       let text = map?["data"]["server.properties"].string ?? ""
       #expect(text.contains("advertised.listeners=\(address)\n"), "\(type)")
       #expect(text.contains("controller.quorum.voters=100@"), "\(type)")
+      #expect(world.broken == [])
+      #expect(world.plan.steps == [], "\(type)")
+    }
+  }
+
+  /// Other controllers go by what it says of itself, so that a witness says it like all others, and anew.
+  @Test func aWitnessTellsWhereItIsReachedAndRestartsWhenThatIsElsewhere() throws {
+    var world = World([
+      RegionShare("central", brokers: 1, controllers: 1), RegionShare("north", brokers: 0, controllers: 1),
+      RegionShare("west", brokers: 1, controllers: 1),
+    ])
+    world.converge()
+    func told() throws -> String? {
+      let pod = try #require(world.members["north"]?.pods["orders-north-0-0"])
+      return world.advertised[pod.uid]
+    }
+    #expect(try told() == nil)
+    let place = try #require(world.regions.firstIndex { $0.metadata.name == "north" })
+    world.regions[place].spec.network.hostTemplate = "{pod}.{region}.example.com"
+    let ways: [(RegionNetwork.Kind, String?)] = [
+      (.hostTemplate, "orders-north-0-0.north.example.com:9093"), (.nodePort, "192.0.2.7:30093"),
+      (.loadBalancer, "lb-orders-north-0:9093"), (.podIP, nil),
+    ]
+    for (type, address) in ways {
+      world.regions[place].spec.network.type = type
+      world.converge()
+      world.giveAddresses(type)
+      world.converge()
+      #expect(try told() == address.map { "advertised.listeners=CONTROLLER://\($0)" }, "\(type)")
       #expect(world.broken == [])
       #expect(world.plan.steps == [], "\(type)")
     }

@@ -11,10 +11,13 @@ extension ClusterDesign {
 
   func networkType(_ region: String) -> RegionNetwork.Kind { self.region(region)?.spec.network.type ?? .podIP }
 
-  /// What clients and other brokers are told, by listener; nil where brokers tell their own address (PodIP).
-  func advertised(_ node: Node) -> [(listener: KafkaListener, endpoint: Endpoint?)]? {
+  /// What clients, other brokers and other controllers are told, by listener; nil where nodes tell their own address (PodIP).
+  /// A controller says of itself where it is (KIP-853), and what it says goes before what others were configured with.
+  func advertised(_ node: Node) -> [(listener: String, endpoint: Endpoint?)]? {
     guard networkType(node.region) != .podIP else { return nil }
-    return listeners.map { ($0, endpoint(of: node, port: $0.port)) }
+    let clients = (node.isBroker ? listeners : []).map { ($0.name.uppercased(), $0.port) }
+    return (clients + (node.isController ? [(Self.controllerListener, Self.controllerPort)] : []))
+      .map { ($0, endpoint(of: node, port: $1)) }
   }
 
   /// Where other controllers and brokers reach a controller.
@@ -88,8 +91,7 @@ extension ClusterDesign {
   func canStart(_ node: Node) -> Bool {
     // A name that leads nowhere would be told to everybody.
     if networkType(node.region) == .multiClusterService, !offersExports(node.region) { return false }
-    // Who serves no clients tells nobody an address.
-    return !node.isBroker || advertised(node)?.allSatisfy { $0.endpoint != nil } ?? true
+    return advertised(node)?.allSatisfy { $0.endpoint != nil } ?? true
   }
 
   /// Addresses of brokers, sorted: every Region's are there, so that no one Region is the door.

@@ -17,9 +17,9 @@ extension ClusterDesign {
       (listeners.map { "\($0.name.uppercased()):PLAINTEXT" } + ["\(Self.controllerListener):PLAINTEXT"])
       .joined(separator: ",")
     if node.isBroker { values["inter.broker.listener.name"] = listeners.first?.name.uppercased() }
-    if node.isBroker, let told = advertised(node) {
+    if let told = advertised(node) {
       values["advertised.listeners"] = told.compactMap { listener, endpoint in
-        endpoint.map { "\(listener.name.uppercased())://\($0.text)" }
+        endpoint.map { "\(listener)://\($0.text)" }
       }.joined(separator: ",")
     }
     if let (key, value) = quorumAddresses(node) { values[key] = value }

@@ -13,9 +13,11 @@ extension MetadataQuorum {
   /// Nobody has more controllers; further ones are not noted.
   private static let learnedMax = 1000
 
-  /// Where a controller is: as it said itself, as configured, or as its voter record says. Nil where nobody knows.
+  /// Where a controller is, as far as anybody says. Nil where nobody does.
   func address(of controller: NodeID) -> BrokerAddress? { state.withLock { address(of: controller, $0) } }
 
+  /// Of several addresses each is tried once the one before it has failed: what was configured is as old as this process,
+  /// the voters' record is as old as the last time that the voter reached a leader, and either may be the newer one.
   private func address(of node: NodeID, _ state: QuorumState) -> BrokerAddress? {
     let servers = setup.bootstrapServers
     if let index = servers.indices.first(where: { Self.pseudoID($0) == node }) { return servers[index] }
@@ -23,9 +25,11 @@ extension MetadataQuorum {
       return QuorumMessages.address(setup.local.endpoints, listener: setup.controllerListener)
     }
     if let learned = state.learned[node] { return learned }
-    if let configured = setup.configuredVoters.first(where: { $0.id == node }) { return configured.address }
+    let configured = setup.configuredVoters.first { $0.id == node }?.address
     let voter = state.quorum.log.voters.voters.first { $0.key.id == node }
-    return voter.flatMap { QuorumMessages.address($0.endpoints, listener: setup.controllerListener) }
+    let recorded = voter.flatMap { QuorumMessages.address($0.endpoints, listener: setup.controllerListener) }
+    let isRecordsTurn = state.failures[node, default: 0] % 2 == 1
+    return isRecordsTurn ? recorded ?? configured : configured ?? recorded
   }
 
   func place(of leader: NodeID?) -> QuorumMessages.LeaderPlace? {
@@ -136,7 +140,7 @@ extension MetadataQuorum {
   /// There is no answer, or none that can be used. What the node said of its address may have been wrong.
   private func failed(_ id: RequestID, _ node: NodeID) {
     let told = state.withLock { state in
-      state.learned.removeValue(forKey: node)
+      if state.learned.removeValue(forKey: node) == nil { state.failures[node, default: 0] &+= 1 }
       return state.isOver(id)
     }
     handle(.failed(id))

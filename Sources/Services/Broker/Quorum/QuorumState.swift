@@ -58,6 +58,8 @@ struct QuorumState: Sendable {
   var peers: [NodeID: Peer] = [:]
   /// What nodes said of their own or their leader's address.
   var learned: [NodeID: BrokerAddress] = [:]
+  /// How often a node was not reached where it was looked for without having said it itself.
+  var failures: [NodeID: UInt] = [:]
   /// EndQuorumEpoch requests that are not answered.
   var goodbyes: Set<RequestID> = []
   var whenTold: (@Sendable () -> Void)?
