@@ -142,6 +142,42 @@ import Vocabulary
     }
   }
 
+  @Test func nothingIsDeletedOfATopicThatAnotherClusterTakesOver() {
+    let bench = Bench()
+    let closed = TopicName("closed")!
+    let others = GroupID("others")
+    for (group, topics) in [(Bench.group, [closed, Bench.topic]), (others, [Bench.topic])] {
+      for topic in topics { #expect(bench.commit(3, topic: topic, group: group) == ErrorCode.none) }
+    }
+    let request = DeleteOffsetsRequest(
+      group: Bench.group, topics: [closed, Bench.topic].map { OfTopic($0, [PartitionIndex(0)]) })
+    let token = bench.ask { $0.deleteOffsets(request, closed: [closed], $1, at: $2, into: &$3) }
+    #expect(
+      bench.answers[token]
+        == .deleteOffsets(
+          DeleteOffsetsAnswer(
+            error: .none,
+            topics: [
+              OfTopic(closed, [PartitionResult(PartitionIndex(0), .coordinatorLoadInProgress)]),
+              OfTopic(Bench.topic, [PartitionResult(PartitionIndex(0), .none)]),
+            ])))
+    #expect(bench.fetch(topic: closed)?.offset == Offset(3))
+    #expect(bench.fetch()?.offset == Offset.none)
+
+    // A group that has nothing there goes as always.
+    let deletion = bench.ask {
+      $0.deleteGroups([Bench.group, others], isClosed: { $0 == closed }, $1, at: $2, into: &$3)
+    }
+    #expect(
+      bench.answers[deletion]
+        == .deleteGroups([
+          DeletedGroup(group: Bench.group, error: .coordinatorLoadInProgress),
+          DeletedGroup(group: others, error: .none),
+        ]))
+    #expect(bench.fetch(topic: closed)?.offset == Offset(3))
+    #expect(bench.fetch(group: others)?.offset == Offset.none)
+  }
+
   @Test func aLargeCommitIsWrittenInPiecesAndAnsweredOnceAfterAllOfThem() {
     let bench = Bench()
     let note = String(repeating: "m", count: 4000)

@@ -6,6 +6,7 @@ import threading
 import pytest
 from broker import run, until
 from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 from librdkafka import consumer, send
 from mirrors import (  # noqa: F401
     await_copy, clients_end_with_their_test, commit, committed, ends, make_topic, mirror, pair, status, tool,
@@ -56,6 +57,11 @@ def test_a_switchover_waits_for_offsets_of_transactions_and_nobody_commits_meanw
     with pytest.raises(KafkaException) as refused:
         writer.commit(offsets=[at(7)], asynchronous=False)
     assert refused.value.args[0].code() == COORDINATOR_LOADING and not refused.value.args[0].fatal()
+    # Nor does anybody delete what may have been carried.
+    administrator = AdminClient({"bootstrap.servers": source.bootstrap})
+    with pytest.raises(KafkaException) as refused:
+        administrator.delete_consumer_groups(["others"])["others"].result(20)
+    assert refused.value.args[0].code() == COORDINATOR_LOADING
     assert moving.is_alive() and says() and committed(source, "others", PLACE) == [1]
     # Whoever thinks better of it opens the source to commits again, also to the consumer that was refused.
     tool("mirrors", "resume", "eu", "--bootstrap-server", target.bootstrap)

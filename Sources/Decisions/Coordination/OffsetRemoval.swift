@@ -4,9 +4,11 @@ public import Vocabulary
 
 extension GroupCoordinator {
   /// OffsetDelete. Refusals: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP where the topics of a group with
-  /// members are unknown; per partition GROUP_SUBSCRIBED_TO_TOPIC.
+  /// members are unknown; per partition GROUP_SUBSCRIBED_TO_TOPIC, and COORDINATOR_LOAD_IN_PROGRESS as for commits.
+  /// - Parameter closed: topics of which another cluster is about to have the offsets, as in `commit`.
   public mutating func deleteOffsets(
-    _ request: DeleteOffsetsRequest, _ token: Token, at now: Moment, into effects: inout [GroupEffect]
+    _ request: DeleteOffsetsRequest, closed: Set<TopicName> = [], _ token: Token, at now: Moment,
+    into effects: inout [GroupEffect]
   ) {
     turn(at: now, into: &effects) { coordinator, turn in
       if let error = coordinator.refusal(of: request) {
@@ -15,10 +17,11 @@ extension GroupCoordinator {
       var doomed: [TopicPartition] = []
       let isSubscribed = coordinator.subscription(of: request.group)
       let topics = request.topics.map { topic in
-        let subscribed = isSubscribed(topic.topic)
-        if !subscribed { doomed += topic.partitions.map { TopicPartition(topic.topic, $0) } }
-        return OfTopic(
-          topic.topic, topic.partitions.map { PartitionResult($0, subscribed ? .groupSubscribedToTopic : .none) })
+        let error: ErrorCode =
+          isSubscribed(topic.topic)
+          ? .groupSubscribedToTopic : closed.contains(topic.topic) ? .coordinatorLoadInProgress : .none
+        if error == .none { doomed += topic.partitions.map { TopicPartition(topic.topic, $0) } }
+        return OfTopic(topic.topic, topic.partitions.map { PartitionResult($0, error) })
       }
       coordinator.remove(doomed, of: request.group, &turn)
       turn.answer(token, .deleteOffsets(DeleteOffsetsAnswer(error: .none, topics: topics)))
@@ -44,17 +47,22 @@ extension GroupCoordinator {
   }
 
   /// DeleteGroups: each group with its offsets. Refusals, one per group: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND,
-  /// NON_EMPTY_GROUP.
+  /// NON_EMPTY_GROUP, and COORDINATOR_LOAD_IN_PROGRESS for one with offsets in a topic that is closed, which another cluster
+  /// may have carried already.
   public mutating func deleteGroups(
-    _ groups: [GroupID], _ token: Token, at now: Moment, into effects: inout [GroupEffect]
+    _ groups: [GroupID], isClosed: (TopicName) -> Bool = { _ in false }, _ token: Token, at now: Moment,
+    into effects: inout [GroupEffect]
   ) {
     turn(at: now, into: &effects) { coordinator, turn in
       var results: [DeletedGroup] = []
       for group in groups {
-        let error = coordinator.refusalToDelete(group)
+        let partitions = coordinator.offsets.partitions(of: group)
+        let error =
+          coordinator.refusalToDelete(group)
+          ?? (partitions.contains { isClosed($0.topic) } ? .coordinatorLoadInProgress : nil)
         results.append(DeletedGroup(group: group, error: error ?? .none))
         guard error == nil else { continue }
-        coordinator.remove(coordinator.offsets.partitions(of: group), of: group, &turn)
+        coordinator.remove(partitions, of: group, &turn)
         coordinator.bury(group, &turn)
       }
       turn.answer(token, .deleteGroups(results))

@@ -1,3 +1,4 @@
+import ClusterMetadata
 import Coordination
 import KafkaProtocol
 import Vocabulary
@@ -19,7 +20,8 @@ extension Broker {
         gathering.put(entry, at: index)
       }
       groups.ask(name) { coordinator, token, now, effects in
-        coordinator.deleteGroups([GroupID(name)], token, at: now, into: &effects)
+        coordinator.deleteGroups(
+          [GroupID(name)], isClosed: self.image.isClosedToCommits, token, at: now, into: &effects)
       } answer: { answer in
         guard case .deleteGroups(let deleted) = answer else { unexpected(answer) }
         put(deleted.first?.error ?? .groupIdNotFound)

@@ -27,7 +27,7 @@ extension Broker {
       topics: known,
       retention: request.retentionTimeMs >= 0 && version <= 4 ? .milliseconds(request.retentionTimeMs) : nil)
     groups.ask(request.groupID) { coordinator, token, now, effects in
-      coordinator.commit(commit, closed: self.closedTopics(of: commit), token, at: now, into: &effects)
+      coordinator.commit(commit, closed: self.closedTopics(of: commit.topics), token, at: now, into: &effects)
     } answer: { answer in
       guard case .commit(let committed) = answer else { unexpected(answer) }
       var results = committed.topics.makeIterator()
@@ -45,11 +45,11 @@ extension Broker {
   }
 
   /// Looked up under the coordinator's lock: whoever was told that a topic is closed, and asks for offsets after that, hears
-  /// of every commit that was let in.
-  func closedTopics(of commit: CommitRequest) -> Set<TopicName> {
+  /// of every commit that was let in, and of every deletion.
+  func closedTopics<Asked>(of topics: [OfTopic<Asked>]) -> Set<TopicName> {
     guard plantedInMirroring != .takesCommitsWhereClosed else { return [] }
     let image = self.image
-    return Set(commit.topics.map(\.topic).filter(image.isClosedToCommits))
+    return Set(topics.map(\.topic).filter(image.isClosedToCommits))
   }
 
   private static func committed(_ partition: OffsetCommitRequest.Partition) -> CommitRequest.Partition {

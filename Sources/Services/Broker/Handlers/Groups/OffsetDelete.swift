@@ -11,7 +11,7 @@ extension Broker {
     }
     let deletion = DeleteOffsetsRequest(group: GroupID(request.groupID), topics: known)
     groups.ask(request.groupID) { coordinator, token, now, effects in
-      coordinator.deleteOffsets(deletion, token, at: now, into: &effects)
+      coordinator.deleteOffsets(deletion, closed: self.closedTopics(of: known), token, at: now, into: &effects)
     } answer: { answer in
       guard case .deleteOffsets(let deleted) = answer else { unexpected(answer) }
       var response = OffsetDeleteResponse()

@@ -53,7 +53,7 @@ extension Broker {
         let refused = CommitAnswer(commit, all: Self.told(.invalidTxnState, in: version))
         return effects.append(.answer(token, .commit(refused)))
       }
-      coordinator.commit(commit, closed: self.closedTopics(of: commit), token, at: now, into: &effects)
+      coordinator.commit(commit, closed: self.closedTopics(of: commit.topics), token, at: now, into: &effects)
     } answer: { answer in
       guard case .commit(let committed) = answer else { unexpected(answer) }
       call.answer(self.response(to: request, held, committed))
