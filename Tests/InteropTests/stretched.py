@@ -308,6 +308,25 @@ class Stretched:
             kubernetes.run("iptables", "-w", how, *rule, "-j", "DROP")
 
 
+    @contextlib.contextmanager
+    def only_by_doors(self, *behind):
+        """Pods of these members are not reached from pods elsewhere by their own addresses, as it is where clusters do not
+        share a network: only by what kube-proxies and load balancers lead to them."""
+        ways = [(other, member.node.pods) for member in behind for other in self if other is not member]
+
+        def close(how):
+            for other, pods in ways:
+                kubernetes.run(
+                    *("ip", "netns", "exec", other.node.namespace, "iptables", "-w", how, "FORWARD"),
+                    *("-m", "conntrack", "--ctstate", "NEW", "--ctorigdst", pods, "-j", "DROP"))
+
+        close("-I")
+        try:
+            yield
+        finally:
+            close("-D")
+
+
 def region(name, network="PodIP", template=None):
     return {
         "apiVersion": "kafka.swiftwater.dev/v1alpha1",

@@ -400,9 +400,16 @@ def test_a_cluster_that_is_deleted_leaves_its_volumes_and_nothing_else(orders):
         assert member.objects("persistentvolumeclaims"), f"volumes in {member.name} ({NAMESPACE})"
 
 
+def controllers(servers):
+    """Where the voters of the quorum say that they are."""
+    done = run("quorum", "describe", "--bootstrap-server", servers, "--output", "json")
+    assert done.returncode == 0, done.stderr
+    return {endpoint["host"] for voter in json.loads(done.stdout)["voters"] for endpoint in voter["endpoints"]}
+
+
 def test_regions_reach_each_other_through_node_ports_and_load_balancers(world):
     west, central = world["west"], world["central"]
-    with LoadBalancers(central) as balancers:
+    with LoadBalancers(central) as balancers, world.only_by_doors(west, central):
         west.apply(region("west", "NodePort"), region("central", "LoadBalancer"))
         west.apply(kafka_cluster("orders", ALL), kafka_topic("payments", "orders", PARTITIONS))
         until(lambda: west.is_ready("kafkaclusters", "orders"), "the cluster is Ready", 120, every=0.3)
@@ -412,6 +419,8 @@ def test_regions_reach_each_other_through_node_ports_and_load_balancers(world):
         doors = {server.rsplit(":", 1)[0] for server in world.bootstrap(west, "orders").split(",")}
         inside = {pod["status"]["podIP"] for pod in world["north"].pods().values()}
         assert doors == {west.node.address, *balancers.given.values()} | inside
+        servers = world.bootstrap(west, "orders")
+        until(lambda: controllers(servers) == doors, "controllers are reached by the same ways", 20, every=0.5)
         with writing(world) as writer:
             # An address that is told is kept when its pod is another one.
             before = uids(world)
@@ -427,7 +436,8 @@ def test_regions_reach_each_other_through_node_ports_and_load_balancers(world):
 
 def test_regions_reach_each_other_by_the_names_of_a_cluster_set(world):
     west, lost = world["west"], world["north"]
-    with ClusterSet(world):
+    with ClusterSet(world), contextlib.ExitStack() as shut:
+        shut.enter_context(world.only_by_doors(*world))
         west.apply(*[region(name, "MultiClusterService") for name in REGIONS])
         west.apply(kafka_cluster("orders", ALL), kafka_topic("payments", "orders", PARTITIONS))
         await_ready(world, 120)
@@ -447,7 +457,8 @@ def test_regions_reach_each_other_by_the_names_of_a_cluster_set(world):
             writer.await_more(50)
         with RemoteWriter(lost.node, servers, "payments", PARTITIONS) as writer:
             writer.await_more(50)
-            # The same brokers get host names of somebody's own, one after the other.
+            # The same brokers get host names of somebody's own, one after the other. These lead to the pods themselves.
+            shut.close()
             before = uids(world)
             template = "{pod}.{region}.kafka.test"
             with HostNames(world, lambda member, pod: f"{pod['metadata']['name']}.{member.name}.kafka.test"):

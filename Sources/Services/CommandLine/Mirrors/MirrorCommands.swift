@@ -69,16 +69,8 @@ private func failBack(_ arguments: Arguments, _ console: Console) async throws {
       throw UsageError("there is no mirror \(name) yet: mirrors failback needs --source HOST:PORT[,…]")
     }
     try await client.alterConfigs(of: .mirror(name), changes)
-    var view = try await MirrorView(name, of: client)
-    let deadline = ContinuousClock.now + .seconds(60)
-    while view.settings["state"] == "failback" {
-      guard ContinuousClock.now < deadline else {
-        let reason = view.problems.first { $0.topic.isEmpty }?.problem ?? "see mirrors status \(name)"
-        throw Failure("the failback of \(name) was asked for and is not done yet, and goes on: \(reason)")
-      }
-      try await Task.sleep(for: .milliseconds(100))
-      view = try await MirrorView(name, of: client)
-    }
+    let wait = MirrorWait(name: name, verb: "failback", console: console)
+    let view = try await wait(of: client) { $0.settings["state"] != "failback" }
     try console.show(format, table: failBackText(view), json: view.json)
   }
 }
@@ -134,18 +126,10 @@ private func takeOver(_ arguments: Arguments, _ console: Console, _ verb: String
     // mirror that has just begun finds topics meanwhile.
     var mirrored = Set(try await MirrorView(name, of: client).topics)
     try await client.alterConfigs(of: .mirror(name), [.set("state", to: verb)])
-    var view = try await MirrorView(name, of: client)
-    mirrored.formUnion(view.topics)
-    let deadline = ContinuousClock.now + .seconds(60)
-    while view.promoted == nil {
-      guard ContinuousClock.now < deadline else {
-        let reason = view.problems.first { $0.topic.isEmpty }?.problem ?? "see mirrors status \(name)"
-        let wayBack = verb == "switchover" ? "; mirrors resume \(name) gives it up" : ""
-        throw Failure("the \(verb) of \(name) was asked for and is not done yet: \(reason)\(wayBack)")
-      }
-      try await Task.sleep(for: .milliseconds(100))
-      view = try await MirrorView(name, of: client)
+    let wait = MirrorWait(name: name, verb: verb, console: console)
+    let view = try await wait(of: client) { view in
       mirrored.formUnion(view.topics)
+      return view.promoted != nil
     }
     let report = try await FailoverReport(verb, name, view, topics: mirrored.sorted(), of: client)
     try console.show(format, table: report.text, json: report.json)

@@ -33,6 +33,10 @@ struct MirrorView: Sendable {
     settings["mirror.throttled.rate"].flatMap { Int64($0) }.flatMap { $0 == .max ? nil : $0 }
   }
 
+  private static func takesSteps(_ state: String?) -> Bool {
+    state == "failback" || state == "switchover" || state == "failover"
+  }
+
   var promoted: Int64? { settings["promoted"].flatMap { Int64($0) } }
   var topics: [String] {
     Set(partitions.map { String($0.name.prefix(upTo: $0.name.lastIndex(of: "-") ?? $0.name.endIndex)) }).sorted()
@@ -66,7 +70,7 @@ struct MirrorView: Sendable {
           problems.append((String(config.name.dropFirst("status.problem.".count)), value))
         } else if let value = config.value, !config.name.hasPrefix("status.") {
           // A broker that has not read yet that it is done may still be at it.
-          if config.name == "state", settings["state"] == "failback" { continue }
+          if config.name == "state", Self.takesSteps(settings["state"]) { continue }
           settings[config.name] = value
         }
       }
