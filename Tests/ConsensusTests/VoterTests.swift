@@ -226,4 +226,25 @@ import Vocabulary
       """)
     #expect(leader.quorum.log.voters.voters[1] == moved)
   }
+
+  /// A leader is nobody's follower, who would have its record changed.
+  @Test func whoLeadsElsewhereThanTheLogSaysWritesItDown() {
+    let was = Voter(key(1), endpoints: [Endpoint(listener: "CONTROLLER", host: "a", port: 9093)])
+    let entry = VotersEntry(offset: Offset(1), voters: VoterSet([was, Voter(key(2)), Voter(key(3))]))
+    let log = LogIndex(
+      epochs: [EpochStart(epoch: LeaderEpoch(1), start: .zero)], end: Offset(2), voters: VoterSet(),
+      entries: [entry])
+    var leader = Transcript(1, log: log)
+    leader.win()
+    #expect(leader.quorum.log.end == Offset(4))
+    #expect(leader.quorum.log.voters == set([1, 2, 3]))
+    #expect(leader.quorum.log.votersOffset == Offset(3))
+    // Who is where the log says adds nothing.
+    let right = LogIndex(
+      epochs: [EpochStart(epoch: LeaderEpoch(1), start: .zero)], end: Offset(2), voters: VoterSet(),
+      entries: [VotersEntry(offset: Offset(1), voters: set([1, 2, 3]))])
+    var other = Transcript(1, log: right)
+    other.win()
+    #expect(other.quorum.log.end == Offset(3))
+  }
 }

@@ -74,7 +74,9 @@ def test_a_switchover_waits_for_offsets_of_transactions_and_nobody_commits_meanw
 
     until(commits, "the group commits again", every=0.1)
     again(sender.commit_transaction)
+    # Whoever asked for it hears of that.
     moving.join(60)
+    assert moving.done.returncode != 0 and "was given up" in moving.done.stderr, moving.done
     again(lambda: tool("mirrors", "switchover", "eu", "--bootstrap-server", target.bootstrap))
     assert committed(target, "others", PLACE) == [8]
     assert committed(target, "readers, all: of them", PLACE) == [9]

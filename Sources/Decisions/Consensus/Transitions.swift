@@ -64,8 +64,10 @@ extension Quorum {
     var content: [LogBatch.Content] = [
       .leaderChange(local.key.id, voters: log.voters.voters.map(\.key.id), grantedBy: granting)
     ]
-    // The set came from outside: from now on the log is where it is found.
-    if !log.votersAreInTheLog { content.append(.voters(log.voters.replacing(local))) }
+    // A set that came from outside is found in the log from now on; and who leads at another address than the log has is
+    // nobody's follower, who would have it changed.
+    let voters = log.voters.replacing(local)
+    if !log.votersAreInTheLog || voters != log.voters { content.append(.voters(voters)) }
     append(content.map { ($0, 1) }, &step)
     step.effects.append(.becameLeader(election.epoch, start: leadership.start))
     advanceHighWatermark(&step)
