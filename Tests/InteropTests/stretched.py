@@ -283,6 +283,10 @@ class Stretched:
             for words in (["get", "kafkaclusters,kafkatopics,regions,pods,pvc", "-o", "wide"], ["get", "events"]):
                 lines.append(member.kubectl(*words, check=False))
             lines.append(member.log(25))
+            for pod in member.pods():
+                lines.append(f"--- {pod}\n" + member.kubectl("logs", pod, "--tail=25", check=False))
+            said = (member.node.folder / "logs" / "kubelet.log").read_text(errors="replace").splitlines()
+            lines += [f"--- the kubelet of {member.name}", *said[-25:]]
         return "\n".join(lines)
 
     # --- doing
