@@ -402,7 +402,7 @@ def test_a_cluster_that_is_deleted_leaves_its_volumes_and_nothing_else(orders):
 
 def controllers(servers):
     """Where the voters of the quorum say that they are."""
-    done = run("quorum", "describe", "--bootstrap-server", servers, "--output", "json")
+    done = run("quorum", "status", "--bootstrap-server", servers, "--output", "json")
     assert done.returncode == 0, done.stderr
     return {endpoint["host"] for voter in json.loads(done.stdout)["voters"] for endpoint in voter["endpoints"]}
 

@@ -117,4 +117,17 @@ import Vocabulary
     #expect(cache.put(ObjectKey(name: "c"), item("c", 4).entry) == nil, "a version that is known is no news")
     #expect(cache.delete(ObjectKey(name: "x")) == nil)
   }
+
+  @Test func whatIsLaidOutAnewStaysWithItsKeyAndVersion() {
+    var cache = InformerCache<String>()
+    for number in 0..<100 {
+      _ = cache.put(ObjectKey(name: "\(number)"), .init(resourceVersion: "v\(number)", object: "of \(number)"))
+    }
+    cache.remake { objects in objects.map { $0 + ", anew" } }
+    #expect(cache.entries.count == 100)
+    for number in 0..<100 {
+      let entry = cache.entries[ObjectKey(name: "\(number)")]
+      #expect(entry?.object == "of \(number), anew" && entry?.resourceVersion == "v\(number)")
+    }
+  }
 }

@@ -47,7 +47,21 @@ import Testing
     let packed = topics.map { PackedObject($0, table) }
     for (topic, packed) in zip(topics, packed) { #expect(packed.json(table) == topic) }
     #expect(topics[49].text().utf8.count > 1000)
-    #expect(packed[49].byteCount < 150)
+    #expect(packed[49].byteCount(table) < 150)
+  }
+
+  @Test func objectsThatAreLaidTogetherComeOutAsTheyWereAlsoASecondTime() {
+    let table = StringTable()
+    // More than one piece holds, and one that is larger than a piece.
+    var topics = (0..<3000).map(Self.topic)
+    topics.insert(.string(String(repeating: "long ", count: PackedObject.pieceSize)), at: 7)
+    let alone = topics.map { PackedObject($0, table) }
+    let together = PackedObject.together(alone, table)
+    #expect(together.map { $0.json(table) } == topics)
+    #expect(together.map { $0.byteCount(table) } == alone.map { $0.byteCount(table) })
+    let mixed = PackedObject.together(Array(together.prefix(100) + alone.suffix(100)), table)
+    #expect(mixed.map { $0.json(table) } == topics.prefix(100) + topics.suffix(100))
+    #expect(PackedObject.together([], table).isEmpty)
   }
 
   @Test func objectsOfEveryKindComeOutAsTheyWere() {

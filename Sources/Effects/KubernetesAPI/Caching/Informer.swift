@@ -52,6 +52,8 @@ public final class Informer<Object: Sendable>: Sendable {
   public func collect<Part: Sendable>(_ part: (ObjectKey, Object) -> Part?) -> [Part] {
     state.withLock { state in state.cache.entries.compactMap { part($0.key, $0.value.object) } }
   }
+  /// Lays out anew what is kept. `remake` returns the same objects in the same order, and must not use the informer.
+  public func remake(_ remake: ([Object]) -> [Object]) { state.withLock { $0.cache.remake(remake) } }
   public subscript(key: ObjectKey) -> Object? { state.withLock { $0.cache.entries[key]?.object } }
   public func resourceVersion(of key: ObjectKey) -> String? {
     state.withLock { $0.cache.entries[key]?.resourceVersion }

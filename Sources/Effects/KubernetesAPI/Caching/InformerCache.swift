@@ -31,6 +31,13 @@ struct InformerCache<Object: Sendable>: Sendable {
     return old?.resourceVersion == entry.resourceVersion ? nil : .put(key, old: old?.object, new: entry.object)
   }
 
+  mutating func remake(_ remake: ([Object]) -> [Object]) {
+    let old = entries
+    for ((key, entry), object) in zip(old, remake(old.values.map(\.object))) {
+      entries[key] = Entry(resourceVersion: entry.resourceVersion, object: object)
+    }
+  }
+
   mutating func delete(_ key: ObjectKey) -> InformerChange<Object>? {
     entries.removeValue(forKey: key).map { .deleted(key, last: $0.object) }
   }

@@ -131,6 +131,7 @@ public final class OperatorService: Sendable {
         let began = monotonicNow()
         await attend()
         // What many topics come to for a moment is not kept for the hours until the next one.
+        membership.tidy()
         malloc_give_back()
         let period = settings.leaseDuration.nanoseconds / 3
         // Candidates come at different times, so that one of them is first.

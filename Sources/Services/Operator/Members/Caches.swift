@@ -9,6 +9,7 @@ import Vocabulary
 final class Caches: Sendable {
   let informers: [ResourceType: Informer<Held>]
   let offer: Offer
+  private let untidiness: Untidiness
 
   /// What an API server offers beyond what every one has.
   struct Offer: Sendable {
@@ -23,6 +24,8 @@ final class Caches: Sendable {
     _ server: APIServer, _ offer: Offer, namespace: String?, tell: @escaping @Sendable (ResourceType, JSON?) -> Void
   ) {
     self.offer = offer
+    let untidiness = Untidiness()
+    self.untidiness = untidiness
     var types = Kinds.applied + Kinds.owned + [Kinds.pods, offer.hasPolicyV1 ? Kinds.budgets : Kinds.oldBudgets]
     if offer.hasServiceExports { types.append(Kinds.exports) }
     if offer.maySeeMachines { types.append(Kinds.machines) }
@@ -35,6 +38,7 @@ final class Caches: Sendable {
       informers[type] = Informer(server, type, selection, keeping: { Held($0.trimmed) }) { change in
         switch change {
         case .put(_, let old, let new):
+          untidiness.note()
           let new = new.json
           // A machine says every few seconds that it lives.
           if type == Kinds.machines, let old, old.json["status"]["addresses"] == new["status"]["addresses"] { return }
@@ -54,6 +58,12 @@ final class Caches: Sendable {
   }
 
   var isSynced: Bool { informers.values.allSatisfy(\.isSynced) }
+
+  /// To be called now and then: lays objects together after many have come one by one, and no more do.
+  func tidy() {
+    guard untidiness.isDue() else { return }
+    for informer in informers.values { informer.remake(Held.together) }
+  }
 
   /// The oldest failure that still lasts, and why the first list has not come where it has not.
   var trouble: (since: Instant?, why: String)? {
@@ -137,22 +147,55 @@ struct MemberContent: Sendable {
 /// One object of a cache.
 struct Held: Sendable {
   private let packed: PackedObject
-  /// Of a KafkaTopic the cluster that it names, of a KafkaMirror the one that it copies into, as a number of
-  /// `ClusterNames`.
-  let cluster: Int32?
+  /// Less than 0 where there is none: tens of thousands of these are kept, and an optional takes twice as much.
+  private let clusterNumber: Int32
 
   init(_ object: JSON) {
-    packed = PackedObject(object)
     let named: ObjectKey? =
       switch object["kind"].string {
       case KafkaTopic.kind: Reconciler.cluster(of: object)
       case KafkaMirror.kind: Reconciler.target(of: object)
       default: nil
       }
-    cluster = named.map { ClusterNames.shared.number(of: $0) }
+    self.init(PackedObject(object), named.map { ClusterNames.shared.number(of: $0) } ?? -1)
   }
 
+  private init(_ packed: PackedObject, _ clusterNumber: Int32) {
+    self.packed = packed
+    self.clusterNumber = clusterNumber
+  }
+
+  /// Of a KafkaTopic the cluster that it names, of a KafkaMirror the one that it copies into, as a number of
+  /// `ClusterNames`.
+  var cluster: Int32? { clusterNumber < 0 ? nil : clusterNumber }
   var json: JSON { packed.json() }
+
+  static func together(_ objects: [Held]) -> [Held] {
+    zip(PackedObject.together(objects.map(\.packed)), objects).map { Held($0, $1.clusterNumber) }
+  }
+}
+
+/// How many objects of a cache came one by one, and so lie here and there.
+private final class Untidiness: Sendable {
+  /// It is not worth while for fewer.
+  private static let least = 1_000
+  private struct State {
+    var count = 0
+    var countBefore = 0
+  }
+  private let state = Mutex(State())
+
+  func note() { state.withLock { $0.count += 1 } }
+
+  /// Whether there are many, and no more since this was asked before. Then they are counted anew.
+  func isDue() -> Bool {
+    state.withLock { state in
+      defer { state.countBefore = state.count }
+      guard state.count >= Self.least, state.count == state.countBefore else { return false }
+      state.count = 0
+      return true
+    }
+  }
 }
 
 /// The names of clusters, each once: ten thousand topics name the same few. It never shrinks.

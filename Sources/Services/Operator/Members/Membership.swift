@@ -97,6 +97,11 @@ final class Membership: Sendable {
     return "home-" + String(UInt32.random(in: 0...UInt32.max), radix: 36)
   }
 
+  /// To be called now and then.
+  func tidy() {
+    for door in state.withLock({ Array($0.doors.values) }) { door.caches?.tidy() }
+  }
+
   // MARK: Regions come and go
 
   /// Makes doors for the Regions that the home knows, and closes those of Regions that are gone for certain.

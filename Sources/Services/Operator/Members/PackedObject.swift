@@ -7,7 +7,9 @@ import JSONValue
 /// shape; what else objects have in common is a number that a table has the text of; what is of a common form, such as
 /// a time, is as short as what it says (`PackedText`); the rest lies behind one another.
 struct PackedObject: Sendable {
+  /// This object's bytes, and those of others that were laid together with it.
   private let bytes: [UInt8]
+  private let start: Int32
 
   init(_ json: JSON, _ table: StringTable = .shared) {
     var packing = Packing(table: table, own: json["metadata"]["name"].string)
@@ -16,15 +18,51 @@ struct PackedObject: Sendable {
     var exact: [UInt8] = []
     exact.reserveCapacity(packing.bytes.count)
     exact.append(contentsOf: packing.bytes)
-    bytes = exact
+    self.init(bytes: exact, start: 0)
+  }
+
+  private init(bytes: [UInt8], start: Int32) {
+    self.bytes = bytes
+    self.start = start
   }
 
   func json(_ table: StringTable = .shared) -> JSON {
-    var unpacking = Unpacking(bytes: bytes, table: table)
+    var unpacking = Unpacking(bytes: bytes, table: table, place: Int(start))
     return unpacking.value()
   }
 
-  var byteCount: Int { bytes.count }
+  /// How many bytes the object takes. It has to be read for that.
+  func byteCount(_ table: StringTable = .shared) -> Int {
+    var unpacking = Unpacking(bytes: bytes, table: table, place: Int(start))
+    _ = unpacking.value()
+    return unpacking.place - Int(start)
+  }
+
+  /// Bytes of many objects that lie in one piece of memory; more than what the allocator keeps in its own heap, so that a
+  /// piece goes back as a whole.
+  static let pieceSize = 256 * 1024
+
+  /// The same objects behind one another. Each one that came by itself lies where there was room between other things, and
+  /// keeps a page of them from going back to the kernel. A piece stays as long as one of its objects does.
+  static func together(_ objects: [PackedObject], _ table: StringTable = .shared) -> [PackedObject] {
+    var result: [PackedObject] = []
+    result.reserveCapacity(objects.count)
+    var rest = objects[...]
+    while !rest.isEmpty {
+      var piece: [UInt8] = []
+      piece.reserveCapacity(pieceSize)
+      var starts: [Int32] = []
+      while let object = rest.first {
+        let (start, count) = (Int(object.start), object.byteCount(table))
+        guard piece.isEmpty || piece.count + count <= pieceSize else { break }
+        starts.append(Int32(piece.count))
+        piece.append(contentsOf: object.bytes[start..<start + count])
+        rest.removeFirst()
+      }
+      result += starts.map { PackedObject(bytes: piece, start: $0) }
+    }
+    return result
+  }
 
   fileprivate enum Tag {
     static let null: UInt8 = 0

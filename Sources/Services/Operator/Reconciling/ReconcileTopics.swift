@@ -21,6 +21,8 @@ struct TopicMemory {
   }
   var calm: Calm?
   var settled: [ObjectKey: Settled] = [:]
+  /// When topics were created: many of them at the same time, as one text.
+  var times: Set<String> = []
 }
 
 extension Reconciler {
@@ -71,7 +73,7 @@ extension Reconciler {
       round.add(late)
       round.settle(wanted, after: plan)
     }
-    memory.settled = round.settled
+    (memory.settled, memory.times) = (round.settled, round.times)
     memory.calm = hadSteps || !round.waits.isEmpty || !isDone ? nil : calm
     return pause(hadSteps, round.waits, isDone: isDone)
   }
@@ -159,9 +161,12 @@ struct TopicRound {
   private(set) var claims: [String: TopicClaim] = [:]
   private(set) var movesBegun = 0
   private(set) var waits: [String] = []
+  private(set) var times: Set<String>
 
   init(_ situation: ClusterSituation?, _ keys: [ObjectKey], _ memory: TopicMemory, _ sights: Sights) {
     isPlanned = situation != nil
+    // Some may be of topics that are gone.
+    times = memory.times.count > keys.count ? [] : memory.times
     let topics = situation?.brokers.content?.topics ?? []
     facts = Dictionary(topics.map { ($0.name, $0) }) { first, _ in first }
     base = situation.map { Self.base($0, sights) } ?? 0
@@ -226,7 +231,8 @@ struct TopicRound {
         continue
       }
       settled[id.key] = TopicMemory.Settled(
-        inputs: inputs(of: id.key, named: name), name: name, created: topic.created)
+        inputs: inputs(of: id.key, named: name), name: name == id.key.name ? id.key.name : name,
+        created: times.insert(topic.created).memberAfterInsert)
       // Whom this one takes a name from has to be looked at.
       if let other = claims[name], other.id != id { settled[other.id.key] = nil }
     }
