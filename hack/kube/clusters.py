@@ -395,6 +395,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "100Mi"},
             "volumePluginDir": str(folder / "opt"),
+            # What the kubelet overlooked, such as a pod that ended while one of its probes was under way, it finds that soon.
+            "syncFrequency": "10s",
             "nodeStatusUpdateFrequency": "2s",
             "nodeStatusReportFrequency": "1m",
             "nodeLeaseDurationSeconds": 8,
