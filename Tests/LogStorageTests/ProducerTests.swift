@@ -172,6 +172,11 @@ import Vocabulary
     let again = try Make.log(disk, settings, recovery: isClean ? .clean : .afterCrash(recoveryPoint: log.syncedOffset))
     #expect(again.activeProducers == producers)
     #expect(try again.put(batch(19)).baseOffset == Offset(38))
+    // A producer that has five on their way may not know of any that it is stored.
+    for n in 15..<20 as Range<Int32> {
+      let repeated = try again.put(batch(n))
+      #expect(repeated.isDuplicate && repeated.baseOffset == Offset(Int64(n) * 2))
+    }
     #expect(try code(again, batch(21)) == .notLeaderOrFollower)
     #expect(try code(again, batch(20, id: 8)) == .none)
   }
@@ -203,13 +208,46 @@ import Vocabulary
   @Test func aSnapshotReadsBackAsItWasWritten() throws {
     var states = ProducerStates()
     for n in 0..<300 as Range<Int64> {
-      _ = try batch(Int32(n), epoch: Int16(n % 5), id: n).withUnsafeBytes { states.note(try RecordBatchHeader($0)) }
+      // Every third one has several batches, up to more than are remembered.
+      for turn in 0...(n % 3 == 0 ? n % 7 : 0) {
+        _ = try batch(Int32(n + turn), epoch: Int16(n % 5), id: n).withUnsafeBytes {
+          states.note(try RecordBatchHeader($0))
+        }
+      }
     }
     let bytes = ProducerSnapshot.encode(states)
+    #expect(bytes.count <= ProducerSnapshot.bytesMax)
     #expect(ProducerSnapshot.decode(bytes)?.entries == states.entries)
     for cut in stride(from: 0, to: bytes.count, by: 97) {
       #expect(ProducerSnapshot.decode(Array(bytes.prefix(cut))) == nil)
     }
+  }
+
+  /// Kafka's own has an array of them, and nothing behind it.
+  @Test func aSnapshotOfKafkaIsReadAsWell() throws {
+    var states = ProducerStates()
+    for n in 0..<2 as Range<Int32> {
+      _ = try batch(n).withUnsafeBytes { states.note(try RecordBatchHeader($0)) }
+    }
+    let earlier = try #require(states.entries[4]?.batches.first)
+    var known = ProducerStates()
+    _ = try batch(1).withUnsafeBytes { known.note(try RecordBatchHeader($0)) }
+    #expect(ProducerSnapshot.encode(known).count == 56)
+    var read = try #require(ProducerSnapshot.decode(ProducerSnapshot.encode(known)))
+    #expect(read.entries[4]?.batches.count == 1)
+    let isKnown = read.restore(4, earlier: [earlier])
+    #expect(isKnown && read.entries == states.entries)
+    let isOtherKnown = read.restore(5, earlier: [earlier])
+    #expect(!isOtherKnown)
+  }
+
+  /// A file that is larger than it may be is not believed.
+  @Test func asManyProducersAsThereMayBeFitIntoASnapshot() throws {
+    var states = ProducerStates()
+    for n in 0..<9 as Range<Int32> { _ = try batch(n).withUnsafeBytes { states.note(try RecordBatchHeader($0)) } }
+    let head = 14
+    #expect(
+      ProducerSnapshot.encode(states).count - head == (ProducerSnapshot.bytesMax - 64) / ProducerStates.producersMax)
   }
 
   @Test func transactionsOfALeaderAreFollowed() throws {

@@ -96,21 +96,7 @@ extension BrokerSimulation {
     // Two are enough for the minimum; another order makes another leader the preferred one.
     for place in replicas.indices { replicas.swapAt(place, stage.draw(replicas.count)) }
     if !isPlaced, replicas.count > 2, stage.happens(oneIn: 2) { replicas.removeLast() }
-    let chosen = replicas
-    let request = AlterPartitionReassignmentsRequest { request in
-      request.timeoutMs = 2000
-      request.topics = [
-        .init {
-          $0.name = key.name
-          $0.partitions = [
-            .init {
-              $0.partitionIndex = key.partition
-              $0.replicas = chosen
-            }
-          ]
-        }
-      ]
-    }
+    let request = Self.reassignment([key: replicas])
     clients[number].ask(request, of: anyNode, within: Self.patience) { result in
       self.post { model in
         if case .success(let answer) = result, answer.response.errorCode == ErrorCode.none {
@@ -121,16 +107,60 @@ extension BrokerSimulation {
     }
   }
 
-  private func elect(_ key: BrokerKey, _ number: Int, _ pause: Int64) {
-    let request = ElectLeadersRequest { request in
+  private static func reassignment(_ wanted: [BrokerKey: [Int32]]) -> AlterPartitionReassignmentsRequest {
+    AlterPartitionReassignmentsRequest { request in
       request.timeoutMs = 2000
-      request.topicPartitions = [
+      request.topics = wanted.sorted { $0.key < $1.key }.map { key, replicas in
+        .init {
+          $0.name = key.name
+          $0.partitions = [
+            .init {
+              $0.partitionIndex = key.partition
+              $0.replicas = replicas
+            }
+          ]
+        }
+      }
+    }
+  }
+
+  private static func election(_ keys: [BrokerKey]) -> ElectLeadersRequest {
+    ElectLeadersRequest { request in
+      request.timeoutMs = 2000
+      request.topicPartitions = keys.map { key in
         .init {
           $0.topic = key.name
           $0.partitions = [key.partition]
         }
-      ]
+      }
     }
+  }
+
+  /// Another replica of each partition becomes the preferred leader, and is elected.
+  func rotateLeaders(_ model: Model) {
+    var wanted: [BrokerKey: [Int32]] = [:]
+    for (key, leader) in model.clients[Self.consumer].leaders where key.name != "__consumer_offsets" {
+      let others = leader.replicas.filter { $0 != leader.node }
+      guard others.count + 1 == leader.replicas.count else { continue }
+      wanted[key] = others + [leader.node]
+    }
+    let keys = wanted.keys.sorted()
+    let node = anyNode
+    guard !keys.isEmpty else { return }
+    let administrator = clients[Self.administrator]
+    administrator.ask(Self.reassignment(wanted), of: node, within: Self.patience) { _ in
+      self.post { _ in
+        administrator.ask(Self.election(keys), of: node, within: Self.patience) { result in
+          self.post { model in
+            if case .success(let answer) = result, answer.response.errorCode == .none { model.seen.elected += 1 }
+          }
+        }
+      }
+    }
+  }
+
+  private func elect(_ key: BrokerKey, _ number: Int, _ pause: Int64) {
+    let request = Self.election([key])
     clients[number].ask(request, of: anyNode, within: Self.patience) { result in
       self.post { model in
         if case .success(let answer) = result, answer.response.errorCode == ErrorCode.none { model.seen.elected += 1 }

@@ -111,13 +111,22 @@ struct BrokerClientState: Sendable {
   var producer: (id: ProducerID, epoch: ProducerEpoch)?
   var sequences: [BrokerKey: Int32] = [:]
   var attempt: Attempt?
+  /// How it is when it has several batches on their way; nil for who has one.
+  var manner: BrokerPipeline.Manner?
+  var isPipelined: Bool { manner != nil }
+  var pipeline: BrokerPipeline?
+  /// Somebody was asked who leads what, while the client goes on.
+  var isLearning = false
   var positions: [BrokerKey: Int64] = [:]
   /// What ListOffsets said last.
   var ends: [BrokerKey: Int64] = [:]
   var coordinator: Int32?
   var group: String { "group" }
 
-  init(_ role: Role) { self.role = role }
+  init(_ role: Role, manner: BrokerPipeline.Manner? = nil) {
+    self.role = role
+    self.manner = manner
+  }
 
   /// Those that have a leader, in an order that is always the same.
   var led: [BrokerKey] { leaders.filter { $0.value.node >= 0 && $0.key.name != "__consumer_offsets" }.keys.sorted() }
@@ -146,9 +155,13 @@ struct BrokerPromises: Sendable {
   private var seen: [BrokerKey: [Int64: UInt64]] = [:]
   private var places: [BrokerKey: [UInt64: Int64]] = [:]
   private var epochs: [BrokerKey: [Int64: Int32]] = [:]
+  /// By record: who writes it. What one producer writes to a partition grows.
+  private var writers: [UInt64: ProducerID] = [:]
   /// By the group's partition: what was asked to be kept, and what was acknowledged.
   var asked: [BrokerKey: Set<Int64>] = [:]
   var kept: [BrokerKey: Int64] = [:]
+
+  mutating func wrote(_ value: UInt64, by producer: ProducerID) { writers[value] = producer }
 
   mutating func acknowledge(_ key: BrokerKey, at base: Int64, _ values: [UInt64]) -> String? {
     guard base >= 0 else {
@@ -198,6 +211,19 @@ struct BrokerPromises: Sendable {
     let all = Set(found.values)
     if let lost = repeated[key, default: []].subtracting(all).min() {
       return "\(key): \(lost) was acknowledged, and is nowhere"
+    }
+    return nil
+  }
+
+  /// Whoever reads everything finds the records of each producer in the order of their sequences.
+  func disorder(in key: BrokerKey, _ found: [Int64: UInt64]) -> String? {
+    var last: [ProducerID: UInt64] = [:]
+    for (offset, value) in found.sorted(by: { $0.key < $1.key }) {
+      guard let writer = writers[value] else { return "\(key): \(value) at offset \(offset) was never sent" }
+      if let before = last[writer], before >= value {
+        return "\(key): \(value) at offset \(offset) comes after \(before), which was sent behind it"
+      }
+      last[writer] = value
     }
     return nil
   }

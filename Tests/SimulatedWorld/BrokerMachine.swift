@@ -245,6 +245,8 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
   package var reassigned = 0
   package var elected = 0
   package var retries = 0
+  /// Batches that were sent while one that belongs before them was elsewhere.
+  package var overtakings = 0
   package init() {}
 
   package static func += (a: inout Self, b: Self) {
@@ -255,13 +257,14 @@ package struct BrokerSeen: Sendable, CustomStringConvertible {
       \.lives, \.kills, \.powerLosses, \.stops, \.resignations, \.freezes, \.cuts, \.regionLosses, \.voterChanges,
       \.acknowledged,
       \.read, \.committed,
-      \.topicsCreated, \.topicsDeleted, \.reassigned, \.elected, \.retries,
+      \.topicsCreated, \.topicsDeleted, \.reassigned, \.elected, \.retries, \.overtakings,
     ]
   }
 
   package var description: String {
     "lives \(lives), kills \(kills), power losses \(powerLosses), stops \(stops), resignations \(resignations), "
       + "freezes \(freezes), cuts \(cuts), Regions lost \(regionLosses), voters changed \(voterChanges), acknowledged \(acknowledged), read \(read), committed \(committed), "
-      + "topics +\(topicsCreated) −\(topicsDeleted), reassigned \(reassigned), elections \(elected), retries \(retries)"
+      + "topics +\(topicsCreated) −\(topicsDeleted), reassigned \(reassigned), elections \(elected), retries \(retries), "
+      + "overtakings \(overtakings)"
   }
 }

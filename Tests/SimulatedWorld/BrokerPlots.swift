@@ -17,6 +17,8 @@ package enum BrokerPlot: String, Sendable, CaseIterable {
   case followerCutOff
   /// A whole Region is gone, or reaches no other.
   case regionLost
+  /// The leaders of all partitions change again and again while producers write, and nodes reach each other slowly.
+  case leadersChange
 
   /// Where it can be asked for alone.
   var layout: BrokerLayout { self == .regionLost ? .regions : .three }
@@ -31,6 +33,7 @@ package enum BrokerPlot: String, Sendable, CaseIterable {
     case .controllerCutOff: 2000
     case .followerCutOff: 5000
     case .regionLost: 5000
+    case .leadersChange: 5000
     }
   }
 }
@@ -38,6 +41,7 @@ package enum BrokerPlot: String, Sendable, CaseIterable {
 extension BrokerSimulation {
   /// A topic that only a plot makes.
   private static let plottedTopic = "plums"
+  private static let turnsOfLeaders = 16
 
   /// Whether everything works, so that what is aimed at one thing alone hits it.
   func isCalm(_ model: Model) -> Bool {
@@ -60,6 +64,7 @@ extension BrokerSimulation {
     case .controllerCutOff: cutControllerOff()
     case .followerCutOff: cutFollowerOff(&model)
     case .regionLost: loseARegion(&model)
+    case .leadersChange: changeLeaders()
     }
   }
 
@@ -136,6 +141,18 @@ extension BrokerSimulation {
         self.cut(follower.host, leader.host, 4500 * BrokerStage.Spans.millisecond)
       }
       return after(800) { follower.start() }
+    }
+  }
+
+  private func changeLeaders() {
+    create(Self.plottedTopic, partitions: 3, at: anyNode) {}
+    for one in machines {
+      for other in machines where other !== one {
+        network.slow(from: one.host.number, to: other.host.number, by: Int64(5000 + stage.draw(25_000)))
+      }
+    }
+    for turn in 1...Self.turnsOfLeaders {
+      later(Int64(500 + turn * 250) * BrokerStage.Spans.millisecond) { self.rotateLeaders($0) }
     }
   }
 

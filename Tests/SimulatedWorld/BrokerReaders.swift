@@ -99,6 +99,7 @@ extension BrokerSimulation {
     // A follower hears of the high watermark a little later.
     if records.isEmpty, partition.highWatermark >= 0, end >= max(partition.highWatermark, model.checkedEnds[key] ?? 0) {
       if let broken = model.promises.missing(key, model.found[copy, default: [:]], upTo: end) { stage.fail(broken) }
+      if let broken = model.promises.disorder(in: key, model.found[copy, default: [:]]) { stage.fail(broken) }
       model.checkedEnds[key] = max(end, model.checkedEnds[key] ?? 0)
       model.checked.insert(copy)
     }

@@ -60,6 +60,10 @@ package final class BrokerSimulation: Sendable {
   static let consumer = 2
   static let committer = 3
   static let administrator = 4
+  /// Of the two producers: nil is one batch at a time.
+  private static let manners: [[BrokerPipeline.Manner?]] = [
+    [nil, .eager], [nil, .careful], [.careful, .eager], [.eager, .eager],
+  ]
   /// How often it is looked whether a plot can begin, in milliseconds.
   private static let calmPause: Int64 = 100
 
@@ -104,6 +108,10 @@ package final class BrokerSimulation: Sendable {
     var voters: [Int32: Bool] = [:]
     var doubtfulVoters: Set<Int32> = []
     var checkedVoters = false
+    /// Nothing new is written, and what was written is about to be decided.
+    var isResting = false
+    /// Why a producer has begun a new epoch, first.
+    var newEpoch: String?
     var seen = BrokerSeen()
   }
 
@@ -144,6 +152,7 @@ package final class BrokerSimulation: Sendable {
     var clients: [BrokerClient] = []
     var hosts: [BrokerHost] = []
     let roles: [BrokerClientState.Role] = [.producer, .producer, .consumer, .committer, .administrator]
+    let manners = Self.manners[stage.draw(Self.manners.count)]
     for number in roles.indices {
       let host = BrokerHost(100 + number, "client-\(number)", network)
       hosts.append(host)
@@ -152,7 +161,11 @@ package final class BrokerSimulation: Sendable {
     }
     self.clients = clients
     clientHosts = hosts
-    model.withLock { $0.clients = roles.map { BrokerClientState($0) } }
+    model.withLock { model in
+      model.clients = roles.enumerated().map { number, role in
+        BrokerClientState(role, manner: manners.indices.contains(number) ? manners[number] : nil)
+      }
+    }
   }
 
   // MARK: Running
@@ -257,6 +270,9 @@ package final class BrokerSimulation: Sendable {
         }
         if !model.hasReadOffsets { words.append("the group's offsets could not be read") }
         if !self.keepsOffsets(model) { words.append("the group's offsets could not be committed") }
+        if model.isResting {
+          words += model.clients.flatMap(self.undecided).map { "nobody says what became of batches of \($0)" }
+        }
       }
       if case .checking = model.phase {
         if let copy = self.unchecked(Self.consumer, model) {
@@ -281,9 +297,12 @@ package final class BrokerSimulation: Sendable {
       let all = Set(brokers.map(\.id))
       let reader = model.clients[Self.consumer]
       let keys = Set(reader.led)
+      model.isResting = false
       guard brokers.allSatisfy({ model.alive[$0.id] == all }), !keys.isEmpty, keys.isSubset(of: model.served),
         reader.leaders.values.allSatisfy({ $0.node >= 0 && $0.isWhole }), model.hasReadOffsets, keepsOffsets(model)
       else { return }
+      model.isResting = true
+      guard areProducersDone(model) else { return }
       stage.note("everything works again")
       model.phase = .checking
     case .checking:
@@ -293,6 +312,7 @@ package final class BrokerSimulation: Sendable {
       if let lost = model.created.keys.sorted().first(where: { !model.present.contains($0) }) {
         return stage.fail("the topic \(model.created[lost] ?? "") (\(lost)) was created, and is not there")
       }
+      if let newEpoch = model.newEpoch { return stage.fail(newEpoch) }
       model.phase = .done
     }
   }

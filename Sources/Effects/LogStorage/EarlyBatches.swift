@@ -1,4 +1,5 @@
 import KafkaProtocol
+import Synchronization
 import Vocabulary
 
 /// Batches that came before those of the same producer that belong before them (KIP-98).
@@ -29,10 +30,13 @@ struct EarlyBatches: Sendable {
   }
   private var gaps: [ProducerID: Gap] = [:]
   private var epoch = LeaderEpoch.none
+  /// As if there were no such rule: what a simulation has to find.
+  var isTakenAway = false
 
   /// Whether an early batch is to come again; false where its producer is to be told, or taken as it is. Each leader
   /// begins to count anew.
   mutating func mayCloseGap(before stamp: ProducerStamp, in epoch: LeaderEpoch, isUnknown: Bool) -> Bool {
+    if isTakenAway { return false }
     if epoch != self.epoch {
       self.epoch = epoch
       gaps = [:]
@@ -58,6 +62,11 @@ struct EarlyBatches: Sendable {
   mutating func came(_ producer: ProducerID) {
     if !gaps.isEmpty { gaps[producer] = nil }
   }
+}
+
+extension PartitionLog {
+  /// Plants a mistake: no early batch is asked to come again.
+  package func callEarlyBatchesOutOfOrder() { state.withLock { $0.early.isTakenAway = true } }
 }
 
 extension ProducerStamp {

@@ -228,6 +228,13 @@ struct ProducerStates: Sendable {
     if entry.transactionStart >= 0 { transactions.begin(at: entry.transactionStart) }
     entries[id] = entry
   }
+
+  /// False for who has no last batch that they could come before.
+  mutating func restore(_ id: Int64, earlier batches: [Batch]) -> Bool {
+    guard entries[id]?.batches.count == 1 else { return false }
+    entries[id]?.batches.insert(contentsOf: batches, at: 0)
+    return true
+  }
 }
 
 /// One producer as DescribeProducers shows it (KIP-664).

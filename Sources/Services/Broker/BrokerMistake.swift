@@ -23,4 +23,6 @@ package enum BrokerMistake: String, Sendable, CaseIterable {
   case isReadyBeforeItKnows
   /// Nobody tells a partition that its topic asks for copies in several Regions.
   case countsNoRegions
+  /// A batch that came before those that belong before it is out of order at once, as in Kafka.
+  case callsEarlyBatchesOutOfOrder
 }

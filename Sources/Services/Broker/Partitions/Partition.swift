@@ -125,6 +125,7 @@ final class Partition: Sendable {
         fileDeleteDelay: settings.fileDeleteDelay, durability: settings.durability,
         throttled: ThrottleListing(name, on: world.node, settings), gate: WriteGate(settings),
         opened: settings.opened(log.topicPartition.partition), lastTick: monotonicNow()))
+    if world.planted == .callsEarlyBatchesOutOfOrder { log.callEarlyBatchesOutOfOrder() }
   }
 
   // MARK: Questions
