@@ -38,7 +38,7 @@ def source(request):
 def own_source(tmp_path):
     broker = ApacheKafka(tmp_path / "apache")
     yield broker.start()
-    broker.kill()
+    broker.end()
 
 
 @pytest.fixture
