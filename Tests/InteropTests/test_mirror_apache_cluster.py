@@ -278,7 +278,7 @@ def test_what_an_unclean_election_has_lost_is_set_aside_and_replaced(source, tar
     assert (left, len(before)) == (60, 100)
     source[1].kill()
     # Who comes back knows nothing of what was acknowledged without it, and leads all the same: with ZooKeeper by itself,
-    # with KRaft, which does not heed that setting before 4.0, when somebody says so.
+    # with KRaft, which does not heed that setting before 3.9, when somebody says so.
     source[2].start()
     until(lambda: source.leader("unclean") is not source[1], "the former leader counts as gone", WITHIN, every=0.2)
     if not source.leader("unclean"):
@@ -286,7 +286,7 @@ def test_what_an_unclean_election_has_lost_is_set_aside_and_replaced(source, tar
     source.until_led("unclean", by=[2], within=WITHIN)
     until(lambda: partition_status(target, "unclean-0")["state"] == "halted", "it halts", WITHIN, every=0.2)
     write(source, "unclean", [f"other-{i}" for i in range(70)])
-    assert ends(source, "unclean") == (0, 130)
+    until(lambda: ends(source, "unclean") == (0, 130), "the records are there", 20, every=0.2)
     until(lambda: "offset 60" in (partition_status(target, "unclean-0")["reason"] or ""), "it says where", WITHIN, every=0.2)
     assert partition_status(target, "unclean-0")["state"] == "halted" and read(target, "unclean") == before
     alter_mirror(target, "eu", "divergence.policy", "set-aside")
