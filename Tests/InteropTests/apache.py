@@ -61,14 +61,16 @@ def obstacle():
         return "SWIFTWATER_APACHE_KAFKA names no unpacked distribution of Apache Kafka (bin/, libs/, config/)"
     if not list((home() / "libs").glob("*.jar")):
         return f"SWIFTWATER_APACHE_KAFKA: there are no jars in {home() / 'libs'}"
+    if not version():
+        return f"SWIFTWATER_APACHE_KAFKA: no jar in {home() / 'libs'} says which version it is"
     return None if shutil.which("java") else "there is no java to run Apache Kafka with"
 
 
 @functools.cache
 def version():
-    """As its jars are called: (3, 6, 2)."""
+    """As its jars are called: (3, 6, 2). Nothing where none says it."""
     named = [re.match(r"kafka[-_].*-(\d+)\.(\d+)\.(\d+)", path.name) for path in (home() / "libs").glob("kafka*.jar")]
-    return max(tuple(map(int, one.groups())) for one in named if one)
+    return max((tuple(map(int, one.groups())) for one in named if one), default=None)
 
 
 def with_zookeeper():

@@ -14,8 +14,8 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewPartitions, ResourceType
 from librdkafka import consumer as reader_of
 from mirrors import (  # noqa: F401
-    admin, alter_mirror, await_copy, clients_end_with_their_test, commit, committed, ends, make_topic, mirror,
-    partition_status, read, segments, status, tool, write,
+    admin, alter_mirror, await_copy, clients_end_with_their_test, commit, committed, ends, make_again, make_topic,
+    mirror, partition_status, read, segments, status, tool, write,
 )
 from transactions import again, ahead, transactional
 from transactions import write as write_within
@@ -146,7 +146,7 @@ def test_holes_of_compaction_deleted_records_and_retention_are_followed(source, 
     until(lambda: (ends(source, "retained") or (0, 0))[0] > 100, "the source removes what is old", WITHIN, every=0.2)
     # Each side removes by itself as well, at the ends of segments.
     until(lambda: (ends(target, "retained") or (0, 0))[0] >= ends(source, "retained")[0], "it goes here too", 30, every=0.2)
-    assert ends(target, "retained")[1] == 200
+    until(lambda: ends(target, "retained")[1] == 200, "the end is copied", WITHIN, every=0.2)
     there, here = read(source, "retained"), read(target, "retained")
     low = max(there[0][0], here[0][0])
     assert [record for record in here if record[0] >= low] == [record for record in there if record[0] >= low]
@@ -242,7 +242,7 @@ def test_a_topic_that_was_made_again_is_never_appended_to(source, target):
     copied(source, target, "again")
     admin(source).delete_topics(["again"])["again"].result(20)
     until(lambda: "again" not in admin(source).list_topics(timeout=5).topics, "it is gone", 20, every=0.1)
-    make_topic(source, "again")
+    until(lambda: make_again(source, "again"), "it is made again", 20, every=0.1)
     write(source, "again", [f"new-{i}" for i in range(10)])
 
     def halted():

@@ -302,3 +302,18 @@ def test_what_an_unclean_election_has_lost_is_set_aside_and_replaced(source, tar
     write(source, "unclean", ["after"])
     copied(source, target, "unclean")
     assert segments(source[1], "unclean") == segments(source[2], "unclean") == segments(target, "unclean")
+
+
+def test_a_mirror_that_was_told_one_address_goes_on_when_that_broker_is_gone(source, target):
+    make_on(source, "known", [1, 2, 3], [2, 3, 1], [3, 1, 2], min_insync_replicas=2)
+    mirror(source[1], target, "--topics", "known")
+    for partition in range(3):
+        write(source, "known", ["early"] * 20, partition)
+        copied(source, target, "known", partition)
+    source[1].kill()
+    source.until_led("known", by=[2, 3], within=WITHIN)
+    # Its own partition has another leader now, of which the others alone can tell, and soon so has another one.
+    for partition in range(3):
+        write(source, "known", ["later"] * 20, partition)
+        copied(source, target, "known", partition)
+    assert {partition_status(target, f"known-{partition}")["state"] for partition in range(3)} == {"copying"}
