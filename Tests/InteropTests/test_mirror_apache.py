@@ -111,12 +111,17 @@ def test_settings_and_partitions_are_followed(source, target):
     tool("configs", "set", "topic", "growing", "retention.ms=888000", "--bootstrap-server", source.bootstrap)
     tool("configs", "unset", "topic", "growing", "max.message.bytes", "--bootstrap-server", source.bootstrap)
     until(lambda: topic_configs(target, "growing")["retention.ms"] == "888000", "the setting is followed", 20, every=0.2)
-    there, here = topic_configs(source, "growing"), topic_configs(target, "growing")
     # What means nothing here is left out: the copy is the same without.
     nameless = {"segment.jitter.ms", "preallocate", "message.downconversion.enable"}
-    assert not nameless & here.keys() and "segment.jitter.ms" in target.log.read_text()
     followed = settings.keys() - nameless - {"leader.replication.throttled.replicas"}
-    assert {key: here.get(key) for key in followed} == {key: there[key] for key in followed}
+    there = {key: value for key, value in topic_configs(source, "growing").items() if key in followed}
+
+    def same():
+        here = topic_configs(target, "growing")
+        return {key: here.get(key) for key in followed} == there
+
+    until(same, f"both settings are followed: {there}", 20, every=0.2)
+    assert not nameless & topic_configs(target, "growing").keys() and "segment.jitter.ms" in target.log.read_text()
     assert not status(target)["problems"]
 
 
@@ -126,7 +131,7 @@ def test_holes_of_compaction_deleted_records_and_retention_are_followed(source, 
         max_compaction_lag_ms=500, segment_ms=1000,
     )
     make_topic(source, "shortened")
-    make_topic(source, "retained", segment_bytes=16384, retention_bytes=32768)
+    make_topic(source, "retained", segment_bytes=16384)
     for round in range(6):
         write(source, "compacted", [f"{round}-{i}" * 40 for i in range(60)], **{"enable.idempotence": True})
     write(source, "shortened", [f"{i}" for i in range(100)], **{"linger.ms": 0, "batch.num.messages": 10})
@@ -143,10 +148,13 @@ def test_holes_of_compaction_deleted_records_and_retention_are_followed(source, 
     admin(source).delete_records([TopicPartition("shortened", 0, 60)])[TopicPartition("shortened", 0)].result(20)
     until(lambda: ends(target, "shortened") == (60, 100), "the start follows", 20, every=0.2)
     write(source, "retained", ["y" * 1000] * 200, **{"linger.ms": 0, "batch.num.messages": 5})
+    # Retention that is faster than the mirror would make a gap, at which it halts: another test has that.
+    await_copy(source, target, "retained", within=WITHIN)
+    tool("configs", "set", "topic", "retained", "retention.bytes=32768", "--bootstrap-server", source.bootstrap)
     until(lambda: (ends(source, "retained") or (0, 0))[0] > 100, "the source removes what is old", WITHIN, every=0.2)
     # Each side removes by itself as well, at the ends of segments.
     until(lambda: (ends(target, "retained") or (0, 0))[0] >= ends(source, "retained")[0], "it goes here too", 30, every=0.2)
-    until(lambda: ends(target, "retained")[1] == 200, "the end is copied", WITHIN, every=0.2)
+    assert ends(target, "retained")[1] == 200
     there, here = read(source, "retained"), read(target, "retained")
     low = max(there[0][0], here[0][0])
     assert [record for record in here if record[0] >= low] == [record for record in there if record[0] >= low]
