@@ -118,7 +118,7 @@ def document():
         "marked `@pytest.mark.relies_on(number)`. This file is written by `python3 hack/clients.py`.",
         "",
         "Tried with kcat (librdkafka 2.0), confluent-kafka (librdkafka 2.16), kafka-python 3.0, aiokafka 0.14, and Apache Kafka's own",
-        "Java clients and tools (3.6.2; those tests run where `SWIFTWATER_APACHE_KAFKA` names a distribution).",
+        "Java clients and tools (2.8.2, 3.6.2 and 3.9.0-rc3; those tests run where `SWIFTWATER_APACHE_KAFKA` names a distribution).",
     ]
     for title, items in SECTIONS.items():
         lines += ["", f"## {title}", "", "| | what | held by |", "|--:|---|---|"]

@@ -1,9 +1,9 @@
 import itertools
 import re
 
+import apache
 import pytest
 from aged import KAFKA_2_8, Aged
-from apache import ApacheKafka
 from broker import Broker, binary
 from cluster import Cluster
 
@@ -31,18 +31,41 @@ def broker(shared):
 @pytest.fixture(scope="session")
 def apache_kafka(tmp_path_factory):
     """One broker of Apache Kafka for all tests that neither stop nor configure it: it takes seconds to start."""
-    one = ApacheKafka(tmp_path_factory.mktemp("apache"))
+    one = apache.ApacheKafka(tmp_path_factory.mktemp("apache"))
     yield one.start()
-    one.kill()
+    one.end()
 
 
 @pytest.fixture(scope="session")
 def old_apache_kafka(tmp_path_factory):
     """The same with nothing but what Kafka 2.8 offers."""
-    one = Aged(ApacheKafka(tmp_path_factory.mktemp("old-apache")).start_behind, KAFKA_2_8)
+    if apache.version() < (3, 1):
+        pytest.skip("this Apache Kafka is as old by itself")
+    one = Aged(apache.ApacheKafka(tmp_path_factory.mktemp("old-apache")).start_behind, KAFKA_2_8)
     yield one
-    one.kill()
+    one.end()
     one.close()
+
+
+@pytest.fixture(scope="session")
+def apache_brokers(tmp_path_factory):
+    """Three of Apache's, which take long to start: `apache_cluster` is what tests ask for."""
+    several = apache.ApacheCluster(tmp_path_factory.mktemp("apache-cluster") / "brokers")
+    try:
+        yield several.start()
+    finally:
+        several.kill()
+
+
+@pytest.fixture
+def apache_cluster(apache_brokers):
+    """All of them run, whatever the test before has done to them."""
+    gone = [node for node in apache_brokers.nodes if not node.is_alive()]
+    for node in gone:
+        node.launch()
+    for node in gone:
+        node.await_ready()
+    return apache_brokers
 
 
 @pytest.fixture

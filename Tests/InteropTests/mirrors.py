@@ -42,6 +42,16 @@ def make_topic(broker, name, partitions=1, **config):
     admin(broker).create_topics([topic])[name].result(20)
 
 
+def make_again(broker, name):
+    """Whether the topic could be made: with ZooKeeper a name is taken a little longer than the topic is shown."""
+    try:
+        make_topic(broker, name)
+        return True
+    except KafkaException as error:
+        assert error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS, error
+        return False
+
+
 def write(broker, topic, values, partition=0, **config):
     errors = []
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, **config})

@@ -10,12 +10,19 @@ from broker import until
 from confluent_kafka import TopicPartition
 from librdkafka import create
 from mirrors import clients_end_with_their_test, commit, committed, ends, read, write  # noqa: F401
+from transactions import again, transactional
+from transactions import write as write_within
 
 pytestmark = [
     pytest.mark.skipif(bool(apache.obstacle()), reason=apache.obstacle() or ""),
     pytest.mark.timeout(240),
 ]
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
+def needs(script):
+    """Older versions have fewer tools."""
+    return pytest.mark.skipif(bool(apache.lacks(script)), reason=apache.lacks(script) or "")
 
 
 @pytest.fixture
@@ -109,8 +116,22 @@ def test_transactions_of_the_performance_tool_are_read_as_committed(tool, broker
         "kafka-console-consumer.sh", "--topic", name, "--from-beginning", "--max-messages", "2000", "--timeout-ms", "30000",
         "--isolation-level", "read_committed")
     assert len(shown.split()) == 2000
-    listed = tool("kafka-transactions.sh", "list")
-    assert f"{name}-sender" in listed and "CompleteCommit" in listed
+
+
+@needs("kafka-transactions.sh")
+@pytest.mark.relies_on(32)
+def test_transactions_are_listed_and_described(tool, broker, name):
+    create(broker, name)
+    sender = transactional(broker, f"{name}-sender")
+    sender.begin_transaction()
+    write_within(sender, name, [b"one"])
+    again(sender.commit_transaction)
+
+    def complete():
+        listed = tool("kafka-transactions.sh", "list")
+        return f"{name}-sender" in listed and "CompleteCommit" in listed
+
+    until(complete, "it is complete", 30, every=0.5)
     assert "CompleteCommit" in tool("kafka-transactions.sh", "describe", "--transactional-id", f"{name}-sender")
 
 
@@ -159,8 +180,6 @@ def test_members_of_a_group_share_the_partitions_and_take_over_from_each_other(b
 def test_what_the_smaller_tools_ask_is_answered(tool, broker, tmp_path, name):
     create(broker, name, 2)
     write(broker, name, [f"{i}" for i in range(20)], 1)
-    assert f"{name}:1:20" in tool("kafka-get-offsets.sh", "--topic", name).split()
-    assert f"{name}:1:0" in tool("kafka-get-offsets.sh", "--topic", name, "--time", "earliest").split()
     asked = tmp_path / "delete.json"
     asked.write_text(json.dumps({"version": 1, "partitions": [{"topic": name, "partition": 1, "offset": 5}]}))
     assert "low_watermark: 5" in tool("kafka-delete-records.sh", "--offset-json-file", asked)
@@ -168,4 +187,17 @@ def test_what_the_smaller_tools_ask_is_answered(tool, broker, tmp_path, name):
     assert "Produce(0): 0 to" in shown and "Fetch(1):" in shown
     assert name in tool("kafka-log-dirs.sh", "--describe", "--topic-list", name)
     assert "Cluster ID:" in apache.run(tmp_path, "kafka-cluster.sh", "cluster-id", "--bootstrap-server", broker.bootstrap)
+
+
+@needs("kafka-get-offsets.sh")
+@pytest.mark.relies_on(42)
+def test_ends_of_partitions_are_told(tool, broker, name):
+    create(broker, name, 2)
+    write(broker, name, [f"{i}" for i in range(20)], 1)
+    assert f"{name}:1:20" in tool("kafka-get-offsets.sh", "--topic", name).split()
+    assert f"{name}:1:0" in tool("kafka-get-offsets.sh", "--topic", name, "--time", "earliest").split()
+
+
+@needs("kafka-metadata-quorum.sh")
+def test_the_quorum_is_described(tool):
     assert "LeaderId:" in tool("kafka-metadata-quorum.sh", "describe", "--status")

@@ -1,19 +1,25 @@
 """Mirrors of sources that offer what Apache Kafka 2.8 did: Fetch asks for topics by their names there."""
 
+import struct
 import time
 
+import apache
 import pytest
 from aged import KAFKA_2_7, KAFKA_2_8, Aged
 from broker import until
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
 from mirrors import (  # noqa: F401
-    admin, await_copy, clients_end_with_their_test, commit, committed, ends, make_topic, mirror, partition_status, read, segments,
-    status, tool, write,
+    admin, await_copy, clients_end_with_their_test, commit, committed, ends, make_again, make_topic, mirror, partition_status,
+    read, segments, status, tool, write,
 )
 from test_standalone_mirror import Mirror, await_end, values
 from transactions import again, ahead, transactional
 from transactions import write as write_within
+from wire import Connection, api_versions
+
+# Asked by controllers of KRaft alone; brokers with ZooKeeper do not offer them to clients.
+OF_CONTROLLERS = {52, 53, 54, 55, 58, 59, 62, 63, 64}
 
 
 @pytest.fixture
@@ -32,6 +38,20 @@ def aged(private):
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(params=["ours", "apache's"])
+def fetched_by_names(request, aged, tmp_path):
+    """With something of ours behind the door, and with something of Apache's, whichever version that is."""
+    if request.param == "ours":
+        yield aged(KAFKA_2_8)
+    elif apache.obstacle():
+        pytest.skip(apache.obstacle())
+    else:
+        source = Aged(apache.ApacheKafka(tmp_path / "apache").start_behind, KAFKA_2_8)
+        yield source
+        source.end()
+        source.close()
 
 
 def test_everything_of_a_source_that_fetches_by_names_is_copied(aged, private):
@@ -65,22 +85,23 @@ def test_everything_of_a_source_that_fetches_by_names_is_copied(aged, private):
     assert not status(target)["problems"]
 
 
-def test_a_topic_that_is_made_again_under_its_old_name_is_never_copied(aged, private):
+@pytest.mark.timeout(240)
+def test_a_topic_that_is_made_again_under_its_old_name_is_never_copied(fetched_by_names, private):
     """While the mirror does not hear that there is another one, with as many records as before and with more, so that every
     offset would fit."""
-    source, target = aged(KAFKA_2_8), private()
+    source, target = fetched_by_names, private()
     names = [f"again-{n}" for n in range(6)]
     for name in [*names, "stays"]:
         make_topic(source, name)
         write(source, name, ["old"] * 5)
     mirror(source, target)
     for name in [*names, "stays"]:
-        await_copy(source, target, name)
+        await_copy(source, target, name, within=60)
     source.tells_mirrors.clear()
     for place, name in enumerate(names):
         admin(source).delete_topics([name])[name].result(20)
         until(lambda: name not in admin(source).list_topics(timeout=5).topics, "it is gone", every=0.01)
-        make_topic(source, name)
+        until(lambda: make_again(source, name), "it is made again", every=0.01)
         write(source, name, ["new"] * (5 + place % 3))
         write(source, name, ["new"] * 3)
     before = source.fetched
@@ -123,3 +144,18 @@ def test_the_mirror_that_stands_alone_copies_from_there(aged, private, tmp_path)
             assert values(target, "plain", partition) == [f"{partition}-{i}" for i in range(100)]
     finally:
         alone.crash()
+
+
+def no_2_8():
+    return apache.obstacle() or (None if apache.version()[:2] == (2, 8) else "this is for a distribution of Apache Kafka 2.8")
+
+
+@pytest.mark.skipif(bool(no_2_8()), reason=no_2_8() or "")
+@pytest.mark.timeout(240)
+def test_the_door_of_kafka_2_8_offers_what_a_real_one_does(apache_kafka):
+    with Connection(apache_kafka) as connection:
+        answer = connection.ask(api_versions())
+    _, error, count = struct.unpack_from(">ihi", answer)
+    offered = {key: newest for key, _, newest in struct.iter_unpack(">hhh", answer[10 : 10 + 6 * count])}
+    assert error == 0
+    assert offered == {key: newest for key, newest in KAFKA_2_8.items() if key not in OF_CONTROLLERS}

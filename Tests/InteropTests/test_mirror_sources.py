@@ -2,7 +2,7 @@
 
 import time
 
-from broker import until
+from broker import Broker, until
 from confluent_kafka.admin import ConfigResource, ResourceType
 from mirrors import (  # noqa: F401
     admin, alter_mirror, await_copy, clients_end_with_their_test, ends, make_topic, mirror, pair, partition_status, read,
@@ -112,3 +112,37 @@ def test_what_was_compacted_before_it_was_copied_is_no_gap(private):
     assert {key: (offset, value) for offset, key, value, _ in read(target, "compacted")} == latest
     offsets = [offset for offset, *_ in read(target, "compacted")]
     assert offsets == sorted(set(offsets))
+
+
+def test_a_mirror_that_was_told_one_address_asks_the_others_it_knows_and_believes_no_other_cluster(cluster, private, tmp_path):
+    source, target = cluster(), private()
+    source.create("known", 3, 3)
+    mirror(source[1], target)
+    for partition in range(3):
+        write(source, "known", ["early"] * 20, partition)
+        await_copy(source, target, "known", partition)
+    source[1].kill()
+    for partition in range(3):
+        source.until_led("known", by=[2, 3], partition=partition)
+        write(source, "known", ["later"] * 20, partition)
+        await_copy(source, target, "known", partition)
+    # Where one of them was, somebody else is now.
+    source[2].kill()
+    source[3].kill()
+    other = Broker(tmp_path / "other", port=source[2].port)
+    try:
+        other.start()
+        make_topic(other, "known", 3)
+        write(other, "known", ["not yours"] * 100)
+        until(lambda: partition_status(target, "known-0")["state"] == "waiting", "it waits", 60, every=0.2)
+        time.sleep(3)
+        assert partition_status(target, "known-0")["state"] == "waiting" and not status(target)["problems"]
+    finally:
+        other.kill()
+    for node in source.nodes:
+        node.launch()
+    for node in source.nodes:
+        node.await_ready()
+    write(source, "known", ["last"] * 20)
+    await_copy(source, target, "known", within=60)
+    assert [value for _, _, value, _ in read(target, "known")] == [b"early"] * 20 + [b"later"] * 20 + [b"last"] * 20

@@ -44,8 +44,8 @@ final class SourceCluster: Sendable {
     var view: View?
     var peers: [PeerKey: Peer] = [:]
     var isAsking = false
-    /// Which of the bootstrap servers is asked first: the last that answered.
-    var first = 0
+    /// Who is asked first: the last that answered.
+    var answered: BrokerAddress?
     var isClosed = false
   }
 
@@ -101,39 +101,50 @@ final class SourceCluster: Sendable {
 
   // MARK: Looking
 
-  /// Asks for brokers and topics, one bootstrap server after the other. `then` gets nil when none answers. One look at a
-  /// time: of those that come meanwhile nothing comes.
+  /// Asks for brokers and topics: who answered last, then one bootstrap server after the other, then those that are known
+  /// from the last answer, so that the source may lose every broker that the mirror was told of. `then` gets nil when none
+  /// answers. One look at a time: of those that come meanwhile nothing comes.
   func look(then: @escaping @Sendable (View?) -> Void) {
-    let start: Int? = state.withLock { state in
+    let asked: [BrokerAddress]? = state.withLock { state in
       guard !state.isAsking, !state.isClosed else { return nil }
       state.isAsking = true
-      return state.first
+      let known = (state.view?.brokers ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+      var asked: [BrokerAddress] = []
+      for address in (state.answered.map { [$0] } ?? []) + bootstrap + known where !asked.contains(address) {
+        asked.append(address)
+      }
+      return asked
     }
-    guard let start else { return }
-    look(at: 0, from: start, then)
+    guard let asked else { return }
+    look(at: asked[...], then)
   }
 
-  private func look(at step: Int, from start: Int, _ then: @escaping @Sendable (View?) -> Void) {
-    guard step < bootstrap.count else {
+  private func look(at asked: ArraySlice<BrokerAddress>, _ then: @escaping @Sendable (View?) -> Void) {
+    guard let address = asked.first else {
       state.withLock { $0.isAsking = false }
       return then(nil)
     }
-    let index = (start + step) % bootstrap.count
-    guard let peer = state.withLock({ peer(at: bootstrap[index], .questions, &$0) }) else { return then(nil) }
+    guard let peer = state.withLock({ peer(at: address, .questions, &$0) }) else { return then(nil) }
     var request = MetadataRequest()
     request.topics = nil
     request.allowAutoTopicCreation = false
     peer.ask(request, lowest: 9, within: Self.span) { result in
-      guard case .success(let answer) = result, let view = Self.view(answer.response) else {
-        return self.look(at: step + 1, from: start, then)
-      }
+      guard case .success(let answer) = result, let view = Self.view(answer.response),
+        self.isTrusted(address, toTellOf: view.clusterID)
+      else { return self.look(at: asked.dropFirst(), then) }
       self.state.withLock { state in
         state.isAsking = false
-        state.first = index
+        state.answered = address
         state.view = view
       }
       then(view)
     }
+  }
+
+  /// Nobody said that an address which is only known from an answer belongs to the source for ever: another cluster may have
+  /// it by now. Of those that the mirror was told, whoever answers there is the source.
+  private func isTrusted(_ address: BrokerAddress, toTellOf clusterID: String) -> Bool {
+    bootstrap.contains(address) || state.withLock { $0.view?.clusterID == clusterID }
   }
 
   private static func view(_ response: MetadataResponse) -> View? {
