@@ -247,4 +247,21 @@ import Vocabulary
     other.win()
     #expect(other.quorum.log.end == Offset(3))
   }
+
+  @Test func whoListensEverywhereDoesNotWriteThatDown() {
+    let known = VoterSet([Voter(key(1), endpoints: [Endpoint(listener: "CONTROLLER", host: "a", port: 9093)])])
+    let log = LogIndex(
+      epochs: [EpochStart(epoch: LeaderEpoch(1), start: .zero)], end: Offset(2), voters: VoterSet(),
+      entries: [VotersEntry(offset: Offset(1), voters: known)])
+    for host in ["", "0.0.0.0", "::"] {
+      let local = Voter(key(1), endpoints: [Endpoint(listener: "CONTROLLER", host: host, port: 9093)])
+      var quorum = Quorum(
+        local: local, settings: QuorumSettings(), election: ElectionRecord(), log: log, at: .init(nanoseconds: 0),
+        chance: 0)
+      var effects: [Effect] = []
+      quorum.handle(.tick, at: .init(nanoseconds: 2_000_000_000), chance: 0, into: &effects)
+      #expect(quorum.epoch == LeaderEpoch(1) && quorum.log.end == Offset(3), "it leads, and added no voters")
+      #expect(quorum.log.voters == known)
+    }
+  }
 }

@@ -181,16 +181,21 @@ import Vocabulary
     #expect(try code(again, batch(20, id: 8)) == .none)
   }
 
-  @Test func aSnapshotThatLiesIsRebuiltFromTheLog() throws {
-    let disk = SimulatedDisk(seed: 5)
-    let log = try Make.log(disk)
-    for n in 0..<9 as Range<Int32> { try log.put(batch(n)) }
-    log.close()
-    let name = try #require(try disk.list("data/orders-0").first { $0.hasSuffix(".snapshot") })
-    disk.damage("data/orders-0/\(name)") { $0[$0.count / 2] ^= 1 }
-    let again = try Make.log(disk)
-    #expect(try again.put(batch(4)).baseOffset == Offset(4))
-    #expect(try code(again, batch(9)) == .none)
+  @Test func aSnapshotThatLiesOrIsTooLargeIsRebuiltFromTheLog() throws {
+    let damages: [(inout [UInt8]) -> Void] = [
+      { $0[$0.count / 2] ^= 1 }, { $0 += [UInt8](repeating: 0, count: ProducerSnapshot.bytesMax) },
+    ]
+    for damage in damages {
+      let disk = SimulatedDisk(seed: 5)
+      let log = try Make.log(disk)
+      for n in 0..<9 as Range<Int32> { try log.put(batch(n)) }
+      log.close()
+      let name = try #require(try disk.list("data/orders-0").first { $0.hasSuffix(".snapshot") })
+      disk.damage("data/orders-0/\(name)", damage)
+      let again = try Make.log(disk)
+      #expect(try again.put(batch(4)).baseOffset == Offset(4))
+      #expect(try code(again, batch(9)) == .none)
+    }
   }
 
   @Test func aSilentProducerIsForgotten() throws {

@@ -47,7 +47,7 @@ import Testing
     let packed = topics.map { PackedObject($0, table) }
     for (topic, packed) in zip(topics, packed) { #expect(packed.json(table) == topic) }
     #expect(topics[49].text().utf8.count > 1000)
-    #expect(packed[49].byteCount(table) < 150)
+    #expect(packed[49].byteCount < 150)
   }
 
   @Test func objectsThatAreLaidTogetherComeOutAsTheyWereAlsoASecondTime() {
@@ -56,12 +56,12 @@ import Testing
     var topics = (0..<3000).map(Self.topic)
     topics.insert(.string(String(repeating: "long ", count: PackedObject.pieceSize)), at: 7)
     let alone = topics.map { PackedObject($0, table) }
-    let together = PackedObject.together(alone, table)
+    let together = PackedObject.together(alone)
     #expect(together.map { $0.json(table) } == topics)
-    #expect(together.map { $0.byteCount(table) } == alone.map { $0.byteCount(table) })
-    let mixed = PackedObject.together(Array(together.prefix(100) + alone.suffix(100)), table)
+    #expect(together.map { $0.byteCount } == alone.map { $0.byteCount })
+    let mixed = PackedObject.together(Array(together.prefix(100) + alone.suffix(100)))
     #expect(mixed.map { $0.json(table) } == topics.prefix(100) + topics.suffix(100))
-    #expect(PackedObject.together([], table).isEmpty)
+    #expect(PackedObject.together([]).isEmpty)
   }
 
   @Test func objectsOfEveryKindComeOutAsTheyWere() {

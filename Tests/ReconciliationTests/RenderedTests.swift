@@ -85,6 +85,32 @@ import YAML
     }
   }
 
+  @Test func nodesOfARegionAreDealtOutOverItsMachinesAndKeepTheirAddresses() throws {
+    var world = World([
+      RegionShare("central", brokers: 3, controllers: 1), RegionShare("north", brokers: 1, controllers: 1),
+      RegionShare("west", brokers: 1, controllers: 1),
+    ])
+    world.machines = ["a": "fd00::1", "b": "fd00::2"]
+    for place in world.regions.indices { world.regions[place].spec.network.type = .nodePort }
+    world.converge()
+    world.giveAddresses(.nodePort)
+    world.converge()
+    func told() -> [String?] {
+      (0..<3).map { ordinal in
+        let map = world.members["central"]?.objects[ObjectID(.configMap, "kafka", "orders-central-\(ordinal)")]
+        let text = map?["data"]["server.properties"].string ?? ""
+        return text.firstMatch(of: #/advertised.listeners=PLAINTEXT://([^,\n]*)/#).map { String($0.1) }
+      }
+    }
+    #expect(told() == ["[fd00::1]:30092", "[fd00::2]:30092", "[fd00::1]:30092"])
+    #expect(world.broken == [] && world.plan.steps == [])
+    // One more machine takes nobody's address away.
+    world.machines["0"] = "fd00::3"
+    world.converge()
+    #expect(told() == ["[fd00::1]:30092", "[fd00::2]:30092", "[fd00::1]:30092"])
+    #expect(world.plan.steps == [])
+  }
+
   /// What goes wrong while all Regions are reached in one way after the other.
   private static func wrongWays(_ types: [RegionNetwork.Kind]) throws -> [String] {
     var world = World.three

@@ -35,6 +35,8 @@ struct World {
   var regions: [Region]
   var members: [String: Member] = [:]
   var facts = BrokerFacts()
+  /// Those of each member, with their addresses.
+  var machines = ["machine": "192.0.2.7"]
   /// By the uids of pods: where they told others to come to when they were made.
   var advertised: [String: String] = [:]
   var isStarted = false
@@ -79,7 +81,7 @@ struct World {
         continue
       }
       var objects = MemberObjects()
-      objects.machines = ["machine": "192.0.2.7"]
+      objects.machines = machines
       objects.objects = member.objects
       objects.hasServiceExports = member.hasServiceExports
       objects.pods = member.pods.values.sorted { $0.name < $1.name }

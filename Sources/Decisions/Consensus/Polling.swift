@@ -153,7 +153,7 @@ extension Quorum {
     if isVoter, following.nextUpdate <= step.now, requests.isReady(following.leader) {
       following.nextUpdate = step.now + settings.fetchTimeout
       role = .follower(following)
-      if let known = log.voters.voter(local.key.id), known != local {
+      if let known = log.voters.voter(local.key.id), known != local, !local.namesNoHost {
         send(
           .updateVoter(UpdateVoter(epoch: election.epoch, voter: local)), .update, to: following.leader, &step)
       }

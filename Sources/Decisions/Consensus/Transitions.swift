@@ -66,7 +66,7 @@ extension Quorum {
     ]
     // A set that came from outside is found in the log from now on; and who leads at another address than the log has is
     // nobody's follower, who would have it changed.
-    let voters = log.voters.replacing(local)
+    let voters = local.namesNoHost ? log.voters : log.voters.replacing(local)
     if !log.votersAreInTheLog || voters != log.voters { content.append(.voters(voters)) }
     append(content.map { ($0, 1) }, &step)
     step.effects.append(.becameLeader(election.epoch, start: leadership.start))

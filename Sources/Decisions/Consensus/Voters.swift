@@ -33,6 +33,8 @@ public struct Voter: Hashable, Sendable {
     self.key = key
     self.endpoints = endpoints
   }
+  /// Whether others would look for it on their own machines: it listens everywhere, and says of no name that it is its own.
+  var namesNoHost: Bool { endpoints.contains { ["", "0.0.0.0", "::"].contains($0.host) } }
   /// A voter whose directory is not known is every replica of that node.
   func isSame(as other: ReplicaKey) -> Bool {
     key.id == other.id && (key.directory == .zero || key.directory == other.directory)

@@ -186,7 +186,9 @@ extension LogOpening {
     var snapshot: Offset?
     for offset in offsets {
       let path = SegmentFile.producerSnapshot.path(in: directory, baseOffset: offset)
-      let bytes = try disk.contents(of: path, limit: ProducerSnapshot.bytesMax)
+      // One that is too large, as Kafka may have left it, is like one that cannot be read.
+      let isReadable = try disk.size(of: path).map { $0 <= ProducerSnapshot.bytesMax } ?? false
+      let bytes = isReadable ? try disk.contents(of: path, limit: ProducerSnapshot.bytesMax) : nil
       if let saved = bytes.flatMap(ProducerSnapshot.decode) {
         states = saved
         snapshot = Offset(offset)

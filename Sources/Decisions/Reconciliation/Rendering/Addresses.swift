@@ -7,6 +7,10 @@ extension ClusterDesign {
   struct Endpoint: Hashable {
     var host: String, port: Int
     var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    /// The host of such a text.
+    static func host(of text: Substring) -> String? {
+      text.lastIndex(of: ":").map { String(text[..<$0].drop { $0 == "[" }.prefix { $0 != "]" }) }
+    }
   }
 
   func networkType(_ region: String) -> RegionNetwork.Kind { self.region(region)?.spec.network.type ?? .podIP }
@@ -56,10 +60,12 @@ extension ClusterDesign {
   private func machineAddress(for node: Node) -> String? {
     guard let machines = objects(in: node.region)?.machines, !machines.isEmpty else { return nil }
     let told = properties(of: node)?["advertised.listeners"]?.split(separator: ",").first
-      .flatMap { $0.split(separator: "/").last }.flatMap { $0.split(separator: ":").first }.map(String.init)
+      .flatMap { $0.split(separator: "/").last }.flatMap { Endpoint.host(of: $0) }
     if let told, machines.values.contains(told) { return told }
     if let machine = pod(of: node)?.machine, let address = machines[machine] { return address }
-    return machines.keys.sorted().first.flatMap { machines[$0] }
+    // Before there is a pod: not one machine for all of them.
+    let names = machines.keys.sorted()
+    return machines[names[node.ordinal % names.count]]
   }
 
   /// What stands in the node's ConfigMap now.
@@ -74,11 +80,10 @@ extension ClusterDesign {
       guard let properties = properties(of: other) else { continue }
       for entry in (properties["controller.quorum.voters"] ?? "").split(separator: ",") {
         let parts = entry.split(separator: "@", maxSplits: 1)
-        guard parts.count == 2, parts[0] == "\(node.id.value)", let colon = parts[1].lastIndex(of: ":"),
-          let port = Int(parts[1][parts[1].index(after: colon)...])
+        guard parts.count == 2, parts[0] == "\(node.id.value)", let host = Endpoint.host(of: parts[1]),
+          let port = parts[1].split(separator: ":").last.flatMap({ Int($0) })
         else { continue }
-        let host = parts[1][..<colon].drop { $0 == "[" }.prefix { $0 != "]" }
-        return Endpoint(host: String(host), port: port)
+        return Endpoint(host: host, port: port)
       }
     }
     return nil

@@ -101,6 +101,9 @@ final class SourceCluster: Sendable {
 
   // MARK: Looking
 
+  /// Of the brokers that are known only from an answer: each of them may be waited for.
+  private static let knownAskedMax = 20
+
   /// Asks for brokers and topics: who answered last, then one bootstrap server after the other, then those that are known
   /// from the last answer, so that the source may lose every broker that the mirror was told of. `then` gets nil when none
   /// answers. One look at a time: of those that come meanwhile nothing comes.
@@ -108,12 +111,9 @@ final class SourceCluster: Sendable {
     let asked: [BrokerAddress]? = state.withLock { state in
       guard !state.isAsking, !state.isClosed else { return nil }
       state.isAsking = true
-      let known = (state.view?.brokers ?? [:]).sorted { $0.key < $1.key }.map(\.value)
-      var asked: [BrokerAddress] = []
-      for address in (state.answered.map { [$0] } ?? []) + bootstrap + known where !asked.contains(address) {
-        asked.append(address)
-      }
-      return asked
+      let known = (state.view?.brokers ?? [:]).sorted { $0.key < $1.key }.prefix(Self.knownAskedMax).map(\.value)
+      var seen: Set<BrokerAddress> = []
+      return ((state.answered.map { [$0] } ?? []) + bootstrap + known).filter { seen.insert($0).inserted }
     }
     guard let asked else { return }
     look(at: asked[...], then)

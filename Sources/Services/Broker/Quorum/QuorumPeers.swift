@@ -68,7 +68,7 @@ extension MetadataQuorum {
 
   func send(_ request: Request, _ id: RequestID, to node: NodeID) {
     if case .endQuorumEpoch = request { state.withLock { _ = $0.goodbyes.insert(id) } }
-    guard let peer = peer(node) else { return run { self.failed(id, node) } }
+    guard let peer = peer(node) else { return run { self.failed(id) } }
     let cluster = setup.clusterID
     switch request {
     case .vote(let vote):
@@ -106,7 +106,7 @@ extension MetadataQuorum {
         (QuorumMessages.read($0.response), .nothing)
       }
     // Only administrators ask for these.
-    case .addVoter, .removeVoter: run { self.failed(id, node) }
+    case .addVoter, .removeVoter: run { self.failed(id) }
     }
   }
 
@@ -116,16 +116,16 @@ extension MetadataQuorum {
   ) {
     peer.ask(question, lowest: lowest, within: setup.settings.requestTimeout) { [weak self] result in
       guard let self else { return }
-      self.run { self.came(result, id, node, read) }
+      self.run { self.came(result, id, node, peer.address, read) }
     }
   }
 
   private func came<Response: ResponseBody>(
-    _ result: Result<PeerAnswer<Response>, ClientError>, _ id: RequestID, _ node: NodeID,
+    _ result: Result<PeerAnswer<Response>, ClientError>, _ id: RequestID, _ node: NodeID, _ address: BrokerAddress,
     _ read: (PeerAnswer<Response>) throws -> (QuorumMessages.Heard, Arrived)?
   ) {
     do {
-      guard let (heard, arrived) = try read(try result.get()) else { return failed(id, node) }
+      guard let (heard, arrived) = try read(try result.get()) else { return failed(id, node, address) }
       learn(heard.leader)
       handle(.answer(heard.answer, to: id), with: arrived)
       state.withLock { $0.isOver(id) }?()
@@ -133,16 +133,22 @@ extension MetadataQuorum {
       if let fault = error as? MetadataBatchFault {
         setup.report("node \(node.value) sent records that are not used", "\(fault)")
       }
-      failed(id, node)
+      failed(id, node, address)
     }
   }
 
-  /// There is no answer, or none that can be used. What the node said of its address may have been wrong.
-  private func failed(_ id: RequestID, _ node: NodeID) {
-    let told = state.withLock { state in
+  /// There is no answer, or none that can be used. The node may not be at this address any more.
+  private func failed(_ id: RequestID, _ node: NodeID, _ address: BrokerAddress) {
+    state.withLock { state in
+      // Several requests fail with one connection: only the first of them means the address that is taken now.
+      guard self.address(of: node, state) == address else { return }
       if state.learned.removeValue(forKey: node) == nil { state.failures[node, default: 0] &+= 1 }
-      return state.isOver(id)
     }
+    failed(id)
+  }
+
+  private func failed(_ id: RequestID) {
+    let told = state.withLock { $0.isOver(id) }
     handle(.failed(id))
     told?()
   }

@@ -38,10 +38,10 @@ final class Caches: Sendable {
       informers[type] = Informer(server, type, selection, keeping: { Held($0.trimmed) }) { change in
         switch change {
         case .put(_, let old, let new):
-          untidiness.note()
           let new = new.json
           // A machine says every few seconds that it lives.
           if type == Kinds.machines, let old, old.json["status"]["addresses"] == new["status"]["addresses"] { return }
+          untidiness.note()
           tell(type, new)
         case .deleted(_, let last): tell(type, last.json)
         case .synced, .contactLost, .contactRegained: tell(type, nil)

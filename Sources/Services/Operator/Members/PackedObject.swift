@@ -7,7 +7,7 @@ import JSONValue
 /// shape; what else objects have in common is a number that a table has the text of; what is of a common form, such as
 /// a time, is as short as what it says (`PackedText`); the rest lies behind one another.
 struct PackedObject: Sendable {
-  /// This object's bytes, and those of others that were laid together with it.
+  /// This object, behind the number of its bytes, and others that were laid together with it.
   private let bytes: [UInt8]
   private let start: Int32
 
@@ -16,7 +16,8 @@ struct PackedObject: Sendable {
     packing.add(json)
     // The array that grew has room to spare, and a slice of all of it would be the same array.
     var exact: [UInt8] = []
-    exact.reserveCapacity(packing.bytes.count)
+    exact.reserveCapacity(packing.bytes.count + 2)
+    exact.append(number: UInt64(packing.bytes.count))
     exact.append(contentsOf: packing.bytes)
     self.init(bytes: exact, start: 0)
   }
@@ -28,14 +29,16 @@ struct PackedObject: Sendable {
 
   func json(_ table: StringTable = .shared) -> JSON {
     var unpacking = Unpacking(bytes: bytes, table: table, place: Int(start))
+    _ = unpacking.count()
     return unpacking.value()
   }
 
-  /// How many bytes the object takes. It has to be read for that.
-  func byteCount(_ table: StringTable = .shared) -> Int {
-    var unpacking = Unpacking(bytes: bytes, table: table, place: Int(start))
-    _ = unpacking.value()
-    return unpacking.place - Int(start)
+  /// With the number of them.
+  var byteCount: Int { place.count }
+  private var place: Range<Int> {
+    var unpacking = Unpacking(bytes: bytes, table: .shared, place: Int(start))
+    let count = Int(unpacking.count())
+    return Int(start)..<unpacking.place + count
   }
 
   /// Bytes of many objects that lie in one piece of memory; more than what the allocator keeps in its own heap, so that a
@@ -44,20 +47,18 @@ struct PackedObject: Sendable {
 
   /// The same objects behind one another. Each one that came by itself lies where there was room between other things, and
   /// keeps a page of them from going back to the kernel. A piece stays as long as one of its objects does.
-  static func together(_ objects: [PackedObject], _ table: StringTable = .shared) -> [PackedObject] {
+  static func together(_ objects: [PackedObject]) -> [PackedObject] {
     var result: [PackedObject] = []
     result.reserveCapacity(objects.count)
-    var rest = objects[...]
-    while !rest.isEmpty {
+    while result.count < objects.count {
       var piece: [UInt8] = []
       piece.reserveCapacity(pieceSize)
       var starts: [Int32] = []
-      while let object = rest.first {
-        let (start, count) = (Int(object.start), object.byteCount(table))
-        guard piece.isEmpty || piece.count + count <= pieceSize else { break }
+      for object in objects[result.count...] {
+        let place = object.place
+        guard piece.isEmpty || piece.count + place.count <= pieceSize else { break }
         starts.append(Int32(piece.count))
-        piece.append(contentsOf: object.bytes[start..<start + count])
-        rest.removeFirst()
+        piece.append(contentsOf: object.bytes[place])
       }
       result += starts.map { PackedObject(bytes: piece, start: $0) }
     }
@@ -193,14 +194,18 @@ private struct Packing {
     }
   }
 
+  private mutating func add(_ value: UInt64) { bytes.append(number: value) }
+}
+
+extension [UInt8] {
   /// Seven bits a byte, the lowest first.
-  private mutating func add(_ value: UInt64) {
-    var rest = value
+  fileprivate mutating func append(number: UInt64) {
+    var rest = number
     while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      append(UInt8(truncatingIfNeeded: rest) | 0x80)
       rest >>= 7
     }
-    bytes.append(UInt8(rest))
+    append(UInt8(rest))
   }
 }
 
@@ -261,7 +266,7 @@ private struct Unpacking {
 
   private mutating func fixed() -> UInt64 { (0..<8).reduce(0) { value, _ in value << 8 | UInt64(byte()) } }
 
-  private mutating func count() -> UInt64 {
+  mutating func count() -> UInt64 {
     var (result, shift): (UInt64, UInt64) = (0, 0)
     while true {
       let next = byte()
