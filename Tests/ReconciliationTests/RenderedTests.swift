@@ -86,29 +86,74 @@ import YAML
   }
 
   @Test func nodesOfARegionAreDealtOutOverItsMachinesAndKeepTheirAddresses() throws {
-    var world = World([
-      RegionShare("central", brokers: 3, controllers: 1), RegionShare("north", brokers: 1, controllers: 1),
-      RegionShare("west", brokers: 1, controllers: 1),
-    ])
-    world.machines = ["a": "fd00::1", "b": "fd00::2"]
-    for place in world.regions.indices { world.regions[place].spec.network.type = .nodePort }
-    world.converge()
-    world.giveAddresses(.nodePort)
-    world.converge()
-    func told() -> [String?] {
-      (0..<3).map { ordinal in
-        let map = world.members["central"]?.objects[ObjectID(.configMap, "kafka", "orders-central-\(ordinal)")]
-        let text = map?["data"]["server.properties"].string ?? ""
-        return text.firstMatch(of: #/advertised.listeners=PLAINTEXT://([^,\n]*)/#).map { String($0.1) }
-      }
-    }
-    #expect(told() == ["[fd00::1]:30092", "[fd00::2]:30092", "[fd00::1]:30092"])
+    var world = World.onMachines(["a": Machine("fd00::1"), "b": Machine("fd00::2")])
+    #expect(world.told() == ["[fd00::1]:30092", "[fd00::2]:30092", "[fd00::1]:30092"])
     #expect(world.broken == [] && world.plan.steps == [])
     // One more machine takes nobody's address away.
-    world.machines["0"] = "fd00::3"
+    world.machines["0"] = Machine("fd00::3")
     world.converge()
-    #expect(told() == ["[fd00::1]:30092", "[fd00::2]:30092", "[fd00::1]:30092"])
+    #expect(world.told() == ["[fd00::1]:30092", "[fd00::2]:30092", "[fd00::1]:30092"])
     #expect(world.plan.steps == [])
+  }
+
+  @Test func whoIsReachedThroughAMachineThatDiesIsReachedThroughAnother() throws {
+    var world = World.onMachines(["a": Machine("fd00::1"), "b": Machine("fd00::2"), "c": Machine("fd00::3")])
+    let before = ["[fd00::1]:30092", "[fd00::2]:30092", "[fd00::3]:30092"]
+    #expect(world.told() == before)
+    // A cordoned machine answers at its node ports as before.
+    world.machines["b"]?.isOffered = false
+    world.converge()
+    #expect(world.told() == before && world.plan.steps == [])
+    // No address brings back a pod that is on the dead machine itself.
+    world.put("orders-central-0-0", on: "a")
+    world.put("orders-central-1-0", on: "c")
+    world.put("orders-central-2-0", on: "b")
+    world.machines["a"]?.isReady = false
+    world.converge()
+    #expect(world.told() == before && world.plan.steps == [])
+    world.put("orders-central-0-0", on: "c")
+    world.converge()
+    let after = ["[fd00::3]:30092", "[fd00::2]:30092", "[fd00::3]:30092"]
+    #expect(world.told() == after)
+    #expect(world.broken == [] && world.plan.steps == [])
+    // It takes nothing back by returning, and where no machine is heard of there is none to go to.
+    world.machines["a"]?.isReady = true
+    world.converge()
+    #expect(world.told() == after && world.plan.steps == [])
+    for name in world.machines.keys { world.machines[name]?.isReady = false }
+    world.converge()
+    #expect(world.told() == after && world.plan.steps == [])
+  }
+
+  @Test func aNewNodeIsNotReachedThroughAMachineThatIsToBeLeftAlone() throws {
+    let world = World.onMachines([
+      "a": Machine("fd00::1", isReady: false), "b": Machine("fd00::2", isOffered: false), "c": Machine("fd00::3"),
+    ])
+    #expect(world.told() == Array(repeating: "[fd00::3]:30092", count: 3))
+  }
+
+  @Test(
+    arguments: [
+      (#"{"status":{"addresses":[{"type":"InternalIP","address":"10.0.0.1"}]}}"#, Machine("10.0.0.1")),
+      (
+        #"{"status":{"addresses":[{"type":"InternalIP","address":"10.0.0.1"},{"type":"ExternalIP","address":"192.0.2.1"}],"#
+          + #""conditions":[{"type":"MemoryPressure","status":"False"},{"type":"Ready","status":"True"}]}}"#,
+        Machine("192.0.2.1")
+      ),
+      (
+        #"{"spec":{"unschedulable":true},"status":{"addresses":[{"type":"InternalIP","address":"10.0.0.1"}],"#
+          + #""conditions":[{"type":"Ready","status":"Unknown"}]}}"#,
+        Machine("10.0.0.1", isReady: false, isOffered: false)
+      ),
+      (
+        #"{"metadata":{"labels":{"node.kubernetes.io/exclude-from-external-load-balancers":""}},"#
+          + #""status":{"addresses":[{"type":"InternalIP","address":"10.0.0.1"}]}}"#,
+        Machine("10.0.0.1", isOffered: false)
+      ),
+      (#"{"status":{"addresses":[{"type":"Hostname","address":"one"}]}}"#, nil),
+    ] as [(String, Machine?)])
+  func aMachineIsWhatItsNodeSays(text: String, machine: Machine?) throws {
+    #expect(Machine(try JSON(parsing: text)) == machine)
   }
 
   /// What goes wrong while all Regions are reached in one way after the other.
@@ -189,5 +234,37 @@ import YAML
     #expect(try #require(environment.firstIndex(of: "POD_IP")) < place)
     // A controller alone serves no clients who could be asked for.
     #expect(try pod("north")["containers"][0]["lifecycle"].isNull)
+  }
+}
+
+extension World {
+  /// Three brokers in one Region, reached through its machines.
+  fileprivate static func onMachines(_ machines: [String: Machine]) -> World {
+    var world = World([
+      RegionShare("central", brokers: 3, controllers: 1), RegionShare("north", brokers: 1, controllers: 1),
+      RegionShare("west", brokers: 1, controllers: 1),
+    ])
+    world.machines = machines
+    for place in world.regions.indices { world.regions[place].spec.network.type = .nodePort }
+    world.converge()
+    world.giveAddresses(.nodePort)
+    world.converge()
+    return world
+  }
+
+  /// What the brokers of that Region say of themselves.
+  fileprivate func told() -> [String?] {
+    (0..<3).map { ordinal in
+      let map = members["central"]?.objects[ObjectID(.configMap, "kafka", "orders-central-\(ordinal)")]
+      let text = map?["data"]["server.properties"].string ?? ""
+      return text.firstMatch(of: #/advertised.listeners=PLAINTEXT://([^,\n]*)/#).map { String($0.1) }
+    }
+  }
+
+  fileprivate mutating func put(_ name: String, on machine: String) {
+    guard let pod = members["central"]?.pods[name] else { return }
+    members["central"]?.pods[name] = Pod(
+      name: pod.name, uid: pod.uid, node: pod.node, revision: pod.revision, told: pod.told, address: pod.address,
+      machine: machine, state: pod.state)
   }
 }

@@ -36,7 +36,7 @@ struct World {
   var members: [String: Member] = [:]
   var facts = BrokerFacts()
   /// Those of each member, with their addresses.
-  var machines = ["machine": "192.0.2.7"]
+  var machines = ["machine": Machine("192.0.2.7")]
   /// By the uids of pods: where they told others to come to when they were made.
   var advertised: [String: String] = [:]
   var isStarted = false

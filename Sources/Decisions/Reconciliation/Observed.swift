@@ -17,13 +17,44 @@ public struct MemberObjects: Hashable, Sendable {
   /// Everything with the labels `app.kubernetes.io/managed-by: swiftwater` and `kafka.swiftwater.dev/cluster`.
   public var objects: [ObjectID: JSON] = [:]
   public var pods: [Pod] = []
-  /// The addresses of machines by their names, as clients outside reach them: for `network.type: NodePort`.
-  public var machines: [String: String] = [:]
+  /// The machines by their names: for `network.type: NodePort`.
+  public var machines: [String: Machine] = [:]
   /// Whether the API server has policy/v1; before 1.21 it is policy/v1beta1.
   public var hasPolicyV1 = true
   /// Whether the API server knows ServiceExports: it does where an implementation of the MCS API (KEP-1645) is.
   public var hasServiceExports = true
   public init() {}
+}
+
+/// A machine (Node) of a Kubernetes cluster, as clients outside reach it.
+public struct Machine: Hashable, Sendable {
+  public var address: String
+  /// Whether it is said to work. It answers at its node ports then, whatever pods may be put on it.
+  public var isReady: Bool
+  /// Whether nobody has said that it is to be left alone: neither cordoned nor kept from load balancers
+  /// (`node.kubernetes.io/exclude-from-external-load-balancers`).
+  public var isOffered: Bool
+
+  public init(_ address: String, isReady: Bool = true, isOffered: Bool = true) {
+    self.address = address
+    self.isReady = isReady
+    self.isOffered = isOffered
+  }
+
+  /// Nil where it has no address.
+  public init?(_ node: JSON) {
+    let addresses = node["status"]["addresses"].elements
+    let best = ["ExternalIP", "InternalIP"].lazy.compactMap { type in
+      addresses.first { $0["type"].string == type }?["address"].string
+    }.first
+    guard let best else { return nil }
+    let ready = node["status"]["conditions"].elements.first { $0["type"].string == "Ready" }
+    let excluded = node["metadata"]["labels"]["node.kubernetes.io/exclude-from-external-load-balancers"]
+    self.init(
+      // Unknown is what a machine is that has not been heard of for a while.
+      best, isReady: ready.map { $0["status"].string == "True" } ?? true,
+      isOffered: node["spec"]["unschedulable"].bool != true && excluded.isNull)
+  }
 }
 
 /// What the brokers say, as one of them that has read the newest metadata says it.

@@ -56,16 +56,23 @@ extension ClusterDesign {
     }
   }
 
-  /// The address that was told last stays while its machine is there: each change of it is a restart.
+  /// The address that was told last stays while its machine works: each change of it is a restart. It also stays where the
+  /// pod itself is on that machine, since no other address brings back who is on a dead one, and where no machine is
+  /// said to work: then it is more likely that nobody hears of them.
   private func machineAddress(for node: Node) -> String? {
     guard let machines = objects(in: node.region)?.machines, !machines.isEmpty else { return nil }
     let told = properties(of: node)?["advertised.listeners"]?.split(separator: ",").first
       .flatMap { $0.split(separator: "/").last }.flatMap { Endpoint.host(of: $0) }
-    if let told, machines.values.contains(told) { return told }
-    if let machine = pod(of: node)?.machine, let address = machines[machine] { return address }
-    // Before there is a pod: not one machine for all of them.
-    let names = machines.keys.sorted()
-    return machines[names[node.ordinal % names.count]]
+    let home = pod(of: node)?.machine.flatMap { machines[$0] }
+    let working = machines.filter(\.value.isReady)
+    if let told, let teller = machines.values.first(where: { $0.address == told }) {
+      if teller.isReady || working.isEmpty || home?.address == told { return told }
+    }
+    if let home, home.isReady || working.isEmpty { return home.address }
+    // Before there is a pod, or where its machine does not work: not one machine for all of them.
+    let offered = working.filter(\.value.isOffered)
+    let choice = [offered, working, machines].first { !$0.isEmpty } ?? [:]
+    return choice.sorted { $0.key < $1.key }.map(\.value.address)[node.ordinal % choice.count]
   }
 
   /// What stands in the node's ConfigMap now.

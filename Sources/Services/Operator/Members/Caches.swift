@@ -40,7 +40,7 @@ final class Caches: Sendable {
         case .put(_, let old, let new):
           let new = new.json
           // A machine says every few seconds that it lives.
-          if type == Kinds.machines, let old, old.json["status"]["addresses"] == new["status"]["addresses"] { return }
+          if type == Kinds.machines, let old, Machine(old.json) == Machine(new) { return }
           untidiness.note()
           tell(type, new)
         case .deleted(_, let last): tell(type, last.json)
@@ -122,13 +122,7 @@ final class Caches: Sendable {
     }
     content.pods = all(Kinds.pods).filter { isOf(cluster, $0.key, $0.value) }.map { Pod($0.value) }
       .sorted { $0.name < $1.name }
-    for (key, machine) in all(Kinds.machines) {
-      let addresses = machine["status"]["addresses"].elements
-      let best = ["ExternalIP", "InternalIP"].compactMap { type in
-        addresses.first { $0["type"].string == type }?["address"].string
-      }.first
-      if let best { content.machines[key.name] = best }
-    }
+    for (key, machine) in all(Kinds.machines) { content.machines[key.name] = Machine(machine) }
     return content
   }
 
@@ -141,7 +135,7 @@ final class Caches: Sendable {
 struct MemberContent: Sendable {
   var objects: [ObjectID: JSON] = [:]
   var pods: [Pod] = []
-  var machines: [String: String] = [:]
+  var machines: [String: Machine] = [:]
 }
 
 /// One object of a cache.

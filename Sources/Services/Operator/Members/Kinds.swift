@@ -56,6 +56,8 @@ extension JSON {
       metadata["annotations"].remove("kubectl.kubernetes.io/last-applied-configuration")
     }
     object["metadata"] = metadata
+    // What a machine has images of is tens of kilobytes.
+    if !object["status"]["images"].isNull { object["status"].remove("images") }
     return object
   }
 }
