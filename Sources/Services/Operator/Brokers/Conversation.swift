@@ -150,7 +150,7 @@ final class Conversation: Sendable {
   private func ask(_ wanted: String) async throws -> BrokerFacts {
     let client = try client()
     var facts = BrokerFacts()
-    let metadata = try await client.refreshMetadata(nil, remembersTopics: false)
+    let metadata = try await client.refreshMetadata([], remembersTopics: false)
     guard metadata.clusterID == wanted else {
       throw Unknown("the brokers at these addresses are of the cluster \(metadata.clusterID ?? "without an id").")
     }
@@ -159,29 +159,11 @@ final class Conversation: Sendable {
     facts.handOver = try await client.handsOver()
     try await addQuorum(to: &facts, client)
     let moves = try await reassignments(client)
-    let configs = try await configs(of: metadata, client)
-    var sets = SharedSets()
+    var topics = try await topics(client)
+    let configs = try await configs(of: topics.names, client)
     let regions = Dictionary(facts.brokers.map { ($0.id, $0.region) }) { first, _ in first }
-    for topic in metadata.topics {
-      guard let name = topic.name else { continue }
-      guard topic.errorCode == .none || topic.errorCode == .leaderNotAvailable else {
-        throw Unknown("the topic \(name) cannot be described: \(topic.errorCode).")
-      }
-      var partitions: [PartitionFacts] = []
-      for partition in topic.partitions.sorted(by: { $0.partitionIndex < $1.partitionIndex }) {
-        var found = PartitionFacts(
-          replicas: sets.same(partition.replicaNodes), inSync: sets.same(partition.isrNodes),
-          leader: partition.leaderID >= 0 ? NodeID(partition.leaderID) : nil)
-        if let move = moves["\(name)-\(partition.partitionIndex)"] {
-          found.adding = move.addingReplicas.map { NodeID($0) }
-          found.removing = move.removingReplicas.map { NodeID($0) }
-        }
-        found.observers = Self.observers(found.replicas, configs[name] ?? [:], regions)
-        partitions.append(found)
-      }
-      facts.topics.append(
-        TopicFacts(name, id: "\(topic.topicID)", config: configs[name] ?? [:], partitions: partitions))
-    }
+    topics.add(moves)
+    facts.topics = topics.facts(configs, observers: { Self.observers($0, $1, regions) })
     return facts
   }
 
@@ -243,26 +225,24 @@ final class Conversation: Sendable {
 
   private func reassignments(
     _ client: ClusterClient
-  ) async throws -> [String: ListPartitionReassignmentsResponse.Partition] {
+  ) async throws -> [String: [Int: ListPartitionReassignmentsResponse.Partition]] {
     let request = ListPartitionReassignmentsRequest {
       $0.timeoutMs = Int32(Limits.requestSpan.milliseconds)
       $0.topics = nil
     }
     let response = try await client.sendToAny(request).response
     guard response.errorCode == .none else { throw Unknown("ListPartitionReassignments: \(response.errorCode).") }
-    var found: [String: ListPartitionReassignmentsResponse.Partition] = [:]
+    var found: [String: [Int: ListPartitionReassignmentsResponse.Partition]] = [:]
     for topic in response.topics {
-      for partition in topic.partitions { found["\(topic.name)-\(partition.partitionIndex)"] = partition }
+      for partition in topic.partitions { found[topic.name, default: [:]][Int(partition.partitionIndex)] = partition }
     }
     return found
   }
 
   /// The topics' own settings: read where they are not known or were changed, and a part of all others in turn.
   private func configs(
-    of metadata: MetadataResponse, _ client: ClusterClient
+    of topics: [(name: String, id: UniqueID)], _ client: ClusterClient
   ) async throws -> [String: [String: String]] {
-    let topics = metadata.topics.compactMap { topic in topic.name.map { (name: $0, id: topic.topicID) } }
-      .sorted { $0.name < $1.name }
     let (known, start) = state.withLock { ($0.configs, $0.sweep) }
     func isKnown(_ topic: (name: String, id: UniqueID)) -> Bool { known[topic.name]?.id == topic.id }
     var asked = topics.filter { !isKnown($0) }.map(\.name)
@@ -317,18 +297,6 @@ final class Conversation: Sendable {
       }
     }
     return found
-  }
-}
-
-/// Lists of nodes of which many partitions have the same one, each once.
-private struct SharedSets {
-  private var known: [[NodeID]: [NodeID]] = [:]
-
-  mutating func same(_ nodes: [Int32]) -> [NodeID] {
-    let ids = nodes.map { NodeID($0) }
-    if let shared = known[ids] { return shared }
-    known[ids] = ids
-    return ids
   }
 }
 
