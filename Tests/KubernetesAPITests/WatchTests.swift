@@ -156,6 +156,7 @@ import Vocabulary
       ])
     #expect(informer.keys.map(\.name) == ["p1"])
     #expect(server.requests[4].query("resourceVersion") == "10")
+    #expect([informer.asked.lists, informer.asked.watches, informer.asked.expired] == [2, 3, 1])
   }
 
   @Test func aServerThatGoesAwayIsUnknownAndNotEmpty() async throws {

@@ -1,3 +1,4 @@
+import Telemetry
 import Testing
 import Vocabulary
 
@@ -55,6 +56,29 @@ import Vocabulary
     #expect(core.retry("b", at: start) == .milliseconds(50))
     core.forget("a")
     #expect(core.retry("a", at: start) == .milliseconds(50))
+  }
+
+  @Test func aQueueTellsOfItselfWhatOtherControllersTell() async {
+    struct Refused: Error {}
+    let metrics = MetricRegistry()
+    let queue = WorkQueue<String>("keys", metrics: metrics)
+    for key in ["a", "b", "a"] { queue.add(key) }
+    func told() -> [Substring] {
+      String(decoding: metrics.exposition(), as: UTF8.self).split(separator: "\n").filter { line in
+        ["depth", "adds", "retries", "work_duration_seconds_count"].contains { line.hasPrefix("workqueue_\($0)") }
+      }
+    }
+    #expect(told().contains(#"workqueue_depth{name="keys"} 2"#))
+    await queue.work(tasks: 1) { key in
+      if key == "a", queue.failures(of: key) == 0 { throw Refused() }
+      if key == "a" { queue.close() }
+      return nil
+    }
+    #expect(
+      Set(told()) == [
+        #"workqueue_depth{name="keys"} 0"#, #"workqueue_adds_total{name="keys"} 3"#,
+        #"workqueue_retries_total{name="keys"} 1"#, #"workqueue_work_duration_seconds_count{name="keys"} 3"#,
+      ])
   }
 
   @Test mutating func aKeyThatFailsWhileItIsAddedAgainComesAtOnce() {

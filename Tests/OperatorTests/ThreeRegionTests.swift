@@ -4,6 +4,7 @@ import KubernetesAPI
 import KubernetesResources
 import LocalKubernetes
 import Synchronization
+import Telemetry
 import Testing
 import Vocabulary
 
@@ -27,6 +28,15 @@ struct ThreeRegionTests {
     let after = Set(try await stage.everything(in: regions))
     #expect(after.subtracting(before).isEmpty)
     #expect(stage.leaders.count == 1)
+    // Nothing was listed twice.
+    let leader = stage.leaders.first.flatMap { stage.operators[$0] }
+    let told = String(decoding: leader?.metrics.exposition() ?? [], as: UTF8.self)
+    for region in regions {
+      let labels = #"{member="\#(region)",resource="statefulsets.apps"}"#
+      for figure in ["objects\(labels) 1", "current\(labels) 1", "lists_total\(labels) 1", "expired_total\(labels) 0"] {
+        #expect(told.contains("\noperator_cache_\(figure)\n"))
+      }
+    }
     await stage.end()
   }
 

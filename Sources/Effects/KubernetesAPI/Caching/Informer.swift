@@ -13,6 +13,7 @@ public final class Informer<Object: Sendable>: Sendable {
     var isSynced = false
     var contact = InformerContact.starting(why: nil)
     var waiting: [CheckedContinuation<Void, Never>] = []
+    var asked = InformerAsked()
   }
   public let server: APIServer
   public let type: ResourceType
@@ -44,6 +45,7 @@ public final class Informer<Object: Sendable>: Sendable {
   /// Whether everything was listed at least once.
   public var isSynced: Bool { state.withLock { $0.isSynced } }
   public var count: Int { state.withLock { $0.cache.entries.count } }
+  public var asked: InformerAsked { state.withLock { $0.asked } }
   /// In the order of their keys.
   public var keys: [ObjectKey] { state.withLock { $0.cache.entries.keys.sorted() } }
   /// All objects; taken at one moment.
@@ -105,6 +107,7 @@ public final class Informer<Object: Sendable>: Sendable {
         continue
       } catch  where error.isExpired {
         version = nil
+        state.withLock { $0.asked.expired += 1 }
         // At once the first time; a server whose lists are expired when they come must not be asked without pause.
         failures += 1
         if failures == 1 { continue }
@@ -123,6 +126,7 @@ public final class Informer<Object: Sendable>: Sendable {
   private func relist() async throws(APIError) -> String {
     typealias Item = (key: ObjectKey, entry: InformerCache<Object>.Entry)
     let keeping = self.keeping
+    state.withLock { $0.asked.lists += 1 }
     let listing = try await server.list(type, selection) { object -> Kept<Object>? in
       guard let key = ObjectKey(of: object), let kept = keeping(object) else { return nil }
       return Kept(key: key, entry: .init(resourceVersion: Self.version(of: object), object: kept))
@@ -142,6 +146,7 @@ public final class Informer<Object: Sendable>: Sendable {
   }
 
   private func watch(from: String, version: inout String?, failures: inout Int) async throws(APIError) {
+    state.withLock { $0.asked.watches += 1 }
     // Spread, so that the watches of many informers do not all begin anew at once.
     let watch = await server.watch(type, selection, from: from, lasting: .seconds(Int64.random(in: 240...300)))
     let began = monotonicNow()

@@ -73,3 +73,13 @@ public enum InformerContact: Sendable, Hashable {
   /// What is known was true at this moment, and may have changed since.
   case unknown(since: Instant, why: String)
 }
+
+/// How often an informer has asked its server, since its beginning.
+public struct InformerAsked: Sendable, Hashable {
+  /// For everything.
+  public var lists = 0
+  /// For what changes.
+  public var watches = 0
+  /// And was told that what it had is too old to go on from (410).
+  public var expired = 0
+}

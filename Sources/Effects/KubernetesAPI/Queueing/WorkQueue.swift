@@ -1,5 +1,6 @@
 import EventLoop
 import Synchronization
+public import Telemetry
 public import Vocabulary
 
 /// A `WorkQueueCore` that tasks wait on, with the real time.
@@ -11,14 +12,29 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     var isClosed = false
   }
   private let state: Mutex<State>
+  private let worked: Histogram?
 
-  public init(pauses: WorkQueueCore<Key>.Pauses = .init()) {
+  /// With a registry it tells of itself what controllers on client-go tell, under the same names and with `name` as label.
+  public init(_ name: String = "", pauses: WorkQueueCore<Key>.Pauses = .init(), metrics: MetricRegistry? = nil) {
     state = Mutex(State(core: WorkQueueCore(pauses: pauses)))
+    worked = metrics?.histogram(
+      "workqueue_work_duration_seconds", help: "Time that one key takes.", labels: ["name": name],
+      bounds: [0.001, 0.01, 0.1, 1, 10, 60])
+    guard let metrics else { return }
+    let figures: [(String, String, MetricRegistry.Kind, @Sendable (WorkQueueCore<Key>) -> Int)] = [
+      ("workqueue_depth", "Keys that wait for a worker.", .gauge, { $0.readyCount }),
+      ("workqueue_adds_total", "Keys that were added and did not wait already.", .counter, { $0.addCount }),
+      ("workqueue_retries_total", "Keys that failed and came again later.", .counter, { $0.retryCount }),
+    ]
+    for (figure, help, kind, read) in figures {
+      metrics.collect(figure, help: help, kind: kind) { [weak self] in
+        guard let self else { return [] }
+        return [MetricSample(["name": name], Double(self.state.withLock { read($0.core) }))]
+      }
+    }
   }
   deinit { state.withLock { $0.alarm?.task.cancel() } }
 
-  /// Keys that wait to be taken.
-  public var depth: Int { state.withLock { $0.core.readyCount } }
   /// Keys that come later.
   public var delayed: Int { state.withLock { $0.core.delayedCount } }
   public func failures(of key: Key) -> Int { state.withLock { $0.core.failures(of: key) } }
@@ -58,6 +74,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
       for _ in 0..<tasks {
         group.addTask {
           while let key = await self.next() {
+            let began = monotonicNow()
+            defer { self.worked?.observe(Double((monotonicNow() - began).nanoseconds) / 1e9) }
             do {
               let again = try await body(key)
               self.forget(key)

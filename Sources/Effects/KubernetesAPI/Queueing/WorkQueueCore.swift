@@ -35,6 +35,10 @@ public struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
   private var due: [Key: Instant] = [:]
   private var heap: [Delayed] = []
   private var sequence: UInt64 = 0
+  /// Keys that were added and did not wait already, since the beginning.
+  public private(set) var addCount = 0
+  /// Failures since the beginning.
+  public private(set) var retryCount = 0
 
   public init(pauses: Pauses = Pauses()) { self.pauses = pauses }
 
@@ -46,8 +50,9 @@ public struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
   public var nextDue: Instant? { heap.first?.due }
 
   public mutating func add(_ key: Key) {
-    guard wanted.insert(key).inserted, !running.contains(key) else { return }
-    ready.append(key)
+    guard wanted.insert(key).inserted else { return }
+    addCount += 1
+    if !running.contains(key) { ready.append(key) }
   }
 
   /// Adds the key after a time; of several such wishes the earliest counts.
@@ -64,6 +69,7 @@ public struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
   @discardableResult public mutating func retry(_ key: Key, at now: Instant) -> TimeSpan {
     let count = (failures[key] ?? 0) + 1
     failures[key] = count
+    retryCount += 1
     let pause = pauses.pause(after: count)
     add(key, after: pause, at: now)
     return pause

@@ -27,7 +27,7 @@ public struct ResourceType: Hashable, Sendable {
   }
 
   /// `statefulsets.apps`, for messages.
-  var name: String { group.isEmpty ? plural : "\(plural).\(group)" }
+  public var name: String { group.isEmpty ? plural : "\(plural).\(group)" }
 
   /// The path of the group and version.
   static func root(_ group: String, _ version: String) -> String {

@@ -62,7 +62,7 @@ public final class OperatorService: Sendable {
     let metrics = MetricRegistry()
     metrics.addProcessMetrics()
     self.metrics = metrics
-    let queue = WorkQueue<WorkKey>()
+    let queue = WorkQueue<WorkKey>("operator", metrics: metrics)
     self.queue = queue
     loop = try EventLoop(name: "brokers")
     pool = try BlockingPool(threads: Self.namesAtOnce, name: "names")
@@ -88,19 +88,7 @@ public final class OperatorService: Sendable {
     reconciler = Reconciler(
       membership, performer, pauses, loop: loop, pool: pool, log: log, news: { router.news(of: $0) })
     router.membership.withLock { $0 = membership }
-    addMetrics()
-  }
-
-  private func addMetrics() {
-    metrics.gauge("operator_queue_depth", help: "Keys that wait for a worker.") { [queue] in Double(queue.depth) }
-    metrics.collect(
-      "operator_member_seen", help: "1 while a member's API server answers.", kind: .gauge
-    ) { [weak membership] in
-      guard let membership else { return [] }
-      return Sights(membership).sights.sorted { $0.key < $1.key }.map { name, sight in
-        MetricSample(["member": name], sight == .seen ? 1 : 0)
-      }
-    }
+    metrics.tell(of: membership)
   }
 
   /// Whether it leads now.
