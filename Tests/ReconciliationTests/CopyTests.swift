@@ -50,6 +50,17 @@ import Testing
     #expect(plan.origin == "a")
   }
 
+  @Test func aCopyDoesNotSayThatItComesFromARepository() {
+    var original = Self.topic()
+    original["metadata"]["labels"] = [
+      "team": "payments", "app.kubernetes.io/instance": "topics", "argocd.argoproj.io/instance": "topics",
+      "kustomize.toolkit.fluxcd.io/name": "topics",
+    ]
+    let copy = Self.copy(of: original)
+    #expect(copy["metadata"]["labels"] == ["team": "payments", "kafka.swiftwater.dev/origin": "a"])
+    #expect(Self.plan(["a": .seen(original), "b": .seen(copy)]).plan.steps == [])
+  }
+
   @Test func anOriginalGetsItsFinalizerFirst() {
     let plan = Self.plan(["a": .seen(Self.topic(finalizer: false))])
     #expect(plan.plan.steps == [.setFinalizers(Self.id, [Marks.finalizer], member: "a")])

@@ -247,12 +247,19 @@ public enum CopyReconciliation {
   private static func copy(of origin: Origin, in member: String, _ id: ObjectID) -> JSON {
     let truth = ObjectMeta(origin.truth)
     var meta = ObjectMeta(name: id.name, namespace: id.namespace)
-    meta.labels = truth.labels
+    meta.labels = truth.labels.filter { !isTracked(by: $0.key) }
     meta.labels[Marks.origin] = origin.member
     meta.annotations = truth.annotations.filter { $0.key == Marks.pause }
     meta.annotations[Marks.originCreated] = origin.created
     meta.annotations[Marks.originGeneration] = origin.generation
     return Build.object(id.kind, meta, [("spec", origin.truth["spec"])])
+  }
+
+  /// Whether a label says which application or repository an object comes from. That is true of the original alone: a GitOps
+  /// tool in the copy's cluster that knows something of the same name would delete the copy as not in its repository.
+  private static func isTracked(by label: String) -> Bool {
+    ["app.kubernetes.io/instance", "argocd.argoproj.io/instance"].contains(label)
+      || ["kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/"].contains { label.hasPrefix($0) }
   }
 
   /// Said once, in an Event and in its conditions.
