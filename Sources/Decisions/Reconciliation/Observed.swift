@@ -133,6 +133,9 @@ public struct ClusterSituation: Sendable {
   public var freshID: UniqueID
   public init(cluster: KafkaCluster, now: String, freshID: UniqueID) {
     self.cluster = cluster
+  /// Ten minutes before `now`: what has not come up since then does not come up by waiting. The clocks of other API
+  /// servers may be off by some of it.
+  public var longAgo = ""
     self.now = now
     self.freshID = freshID
   }

@@ -176,6 +176,10 @@ public enum PlantedMistake: Sendable, CaseIterable {
   case rollWithoutGate
   case drainWithoutWaiting
   case conditionsWithoutOrder
+  /// A pod that is not ready for so long is stuck.
+  public static let comingUpSpan = TimeSpan.seconds(600)
+  /// After so many crashes a pod is not taken for one that comes up as soon as it runs again.
+  public static let crashesMin = 2
   case deletesVolumes
   case voterRemovedTooEarly
   case finalizerBeforeCopies

@@ -36,7 +36,7 @@ extension ClusterDesign {
   }
 
   /// Whether a pod runs that was made from another template than the StatefulSet has.
-  private func isOutdated(_ node: Node) -> Bool {
+  func isOutdated(_ node: Node) -> Bool {
     guard let objects = objects(in: node.region), let pod = pod(of: node), pod.state != .stopping,
       let set = objects.objects[ObjectID(.statefulSet, namespace, node.name)],
       let revision = set["spec"]["template"]["metadata"]["annotations"][Marks.revision].string
@@ -57,17 +57,5 @@ extension ClusterDesign {
       return (node.isController ? 0 : 2) + (pod(of: node)?.state == .ready ? 1 : 0)
     }
     return nodes.sorted { (rank($0), $0.id) < (rank($1), $1.id) }
-  }
-
-  /// Pods that do not come up by waiting, with their reasons.
-  var stuckPods: [String] {
-    wanted.compactMap { node in
-      guard let pod = pod(of: node), !isOutdated(node) else { return nil }
-      switch pod.state {
-      case .failing(let why): return "\(pod.name) does not stay up (\(why))"
-      case .unschedulable(let why): return "\(pod.name) finds no machine (\(why))"
-      case .ready, .starting, .pending, .stopping: return nil
-      }
-    }
   }
 }
