@@ -20,6 +20,10 @@ extension ClusterDesign {
       restart(down, because: "it is down, and has a new revision", into: &plan)
       return
     }
+    if let idle = inOrder(outdated).first(where: mayRestartWhileNobodyServes) {
+      restart(idle, because: "no broker serves, and it has a new revision", into: &plan)
+      return
+    }
     guard let next = inOrder(outdated).first else { return }
     if PlantedMistake.planted != .rollWithoutGate, let obstacle = obstacle(toRestarting: next) {
       plan.waits.append("\(next.podName) restarts later: \(obstacle)")
