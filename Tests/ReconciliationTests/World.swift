@@ -244,12 +244,22 @@ extension World {
   private mutating func ask(_ request: BrokerRequest) {
     guard brokersAnswer, isStarted else { return broken.append("brokers were asked that do not answer") }
     switch request {
-    case .addVoter(let id):
-      facts.observers.removeAll { $0.id == id }
-      facts.voters.append(.init(id, isCaughtUp: true))
-    case .removeVoter(let id):
-      facts.voters.removeAll { $0.id == id }
-      facts.observers.append(.init(id, isCaughtUp: true))
+    case .addVoter(let replica):
+      if facts.voters.contains(where: { $0.id == replica.id }) { broken.append("node \(replica) would vote twice") }
+      guard facts.observers.contains(where: { $0.key == replica }) else {
+        return broken.append("node \(replica) does not follow with the directory \(replica.directory)")
+      }
+      facts.observers.removeAll { $0.key == replica }
+      facts.voters.append(.init(replica.id, directory: replica.directory, isCaughtUp: true))
+    case .removeVoter(let replica):
+      let id = replica.id
+      guard facts.voters.contains(where: { $0.key == replica }) else {
+        return broken.append("node \(id) does not vote with the directory \(replica.directory)")
+      }
+      facts.voters.removeAll { $0.key == replica }
+      if replica.directory == directory(of: id) {
+        facts.observers.append(.init(id, directory: replica.directory, isCaughtUp: true))
+      }
       if facts.leader == id { facts.leader = facts.voters.first { $0.isCaughtUp }?.id }
       let caughtUp = facts.voters.count { $0.isCaughtUp }
       if caughtUp < facts.voters.count / 2 + 1 { broken.append("no majority of voters after node \(id) left") }
@@ -268,10 +278,17 @@ extension World {
     }
   }
 
+  func directory(of id: NodeID) -> UniqueID { directories[id] ?? .zero }
+  private func running(_ id: NodeID) -> ReplicaKey { ReplicaKey(id: id, directory: directory(of: id)) }
+
   mutating func setFenced(_ id: NodeID, _ isFenced: Bool) {
     facts.brokers = facts.brokers.map { $0.id == id ? .init(id, region: $0.region, isFenced: isFenced) : $0 }
-    facts.voters = facts.voters.map { $0.id == id ? .init(id, isCaughtUp: !isFenced) : $0 }
-    facts.observers = facts.observers.map { $0.id == id ? .init(id, isCaughtUp: !isFenced) : $0 }
+    for place in facts.voters.indices where facts.voters[place].key == running(id) {
+      facts.voters[place].isCaughtUp = !isFenced
+    }
+    for place in facts.observers.indices where facts.observers[place].key == running(id) {
+      facts.observers[place].isCaughtUp = !isFenced
+    }
     for topic in facts.topics.indices {
       for index in facts.topics[topic].partitions.indices {
         var partition = facts.topics[topic].partitions[index]
@@ -352,23 +369,6 @@ extension World {
     }
   }
 
-  private mutating func register(_ id: NodeID, _ region: String, _ labels: JSON) {
-    if labels[Marks.broker].string == "true", !facts.brokers.contains(where: { $0.id == id }) {
-      facts.brokers.append(.init(id, region: region))
-    }
-    if labels[Marks.controller].string == "true", !facts.voters.contains(where: { $0.id == id }),
-      !facts.observers.contains(where: { $0.id == id })
-    {
-      let initial = members[region]?.copy?.status.initialVoters ?? []
-      if initial.contains(Int(id.value)), !isStarted {
-        facts.voters.append(.init(id, isCaughtUp: true))
-      } else {
-        facts.observers.append(.init(id, isCaughtUp: true))
-      }
-    }
-    setFenced(id, false)
-  }
-
   /// Whether a broker finds a quorum: others reach it, and a majority of the controllers reach each other.
   private func isReached(_ uid: String) -> Bool {
     guard let mark = reachedAs else { return true }
@@ -378,6 +378,23 @@ extension World {
       (pod.node.map(controllers.contains) ?? false) && tells(pod.uid)
     }
     return tells(uid) && found >= Set(controllers).count / 2 + 1
+  }
+
+  private mutating func register(_ id: NodeID, _ region: String, _ labels: JSON) {
+    if labels[Marks.broker].string == "true", !facts.brokers.contains(where: { $0.id == id }) {
+      facts.brokers.append(.init(id, region: region))
+    }
+    if labels[Marks.controller].string == "true", !facts.voters.contains(where: { $0.id == id }),
+      !facts.observers.contains(where: { $0.id == id })
+    {
+      let initial = members[region]?.copy?.status.initialVoters ?? []
+      if initial.contains(Int(id.value)), !isStarted {
+        facts.voters.append(.init(id, directory: directory(of: id), isCaughtUp: true))
+      } else {
+        facts.observers.append(.init(id, directory: directory(of: id), isCaughtUp: true))
+      }
+    }
+    setFenced(id, false)
   }
 
   private mutating func finishMoves() {
