@@ -1,3 +1,4 @@
+import JSONValue
 import KubernetesResources
 import Vocabulary
 
@@ -37,7 +38,23 @@ extension ClusterDesign {
     }
     let stuck = stuckPods
     if !stuck.isEmpty { return Condition("Stalled", .yes, "PodsStuck", listed(stuck) + ".") }
+    if let volumes = otherVolumes { return Condition("Stalled", .yes, "VolumesKeepTheirClass", volumes) }
     return Condition("Stalled", .no, "Works", "Nothing is in the way.")
+  }
+
+  /// What cannot be done about volumes that are there, in a sentence. Nothing else waits for it: a node that is made later
+  /// gets the class of its Region.
+  private var otherVolumes: String? {
+    for (place, share) in cluster.spec.regions.enumerated() {
+      guard let asked = share.storage.storageClassName else { continue }
+      for node in wanted where node.region == share.name {
+        let claim = objects(in: share.name)?.objects[ObjectID(.claim, namespace, claimName(node))]
+        guard let has = claim?["spec"]["storageClassName"].string, has != asked else { continue }
+        return
+          "spec.regions[\(place)].storage.storageClassName is '\(asked)', and the volume of \(node.name) has '\(has)': volumes keep their class; set '\(has)', or replace the nodes by others."
+      }
+    }
+    return nil
   }
 
   private func ready(_ mistakes: [Mistake], _ quorum: Condition) -> Condition {
