@@ -124,4 +124,12 @@ import Testing
     #expect(Pod(["status": ["conditions": [noRoom]]]).state == .unschedulable("no room"))
     #expect(Pod(["metadata": ["deletionTimestamp": "t"]]).state == .stopping)
   }
+
+  @Test func aPodThatLostItsMachineMayStillHaveAReadyProcess() {
+    let since: JSON = ["type": "Ready", "status": "False", "lastTransitionTime": "t"]
+    var pod: JSON = ["status": ["phase": "Running", "conditions": [since], "containerStatuses": [["ready": true]]]]
+    #expect(Pod(pod).state == .starting && Pod(pod).hasReadyProcess && Pod(pod).unreadySince == "t")
+    pod["status"]["containerStatuses"] = [["ready": false]]
+    #expect(!Pod(pod).hasReadyProcess)
+  }
 }

@@ -39,6 +39,13 @@ struct World {
   var machines = ["machine": Machine("192.0.2.7")]
   /// By the uids of pods: where they told others to come to when they were made.
   var advertised: [String: String] = [:]
+  /// What has to be in the address that a broker tells, for it to be reached by others; nil where all are reached.
+  var reachedAs: String?
+  /// The directories of nodes that have lost a volume.
+  var directories: [NodeID: UniqueID] = [:]
+  /// Since when pods are not ready that come to be so, and since when that is too long.
+  var unreadySince: String?
+  var longAgo = ""
   var isStarted = false
   var brokersAnswer = true
   var time = 0
@@ -73,6 +80,7 @@ struct World {
     var situation = ClusterSituation(
       cluster: cluster, now: "2026-01-01T00:00:\(time)Z", freshID: UniqueID(high: 7, low: UInt64(time)))
     situation.regions = regions
+    situation.longAgo = longAgo
     for (name, member) in members {
       situation.homes[name] = name
       guard member.isReachable else {
@@ -220,7 +228,9 @@ extension World {
   /// G8: the operator never takes a partition below its min ISR, nor the quorum below its majority.
   private mutating func checkSafety(after what: String) {
     let caughtUp = facts.voters.count { $0.isCaughtUp }
-    if facts.voters.count > 1, caughtUp < facts.voters.count / 2 + 1 {
+    // Voters that do not reach each other have no majority to lose.
+    let isQuorum = reachedAs == nil || isStarted
+    if isQuorum, facts.voters.count > 1, caughtUp < facts.voters.count / 2 + 1 {
       broken.append("no majority of voters after \(what)")
     }
     for topic in facts.topics {
@@ -234,12 +244,22 @@ extension World {
   private mutating func ask(_ request: BrokerRequest) {
     guard brokersAnswer, isStarted else { return broken.append("brokers were asked that do not answer") }
     switch request {
-    case .addVoter(let id):
-      facts.observers.removeAll { $0.id == id }
-      facts.voters.append(.init(id, isCaughtUp: true))
-    case .removeVoter(let id):
-      facts.voters.removeAll { $0.id == id }
-      facts.observers.append(.init(id, isCaughtUp: true))
+    case .addVoter(let replica):
+      if facts.voters.contains(where: { $0.id == replica.id }) { broken.append("node \(replica) would vote twice") }
+      guard facts.observers.contains(where: { $0.key == replica }) else {
+        return broken.append("node \(replica) does not follow with the directory \(replica.directory)")
+      }
+      facts.observers.removeAll { $0.key == replica }
+      facts.voters.append(.init(replica.id, directory: replica.directory, isCaughtUp: true))
+    case .removeVoter(let replica):
+      let id = replica.id
+      guard facts.voters.contains(where: { $0.key == replica }) else {
+        return broken.append("node \(id) does not vote with the directory \(replica.directory)")
+      }
+      facts.voters.removeAll { $0.key == replica }
+      if replica.directory == directory(of: id) {
+        facts.observers.append(.init(id, directory: replica.directory, isCaughtUp: true))
+      }
       if facts.leader == id { facts.leader = facts.voters.first { $0.isCaughtUp }?.id }
       let caughtUp = facts.voters.count { $0.isCaughtUp }
       if caughtUp < facts.voters.count / 2 + 1 { broken.append("no majority of voters after node \(id) left") }
@@ -258,10 +278,17 @@ extension World {
     }
   }
 
+  func directory(of id: NodeID) -> UniqueID { directories[id] ?? .zero }
+  private func running(_ id: NodeID) -> ReplicaKey { ReplicaKey(id: id, directory: directory(of: id)) }
+
   mutating func setFenced(_ id: NodeID, _ isFenced: Bool) {
     facts.brokers = facts.brokers.map { $0.id == id ? .init(id, region: $0.region, isFenced: isFenced) : $0 }
-    facts.voters = facts.voters.map { $0.id == id ? .init(id, isCaughtUp: !isFenced) : $0 }
-    facts.observers = facts.observers.map { $0.id == id ? .init(id, isCaughtUp: !isFenced) : $0 }
+    for place in facts.voters.indices where facts.voters[place].key == running(id) {
+      facts.voters[place].isCaughtUp = !isFenced
+    }
+    for place in facts.observers.indices where facts.observers[place].key == running(id) {
+      facts.observers[place].isCaughtUp = !isFenced
+    }
     for topic in facts.topics.indices {
       for index in facts.topics[topic].partitions.indices {
         var partition = facts.topics[topic].partitions[index]
@@ -327,19 +354,30 @@ extension World {
       // A pod has the configuration of when it was made, until its kubelet has a reason to look again.
       let looks = present.map { $0.state != .starting || $0.told != nil } ?? true
       let isComplete = properties.contains("controller.quorum.voters=") || properties.contains("bootstrap.servers=")
-      let knowsQuorum = looks && isComplete
+      let uid = present?.uid ?? "u\(nextUID)"
+      let knowsQuorum = looks && isComplete && (labels[Marks.broker].string != "true" || isReached(uid))
       let state: Pod.State = !member.isHealthy ? .failing("CrashLoopBackOff") : knowsQuorum ? .ready : .starting
       if let present, present.state == state { continue }
       members[name]?.pods[podName] = Pod(
-        name: podName, uid: present?.uid ?? "u\(nextUID)", node: Int(number),
-        revision: present?.revision ?? revision, told: present?.told, address: "10.0.\(number / 100).\(nextUID)",
-        state: state)
+        name: podName, uid: uid, node: Int(number), revision: present?.revision ?? revision, told: present?.told,
+        address: "10.0.\(number / 100).\(nextUID)", state: state, unreadySince: state == .ready ? nil : unreadySince)
       guard state == .ready else {
         setFenced(NodeID(number), true)
         continue
       }
       register(NodeID(number), name, labels)
     }
+  }
+
+  /// Whether a broker finds a quorum: others reach it, and a majority of the controllers reach each other.
+  private func isReached(_ uid: String) -> Bool {
+    guard let mark = reachedAs else { return true }
+    func tells(_ uid: String) -> Bool { advertised[uid]?.contains(mark) ?? false }
+    let controllers = members.values.flatMap { $0.copy?.status.initialVoters ?? [] }
+    let found = members.values.flatMap(\.pods.values).count { pod in
+      (pod.node.map(controllers.contains) ?? false) && tells(pod.uid)
+    }
+    return tells(uid) && found >= Set(controllers).count / 2 + 1
   }
 
   private mutating func register(_ id: NodeID, _ region: String, _ labels: JSON) {
@@ -351,9 +389,9 @@ extension World {
     {
       let initial = members[region]?.copy?.status.initialVoters ?? []
       if initial.contains(Int(id.value)), !isStarted {
-        facts.voters.append(.init(id, isCaughtUp: true))
+        facts.voters.append(.init(id, directory: directory(of: id), isCaughtUp: true))
       } else {
-        facts.observers.append(.init(id, isCaughtUp: true))
+        facts.observers.append(.init(id, directory: directory(of: id), isCaughtUp: true))
       }
     }
     setFenced(id, false)

@@ -61,12 +61,16 @@ public struct Machine: Hashable, Sendable {
 public struct BrokerFacts: Hashable, Sendable {
   public struct Voter: Hashable, Sendable {
     public let id: NodeID
+    /// Of its log; zero where it is not known. With another one a node is another replica (KIP-853).
+    public let directory: UniqueID
     /// Whether it was at the leader's end within `controller.quorum.fetch.timeout.ms`.
-    public let isCaughtUp: Bool
-    public init(_ id: NodeID, isCaughtUp: Bool) {
+    public var isCaughtUp: Bool
+    public init(_ id: NodeID, directory: UniqueID = .zero, isCaughtUp: Bool) {
       self.id = id
+      self.directory = directory
       self.isCaughtUp = isCaughtUp
     }
+    public var key: ReplicaKey { ReplicaKey(id: id, directory: directory) }
   }
   public struct Broker: Hashable, Sendable {
     public let id: NodeID
@@ -160,6 +164,9 @@ public struct ClusterSituation: Sendable {
   public var brokers: View<BrokerFacts> = .unknown(since: "", why: "No broker has been asked yet.")
   /// RFC 3339, to the second. Only written where something changes.
   public var now: String
+  /// Ten minutes before `now`: what has not come up since then does not come up by waiting. The clocks of other API
+  /// servers may be off by some of it.
+  public var longAgo = ""
   /// Becomes the cluster's id if it has none.
   public var freshID: UniqueID
   public init(cluster: KafkaCluster, now: String, freshID: UniqueID) {

@@ -90,9 +90,9 @@ extension BrokerRequest {
 /// What is asked of the brokers. Lists are sorted, and as long as they have to be: the operator splits them.
 public enum BrokerRequest: Hashable, Sendable {
   /// AddRaftVoter (KIP-853), for a controller that follows already.
-  case addVoter(NodeID)
+  case addVoter(ReplicaKey)
   /// RemoveRaftVoter (KIP-853).
-  case removeVoter(NodeID)
+  case removeVoter(ReplicaKey)
   /// UnregisterBroker: it holds nothing any more.
   case unregister(NodeID)
   /// IncrementalAlterConfigs of all brokers: whether they hand over their leaders before they stop, and wait for one
@@ -111,6 +111,17 @@ public enum BrokerRequest: Hashable, Sendable {
   /// IncrementalAlterConfigs of a mirror, all keys at once. A mirror that is not there is made by its
   /// `bootstrap.servers`.
   case alterMirror(MirrorAlteration)
+}
+
+/// One replica of the metadata log: a node, and the directory that it keeps the log in.
+public struct ReplicaKey: Hashable, Sendable, CustomStringConvertible {
+  public let id: NodeID
+  public let directory: UniqueID
+  public init(id: NodeID, directory: UniqueID) {
+    self.id = id
+    self.directory = directory
+  }
+  public var description: String { "\(id)" }
 }
 
 public struct MirrorAlteration: Hashable, Sendable {
@@ -165,6 +176,10 @@ public struct TopicDeletion: Hashable, Sendable {
 public enum ReconciliationLimits {
   /// Partitions that are moved at one time, over all Regions: the throttle of moves.
   public static let partitionsMovingMax = 20
+  /// A pod that is not ready for so long is stuck.
+  public static let comingUpSpan = TimeSpan.seconds(600)
+  /// After so many crashes a pod is not taken for one that comes up as soon as it runs again.
+  public static let crashesMin = 2
   /// Names in a sentence; the others are counted.
   public static let namesInSentenceMax = 5
 }

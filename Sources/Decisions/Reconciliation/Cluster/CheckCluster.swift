@@ -15,8 +15,8 @@ extension ClusterDesign {
 
   /// What the schema cannot refuse by itself, or an old API server did not. Sorted.
   var mistakes: [Mistake] {
-    (situation.mistakes + namingMistakes + regionMistakes + listenerMistakes + quorumMistakes + storageMistakes
-      + identityMistakes)
+    (situation.mistakes + namingMistakes + regionMistakes + listenerMistakes + quorumMistakes + providerMistakes
+      + storageMistakes + identityMistakes)
       .sorted()
   }
 
@@ -92,21 +92,52 @@ extension ClusterDesign {
     return found
   }
 
-  /// In every Region fewer voters than a majority, where one Region's loss is to be survived.
+  /// In every Region, or of every provider, fewer voters than a majority, where the loss of one is to be survived.
   private var quorumMistakes: [Mistake] {
-    guard cluster.spec.durability.survive != .broker else { return [] }
+    let survive = cluster.spec.durability.survive
+    guard survive != .broker else { return [] }
+    func place(_ share: RegionShare) -> String {
+      survive == .provider ? situation.regions.provider(of: share.name) : share.name
+    }
     let voters = wanted.filter(\.isController)
     let majority = voters.count / 2 + 1
-    for share in cluster.spec.regions where share.controllers > 0 && voters.count - share.controllers < majority {
-      let layout = cluster.spec.regions.filter { $0.controllers > 0 }.map { "\($0.name) \($0.controllers)" }
+    let shares = cluster.spec.regions.filter { $0.controllers > 0 }
+    for share in shares {
+      let left = voters.count - shares.filter { place($0) == place(share) }.reduce(0) { $0 + $1.controllers }
+      guard left < majority else { continue }
+      let cure =
+        survive == .provider
+        ? "spread them over three providers (spec.provider of the Regions), none with half of them or more, or set spec.durability.survive: Region."
+        : "spread them over three Regions, such as 1-1-1 or 2-2-1, or set spec.durability.survive: Broker."
+      let layout = shares.map { share in
+        survive == .provider
+          ? "\(share.name) (\(place(share))) \(share.controllers)" : "\(share.name) \(share.controllers)"
+      }
       return [
         Mistake(
           "spec.regions",
-          "has the controllers \(layout.joined(separator: ", ")): without \(share.name) \(voters.count - share.controllers) of \(voters.count) are left, and \(majority) are needed; spread them over three Regions, such as 1-1-1 or 2-2-1, or set spec.durability.survive: Broker."
+          "has the controllers \(layout.joined(separator: ", ")): without \(place(share)) \(left) of \(voters.count) are left, and \(majority) are needed; \(cure)"
         )
       ]
     }
     return []
+  }
+
+  /// Records that survive one provider are in more Regions than it has. Where these are all there are, writing would
+  /// stop with any Region, which is less than without this.
+  private var providerMistakes: [Mistake] {
+    let shares = cluster.spec.regions.filter { $0.brokers > 0 }
+    guard cluster.spec.durability.survive == .provider else { return [] }
+    let groups = Dictionary(grouping: shares) { situation.regions.provider(of: $0.name) }
+    guard let (name, mine) = groups.min(by: { ($1.value.count, $0.key) < ($0.value.count, $1.key) }), mine.count > 1,
+      shares.count <= mine.count + 1
+    else { return [] }
+    return [
+      Mistake(
+        "spec.durability.survive",
+        "is Provider, and \(name) has \(mine.count) of the \(shares.count) Regions with brokers: every record would have to be in \(mine.count + 1) Regions, and writing would stop without any one; let other providers have brokers in \(mine.count) Regions or more, or \(name) in one, or set Region."
+      )
+    ]
   }
 
   private var storageMistakes: [Mistake] {

@@ -9,6 +9,8 @@ struct DurabilityNumbers: Hashable, Sendable {
   var replicationFactor: Int
   var minInSync: Int
   var minInSyncRegions: Int
+  /// How many Regions with brokers are lost at once with what is to be survived.
+  var regionsLost: Int
 
   init(_ spec: KafkaClusterSpec, _ regions: [Region]) {
     let shares = spec.regions.filter { $0.brokers > 0 }
@@ -18,13 +20,9 @@ struct DurabilityNumbers: Hashable, Sendable {
     case .broker: lost = 0
     case .region: lost = 1
     case .provider:
-      var counts: [String: Int] = [:]
-      for share in shares {
-        let provider = regions.first { $0.metadata.name == share.name }?.spec.provider ?? share.name
-        counts[provider, default: 0] += 1
-      }
-      lost = counts.values.max() ?? 1
+      lost = Dictionary(grouping: shares) { regions.provider(of: $0.name) }.values.map(\.count).max() ?? 1
     }
+    regionsLost = lost
     guard lost > 0, shares.count > 1 else {
       replicationFactor = max(1, min(3, brokers))
       minInSync = max(1, min(2, replicationFactor - 1))
@@ -36,5 +34,12 @@ struct DurabilityNumbers: Hashable, Sendable {
     let wanted = shares.count == 2 ? 2 * min(2, shares.map(\.brokers).min() ?? 1) : 2 * lost + 1
     replicationFactor = max(minInSyncRegions, min(wanted, brokers))
     minInSync = minInSyncRegions
+  }
+}
+
+extension [Region] {
+  /// Who runs a Region; one that does not say is a provider of its own.
+  func provider(of name: String) -> String {
+    first { $0.metadata.name == name }?.spec.provider ?? name
   }
 }

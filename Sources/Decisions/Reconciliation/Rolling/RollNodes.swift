@@ -20,6 +20,10 @@ extension ClusterDesign {
       restart(down, because: "it is down, and has a new revision", into: &plan)
       return
     }
+    if let idle = inOrder(outdated).first(where: mayRestartWhileNobodyServes) {
+      restart(idle, because: "no broker serves, and it has a new revision", into: &plan)
+      return
+    }
     guard let next = inOrder(outdated).first else { return }
     if PlantedMistake.planted != .rollWithoutGate, let obstacle = obstacle(toRestarting: next) {
       plan.waits.append("\(next.podName) restarts later: \(obstacle)")
@@ -36,7 +40,7 @@ extension ClusterDesign {
   }
 
   /// Whether a pod runs that was made from another template than the StatefulSet has.
-  private func isOutdated(_ node: Node) -> Bool {
+  func isOutdated(_ node: Node) -> Bool {
     guard let objects = objects(in: node.region), let pod = pod(of: node), pod.state != .stopping,
       let set = objects.objects[ObjectID(.statefulSet, namespace, node.name)],
       let revision = set["spec"]["template"]["metadata"]["annotations"][Marks.revision].string
@@ -57,17 +61,5 @@ extension ClusterDesign {
       return (node.isController ? 0 : 2) + (pod(of: node)?.state == .ready ? 1 : 0)
     }
     return nodes.sorted { (rank($0), $0.id) < (rank($1), $1.id) }
-  }
-
-  /// Pods that do not come up by waiting, with their reasons.
-  var stuckPods: [String] {
-    wanted.compactMap { node in
-      guard let pod = pod(of: node), !isOutdated(node) else { return nil }
-      switch pod.state {
-      case .failing(let why): return "\(pod.name) does not stay up (\(why))"
-      case .unschedulable(let why): return "\(pod.name) finds no machine (\(why))"
-      case .ready, .starting, .pending, .stopping: return nil
-      }
-    }
   }
 }

@@ -9,8 +9,9 @@ extension ClusterDesign {
   ]
 
   /// Brokers make internal topics with as many replicas as there could be at that time, and no KafkaTopic speaks of
-  /// them: a cluster that grew out of one Region would lose its groups and transactions with that Region. So they follow the durability
-  /// as it is now, a few partitions at a time. Returns whether something is moved, and nodes are emptied later.
+  /// them: a cluster that grew out of one Region would lose its groups and transactions with that Region. So they
+  /// follow the durability as it is now, in how many replicas they have and in where these are, a few partitions at a
+  /// time. Returns whether something is moved, and nodes are emptied later.
   func spreadInternalTopics(into plan: inout Plan) -> Bool {
     guard let facts = situation.brokers.content, facts.leader != nil else { return false }
     let moving = facts.topics.reduce(0) { sum, topic in sum + topic.partitions.count { $0.isMoving } }
@@ -31,11 +32,13 @@ extension ClusterDesign {
     return true
   }
 
-  /// The replicas that a partition shall have; nil where it has as many, or where brokers are missing.
+  /// The replicas that a partition shall have; nil where it has as many and they are spread as well as they can be, or
+  /// where brokers are missing.
   private func spread(
     _ partition: PartitionFacts, over count: Int, _ facts: BrokerFacts, _ load: inout ReplicaLoad
   ) -> [NodeID]? {
-    guard partition.replicas.count != count else { return nil }
+    let fits = partition.replicas.count == count
+    guard !fits || durability.regionsLost > 0 else { return nil }
     let stays = Set(wanted.filter(\.isBroker).map(\.id))
     let alive = facts.brokers.filter { stays.contains($0.id) && !$0.isFenced }
     guard alive.count >= count else { return nil }
@@ -50,9 +53,17 @@ extension ClusterDesign {
         (crowd(broker.region), known.contains(broker.id) ? 0 : 1, load[broker.id], broker.id)
       }
       guard let best = others.min(by: { rank($0) < rank($1) }) else { return nil }
-      if !known.contains(best.id) { load.add(best.id) }
       replicas.append(best.id)
     }
+    // As many replicas as there shall be are too few where one Region has more of them than it has to.
+    guard !fits || largestShare(partition.replicas, facts) > largestShare(replicas, facts) else { return nil }
+    for id in replicas where !known.contains(id) { load.add(id) }
     return replicas
+  }
+
+  /// How many of these one Region's loss could take.
+  private func largestShare(_ replicas: [NodeID], _ facts: BrokerFacts) -> Int {
+    let places = RegionsOfNodes(self, facts)
+    return Dictionary(grouping: replicas) { places[$0] }.values.map(\.count).max() ?? 0
   }
 }

@@ -1,3 +1,4 @@
+import JSONValue
 import KubernetesResources
 import Vocabulary
 
@@ -18,8 +19,8 @@ extension ClusterDesign {
     let quorum = quorumHealthy
     return [
       ready(mistakes, quorum), reconciling, stalled, quorum, regionsReachable, survivesRegionLoss,
-      Condition("CertificatesValid", .yes, "NoCertificates", "No listener uses TLS."),
-    ]
+      survivesProviderLoss, Condition("CertificatesValid", .yes, "NoCertificates", "No listener uses TLS."),
+    ].compactMap { $0 }
   }
 
   private var hasUnready: Bool { wanted.contains { !serves($0) } }
@@ -37,7 +38,23 @@ extension ClusterDesign {
     }
     let stuck = stuckPods
     if !stuck.isEmpty { return Condition("Stalled", .yes, "PodsStuck", listed(stuck) + ".") }
+    if let volumes = otherVolumes { return Condition("Stalled", .yes, "VolumesKeepTheirClass", volumes) }
     return Condition("Stalled", .no, "Works", "Nothing is in the way.")
+  }
+
+  /// What cannot be done about volumes that are there, in a sentence. Nothing else waits for it: a node that is made later
+  /// gets the class of its Region.
+  private var otherVolumes: String? {
+    for (place, share) in cluster.spec.regions.enumerated() {
+      guard let asked = share.storage.storageClassName else { continue }
+      for node in wanted where node.region == share.name {
+        let claim = objects(in: share.name)?.objects[ObjectID(.claim, namespace, claimName(node))]
+        guard let has = claim?["spec"]["storageClassName"].string, has != asked else { continue }
+        return
+          "spec.regions[\(place)].storage.storageClassName is '\(asked)', and the volume of \(node.name) has '\(has)': volumes keep their class; set '\(has)', or replace the nodes by others."
+      }
+    }
+    return nil
   }
 
   private func ready(_ mistakes: [Mistake], _ quorum: Condition) -> Condition {
@@ -110,15 +127,29 @@ extension ClusterDesign {
   }
 
   private var survivesRegionLoss: Condition {
-    let type = "SurvivesRegionLoss"
+    let regions = cluster.spec.regions.map { (name: $0.name, regions: Set([$0.name])) }
+    return survives("SurvivesRegionLoss", anyOf: regions, "AnyRegion", "Any one Region could be lost now.")
+  }
+
+  /// Only where that is asked for: most have one provider.
+  private var survivesProviderLoss: Condition? {
+    guard cluster.spec.durability.survive == .provider else { return nil }
+    let groups = Dictionary(grouping: cluster.spec.regions.map(\.name)) { situation.regions.provider(of: $0) }
+    let providers = groups.map { (name: $0.key, regions: Set($0.value)) }
+    return survives("SurvivesProviderLoss", anyOf: providers, "AnyProvider", "Any one provider could be lost now.")
+  }
+
+  private func survives(
+    _ type: String, anyOf losses: [(name: String, regions: Set<String>)], _ reason: String, _ words: String
+  ) -> Condition {
     guard let facts = situation.brokers.content else {
       return Condition(type, .unknown, "BrokersUnknown", "The brokers have not been asked, or do not answer.")
     }
-    let losses = cluster.spec.regions.map(\.name).sorted().map { RegionLoss($0, self, facts) }
-    let bad = losses.filter { !$0.isSurvived }
+    let bad = losses.sorted { $0.name < $1.name }.map { RegionLoss($0.name, of: $0.regions, self, facts) }
+      .filter { !$0.isSurvived }
     guard bad.isEmpty else {
       return Condition(type, .no, "WouldLose", bad.map(\.sentence).joined(separator: " "))
     }
-    return Condition(type, .yes, "AnyRegion", "Any one Region could be lost now.")
+    return Condition(type, .yes, reason, words)
   }
 }

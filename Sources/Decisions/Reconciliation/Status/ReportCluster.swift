@@ -53,7 +53,7 @@ extension ClusterDesign {
 
   /// Conditions whose turning is worth an Event.
   private static let told: Set<String> = [
-    "Ready", "Stalled", "QuorumHealthy", "RegionsReachable", "SurvivesRegionLoss",
+    "Ready", "Stalled", "QuorumHealthy", "RegionsReachable", "SurvivesRegionLoss", "SurvivesProviderLoss",
   ]
 
   private func quorumStatus(_ facts: BrokerFacts) -> QuorumStatus {

@@ -11,15 +11,15 @@ extension Conversation {
     let client = try client()
     var refusals = Refusals()
     switch request {
-    case .addVoter(let node): try await addVoter(node, at: controllerAddress(node), client)
-    case .removeVoter(let node):
+    case .addVoter(let replica): try await addVoter(replica, at: controllerAddress(replica.id), client)
+    case .removeVoter(let replica):
       let request = RemoveRaftVoterRequest {
         $0.clusterID = self.clusterID
-        $0.voterID = node.value
-        $0.voterDirectoryID = self.directory(of: node) ?? .zero
+        $0.voterID = replica.id.value
+        $0.voterDirectoryID = replica.directory
       }
       let answer = try await client.sendToAny(request).response
-      refusals.add("node \(node)", answer.errorCode, answer.errorMessage, passing: [.voterNotFound])
+      refusals.add("node \(replica)", answer.errorCode, answer.errorMessage, passing: [.voterNotFound])
     case .unregister(let node):
       let answer = try await client.sendToAny(UnregisterBrokerRequest { $0.brokerID = node.value }).response
       refusals.add("broker \(node)", answer.errorCode, answer.errorMessage, passing: [.brokerIdNotRegistered])
@@ -36,15 +36,15 @@ extension Conversation {
     if let first = refusals.first { throw first }
   }
 
-  private func addVoter(_ node: NodeID, at address: String?, _ client: ClusterClient) async throws {
-    guard let directory = directory(of: node), let address = address.flatMap({ BrokerAddress($0) }) else {
-      throw Unknown("node \(node) cannot become a voter: its directory or its address is not known.")
+  private func addVoter(_ replica: ReplicaKey, at address: String?, _ client: ClusterClient) async throws {
+    guard replica.directory != .zero, let address = address.flatMap({ BrokerAddress($0) }) else {
+      throw Unknown("node \(replica) cannot become a voter: its directory or its address is not known.")
     }
     let request = AddRaftVoterRequest {
       $0.clusterID = self.clusterID
       $0.timeoutMs = Int32(Limits.requestSpan.milliseconds)
-      $0.voterID = node.value
-      $0.voterDirectoryID = directory
+      $0.voterID = replica.id.value
+      $0.voterDirectoryID = replica.directory
       $0.listeners = [
         .init {
           $0.name = "CONTROLLER"
@@ -55,7 +55,7 @@ extension Conversation {
     }
     let answer = try await client.sendToAny(request).response
     var refusals = Refusals()
-    refusals.add("node \(node)", answer.errorCode, answer.errorMessage, passing: [.duplicateVoter])
+    refusals.add("node \(replica)", answer.errorCode, answer.errorMessage, passing: [.duplicateVoter])
     if let first = refusals.first { throw first }
   }
 

@@ -34,8 +34,6 @@ final class Conversation: Sendable {
   private struct State {
     var client: ClusterClient?
     var addresses: [BrokerAddress] = []
-    /// Directory ids of everybody who follows the metadata log.
-    var directories: [NodeID: UniqueID] = [:]
     var clusterID: String?
     var facts: (BrokerFacts, at: Instant)?
     /// What topics' settings were, by name.
@@ -118,7 +116,6 @@ final class Conversation: Sendable {
       state.configs = [:]
     }
   }
-  func directory(of node: NodeID) -> UniqueID? { state.withLock { $0.directories[node] } }
   var clusterID: String? { state.withLock { $0.clusterID } }
 
   /// What the brokers say now, or why that is not known. `wanted` is the cluster's id: brokers of another cluster at
@@ -215,12 +212,11 @@ final class Conversation: Sendable {
     func voter(_ replica: DescribeQuorumResponse.ReplicaState) -> BrokerFacts.Voter {
       let isCurrent =
         replica.replicaID == partition.leaderID || newest - replica.lastCaughtUpTimestamp < Self.caughtUpWithin
-      return BrokerFacts.Voter(NodeID(replica.replicaID), isCaughtUp: isCurrent)
+      return BrokerFacts.Voter(
+        NodeID(replica.replicaID), directory: replica.replicaDirectoryID, isCaughtUp: isCurrent)
     }
     facts.voters = partition.currentVoters.map(voter).sorted { $0.id < $1.id }
     facts.observers = partition.observers.map(voter).sorted { $0.id < $1.id }
-    let directories = Dictionary(all.map { (NodeID($0.replicaID), $0.replicaDirectoryID) }) { first, _ in first }
-    state.withLock { $0.directories = directories }
   }
 
   private func reassignments(

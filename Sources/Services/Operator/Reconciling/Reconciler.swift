@@ -196,6 +196,8 @@ final class Reconciler: Sendable {
     let (cluster, mistakes) = KafkaCluster.read(truth)
     let freshID = UniqueID(high: .random(in: 1...UInt64.max), low: .random(in: 1...UInt64.max))
     var situation = ClusterSituation(cluster: cluster, now: now, freshID: freshID)
+    let longAgo = wallClockNow().milliseconds - ReconciliationLimits.comingUpSpan.milliseconds
+    situation.longAgo = KubernetesTime.text(Timestamp(milliseconds: longAgo))
     situation.mistakes = mistakes
     let others = sights.copies(of: id, mayGo: false).others
     situation.copies = sights.records(of: id, as: KafkaCluster.self, without: others)
