@@ -15,6 +15,8 @@ final class Membership: Sendable {
     var texts: [DoorKey: String] = [:]
     /// Why a Region has no door, and since when.
     var refused: [DoorKey: (since: String, why: String)] = [:]
+    /// The Regions with a kubeconfig that the home knows; nil until it has told them.
+    var wanted: [DoorKey: SecretKeyReference]?
     var secrets: [ObjectKey: SecretWatch] = [:]
     var isClosed = false
     var namelessSince: Instant?
@@ -114,7 +116,11 @@ final class Membership: Sendable {
     }
     let isCertain = home.sight == .seen
     let closing = state.withLock { state -> [Door] in
-      guard isCertain else { return [] }
+      guard isCertain else {
+        state.wanted = (state.wanted ?? [:]).merging(wanted) { $1 }
+        return []
+      }
+      state.wanted = wanted
       let gone = state.doors.keys.filter { $0 != .home && wanted[$0] == nil }
       for key in gone {
         state.texts[key] = nil
@@ -131,7 +137,13 @@ final class Membership: Sendable {
     guard case .region(let namespace, let name) = key else { return }
     let secretKey = ObjectKey(namespace: namespace, name: reference.name)
     let secrets = informer(secretKey)
-    guard secrets.isSynced else { return }
+    guard secrets.isSynced else {
+      switch secrets.contact {
+      case .starting(let why?), .unknown(_, let why):
+        return refuse(key, "the Secret \(secretKey) cannot be read: \(why)")
+      case .starting(nil), .current: return
+      }
+    }
     guard let secret = secrets[secretKey] else {
       return refuse(key, "the Secret \(secretKey) is not there; spec.access.kubeconfigSecret names it.")
     }
@@ -162,7 +174,7 @@ final class Membership: Sendable {
   private func refuse(_ key: DoorKey, _ why: String) {
     let isNews = state.withLock { state in
       if state.refused[key]?.why == why { return false }
-      state.refused[key] = (KubernetesTime.text(wallClockNow()), why)
+      state.refused[key] = (state.refused[key]?.since ?? KubernetesTime.text(wallClockNow()), why)
       return true
     }
     if isNews {
@@ -206,12 +218,15 @@ final class Membership: Sendable {
   func door(_ key: DoorKey) -> Door? { state.withLock { $0.doors[key] } }
   func refusal(_ key: DoorKey) -> (since: String, why: String)? { state.withLock { $0.refused[key] } }
 
-  /// Regions whose Kubernetes cluster has not said its name yet: each counts as a member of its own, so that nobody
-  /// leads by a majority of what happens to answer.
+  /// Whether it is known which Regions there are. Before that, the members cannot be counted.
+  var knowsRegions: Bool { state.withLock { $0.wanted != nil } }
+
+  /// Regions whose Kubernetes cluster has not said its name yet, also because their kubeconfig cannot be read: each
+  /// counts as a member of its own, so that nobody leads by a majority of what happens to answer.
   func strangers(recorded: (DoorKey) -> String?) -> [DoorKey: String?] {
     var result: [DoorKey: String?] = [:]
-    let (doors, refused) = state.withLock { ($0.doors, $0.refused) }
-    for key in Set(doors.keys).union(refused.keys) where key != .home && doors[key]?.member == nil {
+    let (doors, wanted) = state.withLock { ($0.doors, $0.wanted ?? [:]) }
+    for key in Set(doors.keys).union(wanted.keys) where key != .home && doors[key]?.member == nil {
       result[key] = .some(recorded(key))
     }
     return result
