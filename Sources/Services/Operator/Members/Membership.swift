@@ -2,6 +2,7 @@ import EventLoop
 import JSONValue
 import KubernetesAPI
 import KubernetesResources
+import Reconciliation
 import Synchronization
 import Telemetry
 import Vocabulary
@@ -16,10 +17,14 @@ final class Membership: Sendable {
     /// Why a Region has no door, and since when.
     var refused: [DoorKey: (since: String, why: String)] = [:]
     /// The Regions with a kubeconfig that the home knows; nil until it has told them.
-    var wanted: [DoorKey: SecretKeyReference]?
+    var wanted: [DoorKey: Access]?
     var secrets: [ObjectKey: SecretWatch] = [:]
     var isClosed = false
     var namelessSince: Instant?
+  }
+  private struct Access {
+    var kubeconfig: SecretKeyReference
+    var recorded: MemberWay<DoorKey>.Recorded
   }
   private struct SecretWatch {
     let informer: Informer<JSON>
@@ -109,10 +114,12 @@ final class Membership: Sendable {
   /// Makes doors for the Regions that the home knows, and closes those of Regions that are gone for certain.
   func follow() {
     guard let caches = home.caches, caches.informers[Kinds.regions]?.isSynced == true else { return }
-    var wanted: [DoorKey: SecretKeyReference] = [:]
+    var wanted: [DoorKey: Access] = [:]
     for (key, object) in caches.all(Kinds.regions) {
-      guard let access = Region.read(object).resource.spec.access else { continue }
-      wanted[.region(namespace: key.namespace, name: key.name)] = access.kubeconfigSecret
+      let region = Region.read(object).resource
+      guard let access = region.spec.access else { continue }
+      wanted[.region(namespace: key.namespace, name: key.name)] = Access(
+        kubeconfig: access.kubeconfigSecret, recorded: .init(region.status))
     }
     let isCertain = home.sight == .seen
     let closing = state.withLock { state -> [Door] in
@@ -129,7 +136,7 @@ final class Membership: Sendable {
       return gone.compactMap { state.doors.removeValue(forKey: $0) }
     }
     for door in closing { door.close() }
-    for (key, reference) in wanted.sorted(by: { $0.key < $1.key }) { open(key, reference) }
+    for (key, access) in wanted.sorted(by: { $0.key < $1.key }) { open(key, access.kubeconfig) }
     if !closing.isEmpty { tell(nil, nil) }
   }
 
@@ -167,7 +174,8 @@ final class Membership: Sendable {
       return state.doors.updateValue(door, forKey: key)
     }
     before?.close()
-    door.start(serves: { [weak self] in self?.chosen(for: $0) == key }, proposal: { name })
+    door.start(
+      serves: { [weak self] in self?.chosen(for: $0) == key }, proposal: { [weak self] in self?.proposal(for: key) })
     tell(nil, nil)
   }
 
@@ -197,23 +205,34 @@ final class Membership: Sendable {
 
   // MARK: Members
 
-  /// Which door reads a member: the home, if it is the home's, else the first one that works.
-  private func chosen(for member: String) -> DoorKey? { chosen[member] }
-
-  private var chosen: [String: DoorKey] {
-    var result: [String: DoorKey] = [:]
-    for (key, door) in state.withLock({ $0.doors }).sorted(by: { $0.key < $1.key }) {
-      guard let member = door.member, result[member] == nil else { continue }
-      result[member] = key
+  /// Where each door leads to, by what is found there and what the home's Regions have recorded.
+  private var recognition: MemberRecognition<DoorKey> {
+    let (doors, wanted) = state.withLock { ($0.doors, $0.wanted ?? [:]) }
+    let ways = doors.sorted { $0.key < $1.key }.map { key, door in
+      MemberWay(key, found: door.found, recorded: wanted[key]?.recorded ?? .init())
     }
-    return result
+    return MemberRecognition(ways, namespace: settings.namespace)
   }
+
+  /// What a Kubernetes cluster without a name is called; nil where there was another one, which had a name.
+  private func proposal(for key: DoorKey) -> String? {
+    guard case .region(_, let name) = key else { return nil }
+    return state.withLock { $0.wanted?[key] }.flatMap { $0.recorded.member == nil ? name : nil }
+  }
+
+  /// Which door reads a member: the home, if it is the home's, else the first one that works.
+  private func chosen(for member: String) -> DoorKey? { recognition.chosen[member] }
 
   /// The members by name, each with the door that reads it.
   var members: [String: Door] {
     let doors = state.withLock { $0.doors }
-    return chosen.compactMapValues { doors[$0] }
+    return recognition.chosen.compactMapValues { doors[$0] }
   }
+
+  /// Which member a Region leads to; nil where that is not known, or not the one that it means.
+  func member(_ key: DoorKey) -> String? { recognition.members[key] }
+  /// Why what a Region leads to is not what it means.
+  func strangeness(_ key: DoorKey) -> String? { recognition.strangers[key] }
 
   func door(_ key: DoorKey) -> Door? { state.withLock { $0.doors[key] } }
   func refusal(_ key: DoorKey) -> (since: String, why: String)? { state.withLock { $0.refused[key] } }
@@ -221,12 +240,14 @@ final class Membership: Sendable {
   /// Whether it is known which Regions there are. Before that, the members cannot be counted.
   var knowsRegions: Bool { state.withLock { $0.wanted != nil } }
 
-  /// Regions whose Kubernetes cluster has not said its name yet, also because their kubeconfig cannot be read: each
-  /// counts as a member of its own, so that nobody leads by a majority of what happens to answer.
+  /// Regions whose Kubernetes cluster has not said its name yet, also because their kubeconfig cannot be read, or
+  /// leads to another one: each counts as a member of its own, so that nobody leads by a majority of what happens to
+  /// answer.
   func strangers(recorded: (DoorKey) -> String?) -> [DoorKey: String?] {
     var result: [DoorKey: String?] = [:]
-    let (doors, wanted) = state.withLock { ($0.doors, $0.wanted ?? [:]) }
-    for key in Set(doors.keys).union(wanted.keys) where key != .home && doors[key]?.member == nil {
+    let keys = state.withLock { Set($0.doors.keys).union(($0.wanted ?? [:]).keys) }
+    let known = recognition.members
+    for key in keys where key != .home && known[key] == nil {
       result[key] = .some(recorded(key))
     }
     return result
