@@ -59,6 +59,21 @@ import Vocabulary
     try await stage.waitUntilReady(Kinds.regions, "eu-north", in: "eu-west")
     await stage.end()
   }
+
+  @Test func aSecretThatIsDeletedAndMadeAgainAsItWasIsRead() async throws {
+    let stage = try await Stage(["a", "b", "c"], runsPods: false)
+    try stage.startOperator(in: "a")
+    for name in ["a", "b", "c"] { try await stage.apply(Self.region(name), in: "a") }
+    try await stage.waitUntilReady(Kinds.regions, "b", in: "a")
+    let key = ObjectKey(namespace: Stage.namespace, name: "b-kubeconfig")
+    try await stage.client("a").delete(Kinds.secrets, key)
+    try await stage.wait(Kinds.regions, "b", in: "a", "what is missing") {
+      $0?.condition("Reachable")["message"].string?.contains("the Secret kafka/b-kubeconfig is not there") == true
+    }
+    _ = try await stage.client("a").create(Kinds.secrets, stage.secret(try #require(stage.cluster["b"]), caller: "a"))
+    try await stage.waitUntilReady(Kinds.regions, "b", in: "a")
+    await stage.end()
+  }
 }
 
 extension OperatorService {

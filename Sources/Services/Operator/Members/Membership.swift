@@ -158,13 +158,18 @@ final class Membership: Sendable {
       return refuse(key, "the Secret \(secretKey) has no kubeconfig under the key '\(reference.key)'.")
     }
     let text = String(decoding: bytes, as: UTF8.self)
-    guard state.withLock({ $0.texts[key] != text && !$0.isClosed }) else { return }
+    let (isOther, isBack) = state.withLock { state -> (Bool, Bool) in
+      guard state.texts[key] == text else { return (!state.isClosed, false) }
+      // The door stands: what was in the way of it, such as a Secret that was deleted, is over.
+      return (false, state.refused.removeValue(forKey: key) != nil)
+    }
+    if isBack { tell(nil, nil) }
+    guard isOther else { return }
     let server: APIServer
     do {
       let target = try Kubeconfig(text: text, file: "the Secret \(secretKey)", trust: .dataOnly).target()
       server = try Self.server(name, target, patience, metrics)
     } catch {
-      state.withLock { $0.texts[key] = text }
       return refuse(key, "\(error)")
     }
     let door = Door(key, server, settings, log: log, tell: tell)
