@@ -219,13 +219,14 @@ final class Door: Sendable {
   private func readAll(while serves: @escaping @Sendable (String) -> Bool) async throws(APIError) {
     let offer = Caches.Offer(
       hasPolicyV1: try await server.has(Kinds.budgets), hasServiceExports: try await server.has(Kinds.exports),
-      maySeeMachines: await maySeeMachines())
+      machinesRefused: await machinesRefused())
     let tell = self.tell
     let caches = Caches(server, offer, namespace: settings.watched) { tell($0, $1) }
     state.withLock { $0.caches = caches }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await caches.run() }
       if !offer.hasServiceExports { group.addTask { await self.awaitExports() } }
+      if offer.machinesRefused != nil { group.addTask { await self.awaitMachines(caches) } }
       if key != .home {
         // Another door may turn out to be the better one.
         group.addTask {
@@ -244,20 +245,29 @@ final class Door: Sendable {
   /// Ends when the server knows ServiceExports: an implementation of the MCS API may be installed long after the operator.
   private func awaitExports() async {
     while !Task.isCancelled {
-      try? await Task.sleep(nanoseconds: UInt64(Self.exportsPeriod.nanoseconds))
+      try? await Task.sleep(nanoseconds: UInt64(Self.offerPeriod.nanoseconds))
       if (try? await server.has(Kinds.exports)) == true { return }
     }
   }
 
-  /// How often a server that knows no ServiceExports is asked for them.
-  private static let exportsPeriod = TimeSpan.seconds(5)
+  /// How often a server is asked for what it did not offer.
+  private static let offerPeriod = TimeSpan.seconds(5)
 
   /// Machines belong to no namespace: who may only see one namespace has no rights here, and needs none for PodIP.
-  private func maySeeMachines() async -> Bool {
+  private func machinesRefused() async -> String? {
     do throws(APIError) {
       _ = try await server.list(Kinds.machines) { _ in true }
-      return true
-    } catch { return false }
+      return nil
+    } catch { return "\(error)" }
+  }
+
+  /// Ends when machines can be listed: the right may be granted long after the operator came. Where no Region asks for
+  /// their addresses nobody is bothered with requests that are refused.
+  private func awaitMachines(_ caches: Caches) async {
+    while !Task.isCancelled {
+      try? await Task.sleep(nanoseconds: UInt64(Self.offerPeriod.nanoseconds))
+      if caches.hasNodePorts, await machinesRefused() == nil { return }
+    }
   }
 
   /// Whether its caches can be believed now. What has lasted shorter than the grace is not held against it.

@@ -220,6 +220,7 @@ final class Reconciler: Sendable {
       objects.objects = content.objects
       objects.pods = content.pods
       objects.machines = content.machines
+      objects.machinesRefused = caches.offer.machinesRefused
       objects.hasPolicyV1 = caches.offer.hasPolicyV1
       objects.hasServiceExports = caches.offer.hasServiceExports
       return objects
