@@ -97,6 +97,27 @@ import Vocabulary
     await stage.end()
   }
 
+  @Test func aKubeconfigIsChangedWithoutAMomentInWhichTheRegionIsUnreachable() async throws {
+    let stage = try await stage()
+    let b = try #require(stage.cluster["b"])
+    let region = ObjectKey(namespace: Stage.namespace, name: "b")
+    let before = try await stage.client("a").get(Kinds.regions, region)["status"]["conditions"]
+    b.server?.inject(Fault(.slow(.milliseconds(300))))
+    let key = ObjectKey(namespace: Stage.namespace, name: "b-kubeconfig")
+    let listing = try await stage.client("a").list(Kinds.regions, .init(namespace: Stage.namespace))
+    _ = try await stage.client("a").mergePatch(Kinds.secrets, key, ["data": stage.secret(b, caller: "else")["data"]])
+    try await stage.awaitWords("goes on with another kubeconfig")
+    // Every version that was written meanwhile is looked at.
+    let watch = try await stage.client("a").watch(
+      Kinds.regions, .init(namespace: Stage.namespace), from: listing.resourceVersion, lasting: .seconds(1))
+    defer { watch.cancel() }
+    while let event = try await watch.next() {
+      guard case .modified(let object) = event, ObjectKey(of: object) == region else { continue }
+      #expect(object["status"]["conditions"] == before)
+    }
+    await stage.end()
+  }
+
   @Test func aClusterThatWasBuiltAnewBehindTheSameAddressIsAnotherUntilItIsSaidToBeTheSame() async throws {
     let stage = try await stage()
     let client = try stage.client("b")

@@ -78,6 +78,9 @@ final class Door: Sendable {
   /// An object may have changed; nil for news about the door itself.
   private let tell: @Sendable (ResourceType?, JSON?) -> Void
   private let opened = KubernetesTime.text(wallClockNow())
+  private let began = monotonicNow()
+  /// A server that answers has told everything by then.
+  private static let beginningMax = TimeSpan.seconds(30)
 
   init(
     _ key: DoorKey, _ server: APIServer, _ settings: Settings, log: Log,
@@ -310,6 +313,13 @@ final class Door: Sendable {
       worst = (since, contact.failure ?? "it does not answer")
     }
     return worst
+  }
+
+  /// Whether it has failed for longer than is no news, or has taken too long to begin.
+  var hadItsTime: Bool {
+    let now = monotonicNow()
+    let failingSince = state.withLock { $0.failure?.at }
+    return failingSince.map { now - $0 >= settings.grace } ?? false || now - began >= Self.beginningMax
   }
 
   /// Whether the server answers what the operator asks for a Region's condition.

@@ -14,6 +14,8 @@ final class Membership: Sendable {
     var doors: [DoorKey: Door] = [:]
     /// What each Region's door was made of.
     var texts: [DoorKey: String] = [:]
+    /// Doors of kubeconfigs that came later. Each takes the place of the one before it once it has told everything.
+    var next: [DoorKey: (door: Door, text: String)] = [:]
     /// Why a Region has no door, and since when.
     var refused: [DoorKey: (since: String, why: String)] = [:]
     /// The Regions with a kubeconfig that the home knows; nil until it has told them.
@@ -71,7 +73,7 @@ final class Membership: Sendable {
     let (doors, secrets) = state.withLock { state in
       state.isClosed = true
       defer { state.secrets = [:] }
-      return (Array(state.doors.values), Array(state.secrets.values))
+      return (state.doors.values + state.next.values.map(\.door), Array(state.secrets.values))
     }
     for secret in secrets { secret.task.cancel() }
     for door in doors { door.close() }
@@ -133,10 +135,12 @@ final class Membership: Sendable {
         state.texts[key] = nil
         state.refused[key] = nil
       }
-      return gone.compactMap { state.doors.removeValue(forKey: $0) }
+      return gone.compactMap { state.next.removeValue(forKey: $0)?.door }
+        + gone.compactMap { state.doors.removeValue(forKey: $0) }
     }
     for door in closing { door.close() }
     for (key, access) in wanted.sorted(by: { $0.key < $1.key }) { open(key, access.kubeconfig) }
+    for key in state.withLock({ $0.next.keys.sorted() }) { change(key) }
     if !closing.isEmpty { tell(nil, nil) }
   }
 
@@ -158,11 +162,14 @@ final class Membership: Sendable {
       return refuse(key, "the Secret \(secretKey) has no kubeconfig under the key '\(reference.key)'.")
     }
     let text = String(decoding: bytes, as: UTF8.self)
-    let (isOther, isBack) = state.withLock { state -> (Bool, Bool) in
-      guard state.texts[key] == text else { return (!state.isClosed, false) }
+    let (isOther, isBack, outdated) = state.withLock { state -> (Bool, Bool, Door?) in
+      if state.next[key]?.text == text { return (false, false, nil) }
+      let outdated = state.next.removeValue(forKey: key)?.door
+      guard state.texts[key] == text else { return (!state.isClosed, false, outdated) }
       // The door stands: what was in the way of it, such as a Secret that was deleted, is over.
-      return (false, state.refused.removeValue(forKey: key) != nil)
+      return (false, state.refused.removeValue(forKey: key) != nil, outdated)
     }
+    outdated?.close()
     if isBack { tell(nil, nil) }
     guard isOther else { return }
     let server: APIServer
@@ -173,14 +180,49 @@ final class Membership: Sendable {
       return refuse(key, "\(error)")
     }
     let door = Door(key, server, settings, log: log, tell: tell)
-    let before = state.withLock { state in
-      state.texts[key] = text
+    let hasOther = member(key) != nil
+    let before = state.withLock { state -> Door? in
       state.refused[key] = nil
+      if hasOther, state.doors[key] != nil {
+        defer { state.next[key] = (door, text) }
+        return state.next[key]?.door
+      }
+      state.texts[key] = text
       return state.doors.updateValue(door, forKey: key)
     }
     before?.close()
     door.start(
-      serves: { [weak self] in self?.chosen(for: $0) == key }, proposal: { [weak self] in self?.proposal(for: key) })
+      serves: { [weak self, weak door] in self?.serves(door, key, $0) ?? false },
+      proposal: { [weak self] in self?.proposal(for: key) })
+    tell(nil, nil)
+  }
+
+  private func serves(_ door: Door?, _ key: DoorKey, _ member: String) -> Bool {
+    guard let door, chosen(for: member) == key else { return false }
+    let (now, next) = state.withLock { ($0.doors[key], $0.next[key]?.door) }
+    // The next one reads beside the one before it, so that nothing is unknown when it takes its place.
+    return now === door || (next === door && door.marker == now?.marker)
+  }
+
+  /// The door of a kubeconfig that came later takes the place of the one before it: once it has told everything, once it
+  /// is found to lead elsewhere, or when it has had its time.
+  private func change(_ key: DoorKey) {
+    let (now, next) = state.withLock { ($0.doors[key], $0.next[key]) }
+    guard let next else { return }
+    let isFound = next.door.found != .nothingYet
+    let isSame = isFound && next.door.marker == now?.marker
+    let isRead = now?.member.map { chosen(for: $0) == key } ?? false
+    let isReady = isSame && (!isRead || next.door.caches?.isSynced == true)
+    guard isReady || (isFound && !isSame) || next.door.hadItsTime else { return }
+    let before = state.withLock { state -> Door? in
+      guard state.next[key]?.door === next.door else { return nil }
+      state.next[key] = nil
+      state.texts[key] = next.text
+      return state.doors.updateValue(next.door, forKey: key)
+    }
+    guard let before else { return }
+    before.close()
+    log.info("goes on with another kubeconfig", ["region": key, "server": next.door.server.target.url])
     tell(nil, nil)
   }
 
