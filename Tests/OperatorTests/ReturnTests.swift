@@ -69,7 +69,7 @@ import Vocabulary
 
 extension Stage {
   /// Returns once an operator has said so in its log.
-  fileprivate func awaitWords(_ words: String) async throws {
+  func awaitWords(_ words: String) async throws {
     let deadline = monotonicNow() + .seconds(30)
     while true {
       let text = try String(decoding: readBytes("\(folder)/operators.log"), as: UTF8.self)

@@ -43,6 +43,31 @@ import YAML
     await stage.end()
   }
 
+  @Test func theRightToReadMachinesMayBeGrantedLater() async throws {
+    let names = ["eu-west", "eu-central", "eu-north"]
+    let stage = try await Stage(names, runsPods: false, hasRights: true)
+    let roles = ResourceType(
+      "rbac.authorization.k8s.io", "v1", "clusterroles", kind: "ClusterRole", scope: .cluster)
+    let role = ObjectKey(namespace: "", name: "operator")
+    _ = try await stage.client("eu-west").mergePatch(roles, role, ["rules": []])
+    try stage.startOperator(in: "eu-west")
+    try await stage.apply(example: "laptop/regions.yaml", in: "eu-west") {
+      $0["spec"]["network"] = ["type": "NodePort"]
+    }
+    try await stage.applyCluster { _ in }
+    try await stage.wait(Kinds.clusters, "orders", in: "eu-west", "which right is missing") {
+      let message = $0?.condition("Reconciling")["message"].string ?? ""
+      return message.contains("orders-eu-west-0 starts once") && message.contains("may not list nodes")
+        && message.contains("orders-eu-north-0 starts once its Service has an address")
+    }
+    _ = try await stage.client("eu-west").mergePatch(roles, role, ["rules": .array(OperatorRights.machines)])
+    try await stage.wait(Kinds.clusters, "orders", in: "eu-west", "nothing of a right") {
+      let message = $0?.condition("Reconciling")["message"].string ?? ""
+      return message.contains("orders-eu-west-0 starts once its Service has an address")
+    }
+    await stage.end()
+  }
+
   /// A whole life with the rights of the chart: what is refused is a right that is missing, and what was never asked
   /// for is one too many.
   @Test(.enabled(if: Stage.program != nil, "brokers need the built program"))

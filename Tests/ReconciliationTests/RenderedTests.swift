@@ -209,6 +209,22 @@ import YAML
     #expect(world.plan.steps == [])
   }
 
+  @Test func whereMachinesMayNotBeReadANodePortSaysWhichRightIsMissing() throws {
+    var world = World.three
+    world.regions[0].spec.network.type = .nodePort
+    let name = world.regions[0].metadata.name
+    world.members[name]?.machinesRefused = "\(name): may not list nodes: forbidden"
+    world.converge()
+    #expect(world.plan.steps == [])
+    #expect(
+      world.plan.waits.contains { $0.contains("orders-\(name)-0") && $0.contains("\(name): may not list nodes") })
+    #expect(world.members[name]?.pods.isEmpty == true)
+    world.members[name]?.machinesRefused = nil
+    world.giveAddresses(.nodePort)
+    world.converge()
+    #expect(world.members[name]?.pods.isEmpty == false)
+  }
+
   @Test func aBrokerAsksWhetherItMayStopAndHasTimeLeftAfterwards() throws {
     var world = World([
       RegionShare("central", brokers: 1, controllers: 1), RegionShare("north", brokers: 0, controllers: 1),

@@ -27,6 +27,7 @@ struct World {
     var claimsMade = 0
     var isReachable = true
     var hasServiceExports = true
+    var machinesRefused: String?
     /// Whether pods that are made come up.
     var isHealthy = true
   }
@@ -89,7 +90,8 @@ struct World {
         continue
       }
       var objects = MemberObjects()
-      objects.machines = machines
+      objects.machines = member.machinesRefused == nil ? machines : [:]
+      objects.machinesRefused = member.machinesRefused
       objects.objects = member.objects
       objects.hasServiceExports = member.hasServiceExports
       objects.pods = member.pods.values.sorted { $0.name < $1.name }

@@ -19,6 +19,8 @@ public struct MemberObjects: Hashable, Sendable {
   public var pods: [Pod] = []
   /// The machines by their names: for `network.type: NodePort`.
   public var machines: [String: Machine] = [:]
+  /// Why machines cannot be listed; nil where they can.
+  public var machinesRefused: String?
   /// Whether the API server has policy/v1; before 1.21 it is policy/v1beta1.
   public var hasPolicyV1 = true
   /// Whether the API server knows ServiceExports: it does where an implementation of the MCS API (KEP-1645) is.

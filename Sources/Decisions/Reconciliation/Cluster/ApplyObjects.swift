@@ -26,6 +26,12 @@ extension ClusterDesign {
         )
         continue
       }
+      if networkType(node.region) == .nodePort, let why = objects(in: node.region)?.machinesRefused {
+        plan.waits.append(
+          "\(node.name) starts once the operators may list nodes in the Kubernetes cluster of \(node.region), as NodePort "
+            + "needs (rbac.nodes of the chart, regions register --machines): \(why).")
+        continue
+      }
       plan.waits.append("\(node.name) starts once its Service has an address.")
     }
     for node in wanted { tellWaiting(node, into: &plan) }

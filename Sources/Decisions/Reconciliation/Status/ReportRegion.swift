@@ -8,7 +8,10 @@ public struct RegionSituation: Sendable {
   public var copies: [String: View<RecordedCopy<RegionStatus>>]
   /// What was found behind its access.
   public enum Contact: Hashable, Sendable {
-    case reached(member: String, version: String, roundTripMilliseconds: Int)
+    /// `uid` is that of the member's marker.
+    case reached(member: String, uid: String? = nil, version: String, roundTripMilliseconds: Int)
+    /// Another Kubernetes cluster than the Region's: what was recorded, what was found and how to go on.
+    case another(why: String)
     /// In a sentence that says what to change, such as which verb on which resource is not allowed.
     case failed(since: String, why: String)
   }
@@ -29,6 +32,8 @@ public struct RegionSituation: Sendable {
 }
 
 public enum RegionReconciliation {
+  private static let anotherCluster = "AnotherCluster"
+
   public static func plan(_ situation: RegionSituation) -> Plan {
     let region = situation.region
     let id = ObjectID(.region, region.metadata.namespace, region.metadata.name)
@@ -37,11 +42,15 @@ public enum RegionReconciliation {
     var conditions: [Condition] = []
     let mistake = mistake(situation)
     switch situation.contact {
-    case .reached(let member, let version, let roundTrip):
+    case .reached(let member, let uid, let version, let roundTrip):
       status.member = member
+      status.memberUID = uid ?? status.memberUID
       status.kubernetesVersion = version
       status.roundTrip = roundTripText(roundTrip)
       conditions.append(Condition("Reachable", .yes, "Answers", "Its API server answers."))
+    case .another(let why):
+      status.roundTrip = nil
+      conditions.append(Condition("Reachable", .no, anotherCluster, why))
     case .failed(let since, let why):
       status.roundTrip = nil
       conditions.append(
@@ -50,6 +59,9 @@ public enum RegionReconciliation {
     if let mistake {
       conditions.append(Condition("Ready", .no, "Mistake", mistake))
       conditions.append(Condition("Stalled", .yes, "Mistake", mistake))
+    } else if case .another(let why) = situation.contact {
+      conditions.append(Condition("Ready", .no, anotherCluster, why))
+      conditions.append(Condition("Stalled", .yes, anotherCluster, why))
     } else {
       let reachable = conditions["Reachable"]
       conditions.append(
@@ -83,7 +95,7 @@ public enum RegionReconciliation {
     guard TextForm.label.accepts(region.metadata.name) else {
       return "metadata.name is '\(region.metadata.name)', and has to be \(TextForm.label.words)."
     }
-    guard case .reached(let member, _, _) = situation.contact else { return nil }
+    guard case .reached(let member, _, _, _) = situation.contact else { return nil }
     let mine = region.spec.scheduling
     let twin = situation.others.sorted { $0.region.metadata.name < $1.region.metadata.name }.first { other in
       other.member == member && other.region.metadata.name != region.metadata.name

@@ -127,6 +127,7 @@ public struct RegionStatus: Fields {
   public var observedGeneration = 0
   public var conditions: [Condition] = []
   public var member: String?
+  public var memberUID: String?
   public var kubernetesVersion: String?
   public var roundTrip: String?
   public var brokers: Readiness?
@@ -137,6 +138,9 @@ public struct RegionStatus: Fields {
       "The generation of the spec that this is about.")
     c.parts("conditions", &conditions, key: "type", max: ResourceLimits.itemsMax, "Reachable and Ready, in sentences.")
     c.text("member", &member, .any, "The name of the Kubernetes cluster that was found there.")
+    c.text(
+      "memberUID", &memberUID, .any,
+      "The uid of the ConfigMap swiftwater-member there, by which the Kubernetes cluster is known again.")
     c.text("kubernetesVersion", &kubernetesVersion, .any, "The version of its API server.")
     c.text("roundTrip", &roundTrip, .any, "How long its API server takes to answer, rounded so that it rarely changes.")
     c.part("brokers", &brokers, "Brokers of all clusters in this Region.")

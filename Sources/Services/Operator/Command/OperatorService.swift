@@ -136,6 +136,8 @@ public final class OperatorService: Sendable {
   /// Looks at the Leases, if there is anything to lead.
   private func attend() async {
     membership.follow()
+    // Of members that are not counted a majority would be too small.
+    guard membership.knowsRegions else { return }
     let sights = Sights(membership)
     let hasWork = sights.hasSome(of: Kinds.applied)
     guard hasWork || isLeading else { return }

@@ -15,8 +15,9 @@ final class Caches: Sendable {
   struct Offer: Sendable {
     var hasPolicyV1: Bool
     var hasServiceExports: Bool
-    /// Addresses of machines are only of interest where clients reach brokers through them.
-    var maySeeMachines: Bool
+    /// Why machines cannot be listed; nil where they can. Their addresses are only of interest where clients reach
+    /// brokers through them.
+    var machinesRefused: String?
   }
 
   /// `tell` hears that an object may have changed; nil is for news about the connection.
@@ -28,7 +29,7 @@ final class Caches: Sendable {
     self.untidiness = untidiness
     var types = Kinds.applied + Kinds.owned + [Kinds.pods, offer.hasPolicyV1 ? Kinds.budgets : Kinds.oldBudgets]
     if offer.hasServiceExports { types.append(Kinds.exports) }
-    if offer.maySeeMachines { types.append(Kinds.machines) }
+    if offer.machinesRefused == nil { types.append(Kinds.machines) }
     var informers: [ResourceType: Informer<Held>] = [:]
     for type in types {
       let isOurs = !Kinds.applied.contains(type) && type != Kinds.machines
@@ -93,6 +94,13 @@ final class Caches: Sendable {
   func keys(_ type: ResourceType, of cluster: ObjectKey) -> [ObjectKey] {
     let number = ClusterNames.shared.number(of: cluster)
     return informers[type]?.collect { $1.cluster == number ? $0 : nil } ?? []
+  }
+
+  /// Whether some Region asks for the addresses of machines.
+  var hasNodePorts: Bool {
+    all(Kinds.regions).values.contains {
+      $0["spec"]["network"]["type"].string == RegionNetwork.Kind.nodePort.rawValue
+    }
   }
 
   /// The members of which it is recorded here that they were given up, and when.

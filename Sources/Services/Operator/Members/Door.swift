@@ -2,6 +2,7 @@ import EventLoop
 import JSONValue
 import KubernetesAPI
 import KubernetesResources
+import Reconciliation
 import Synchronization
 import Telemetry
 import Vocabulary
@@ -49,11 +50,14 @@ final class Door: Sendable {
     var version: APIServer.Version?
     var roundTrip: TimeSpan?
     private var lastRoundTrips: [TimeSpan] = []
-    var member: String?
+    var found = MemberWay<DoorKey>.Found.nothingYet
+    /// Since when that is found.
+    var foundSince: String?
     var caches: Caches?
     /// What was in the way first: the reason stands still while the trouble lasts.
     var unknown: (since: String, why: String)?
-    var failure: (since: String, at: Instant, why: String)?
+    /// The last is whether the server answers, and refuses its marker.
+    var failure: (since: String, at: Instant, why: String, isOfMarker: Bool)?
     var task: Task<Void, Never>?
 
     /// What is told changes when it is far from the truth: a status that follows every flutter is written for ever.
@@ -74,6 +78,9 @@ final class Door: Sendable {
   /// An object may have changed; nil for news about the door itself.
   private let tell: @Sendable (ResourceType?, JSON?) -> Void
   private let opened = KubernetesTime.text(wallClockNow())
+  private let began = monotonicNow()
+  /// A server that answers has told everything by then.
+  private static let beginningMax = TimeSpan.seconds(30)
 
   init(
     _ key: DoorKey, _ server: APIServer, _ settings: Settings, log: Log,
@@ -86,9 +93,11 @@ final class Door: Sendable {
     self.tell = tell
   }
 
-  static let marker = "swiftwater-member"
-
-  var member: String? { state.withLock { $0.member } }
+  /// What the server says that it is; whether that is what the Region means, `Membership` knows.
+  var found: MemberWay<DoorKey>.Found { state.withLock { $0.found } }
+  var foundSince: String { state.withLock { $0.foundSince } ?? opened }
+  var marker: MemberMarker? { if case .marker(let marker) = found { marker } else { nil } }
+  var member: String? { marker?.name }
   var caches: Caches? { state.withLock { $0.caches } }
   var version: APIServer.Version? { state.withLock { $0.version } }
   var roundTrip: TimeSpan? { state.withLock { $0.roundTrip } }
@@ -129,15 +138,17 @@ final class Door: Sendable {
         let version = try await server.version()
         let took = monotonicNow() - began
         let isNews = state.withLock { state in
+          let isWell = state.failure?.isOfMarker == false
+          if isWell { state.failure = nil }
           defer {
             state.version = version
             state.note(roundTrip: took)
-            state.failure = nil
           }
-          return state.version == nil || state.failure != nil
+          return state.version == nil || isWell
         }
         if isNews { tell(nil, nil) }
-        if member == nil { try await findName(proposal()) }
+        // Behind an address there may be another cluster than a moment ago; the home is where we are.
+        if key != .home || member == nil { await lookAtMarker(proposal()) }
       } catch {
         note(error)
       }
@@ -147,11 +158,11 @@ final class Door: Sendable {
     }
   }
 
-  private func note(_ error: APIError) {
+  private func note(_ error: APIError, isOfMarker: Bool = false) {
     guard !error.isCancelled else { return }
     let isNews = state.withLock { state in
       let isFirst = state.failure == nil
-      if isFirst { state.failure = (KubernetesTime.text(wallClockNow()), monotonicNow(), "\(error)") }
+      if isFirst { state.failure = (KubernetesTime.text(wallClockNow()), monotonicNow(), "\(error)", isOfMarker) }
       return isFirst
     }
     if isNews {
@@ -160,11 +171,27 @@ final class Door: Sendable {
     }
   }
 
+  private func lookAtMarker(_ proposal: String?) async {
+    let found: MemberWay<DoorKey>.Found
+    do throws(APIError) { found = try await findMarker(proposal) } catch { return note(error, isOfMarker: true) }
+    let isNews = state.withLock { state in
+      let isWell = state.failure?.isOfMarker == true
+      if isWell { state.failure = nil }
+      guard state.found != found else { return isWell }
+      state.found = found
+      state.foundSince = KubernetesTime.text(wallClockNow())
+      return true
+    }
+    guard isNews else { return }
+    if let member { log.info("found a member", ["door": key, "member": member, "server": server.target.url]) }
+    tell(nil, nil)
+  }
+
   /// The first name that was written is the member's, for ever.
-  private func findName(_ proposal: String?) async throws(APIError) {
-    let key = ObjectKey(namespace: settings.namespace, name: Self.marker)
-    var found = try await server.find(Kinds.configMaps, key)?["data"]["name"].string
-    if found == nil, let proposal {
+  private func findMarker(_ proposal: String?) async throws(APIError) -> MemberWay<DoorKey>.Found {
+    let key = ObjectKey(namespace: settings.namespace, name: MemberMarker.objectName)
+    var object = try await server.find(Kinds.configMaps, key)
+    if object.flatMap({ MemberMarker($0) }) == nil, let proposal {
       let marker: JSON = [
         "metadata": [
           "name": .string(key.name), "namespace": .string(key.namespace),
@@ -173,15 +200,12 @@ final class Door: Sendable {
           ],
         ], "data": ["name": .string(proposal)],
       ]
-      do throws(APIError) { found = try await server.create(Kinds.configMaps, marker)["data"]["name"].string } catch {
+      do throws(APIError) { object = try await server.create(Kinds.configMaps, marker) } catch {
         guard error.isAlreadyExists else { throw error }
-        found = try await server.find(Kinds.configMaps, key)?["data"]["name"].string
+        object = try await server.find(Kinds.configMaps, key)
       }
     }
-    guard let found else { return }
-    state.withLock { $0.member = found }
-    log.info("found a member", ["door": self.key, "member": found, "server": server.target.url])
-    tell(nil, nil)
+    return object.flatMap { MemberMarker($0) }.map { .marker($0) } ?? .noMarker
   }
 
   private func read(_ serves: @escaping @Sendable (String) -> Bool) async {
@@ -198,13 +222,14 @@ final class Door: Sendable {
   private func readAll(while serves: @escaping @Sendable (String) -> Bool) async throws(APIError) {
     let offer = Caches.Offer(
       hasPolicyV1: try await server.has(Kinds.budgets), hasServiceExports: try await server.has(Kinds.exports),
-      maySeeMachines: await maySeeMachines())
+      machinesRefused: await machinesRefused())
     let tell = self.tell
     let caches = Caches(server, offer, namespace: settings.watched) { tell($0, $1) }
     state.withLock { $0.caches = caches }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await caches.run() }
       if !offer.hasServiceExports { group.addTask { await self.awaitExports() } }
+      if offer.machinesRefused != nil { group.addTask { await self.awaitMachines(caches) } }
       if key != .home {
         // Another door may turn out to be the better one.
         group.addTask {
@@ -223,20 +248,29 @@ final class Door: Sendable {
   /// Ends when the server knows ServiceExports: an implementation of the MCS API may be installed long after the operator.
   private func awaitExports() async {
     while !Task.isCancelled {
-      try? await Task.sleep(nanoseconds: UInt64(Self.exportsPeriod.nanoseconds))
+      try? await Task.sleep(nanoseconds: UInt64(Self.offerPeriod.nanoseconds))
       if (try? await server.has(Kinds.exports)) == true { return }
     }
   }
 
-  /// How often a server that knows no ServiceExports is asked for them.
-  private static let exportsPeriod = TimeSpan.seconds(5)
+  /// How often a server is asked for what it did not offer.
+  private static let offerPeriod = TimeSpan.seconds(5)
 
   /// Machines belong to no namespace: who may only see one namespace has no rights here, and needs none for PodIP.
-  private func maySeeMachines() async -> Bool {
+  private func machinesRefused() async -> String? {
     do throws(APIError) {
       _ = try await server.list(Kinds.machines) { _ in true }
-      return true
-    } catch { return false }
+      return nil
+    } catch { return "\(error)" }
+  }
+
+  /// Ends when machines can be listed: the right may be granted long after the operator came. Where no Region asks for
+  /// their addresses nobody is bothered with requests that are refused.
+  private func awaitMachines(_ caches: Caches) async {
+    while !Task.isCancelled {
+      try? await Task.sleep(nanoseconds: UInt64(Self.offerPeriod.nanoseconds))
+      if caches.hasNodePorts, await machinesRefused() == nil { return }
+    }
   }
 
   /// Whether its caches can be believed now. What has lasted shorter than the grace is not held against it.
@@ -279,6 +313,13 @@ final class Door: Sendable {
       worst = (since, contact.failure ?? "it does not answer")
     }
     return worst
+  }
+
+  /// Whether it has failed for longer than is no news, or has taken too long to begin.
+  var hadItsTime: Bool {
+    let now = monotonicNow()
+    let failingSince = state.withLock { $0.failure?.at }
+    return failingSince.map { now - $0 >= settings.grace } ?? false || now - began >= Self.beginningMax
   }
 
   /// Whether the server answers what the operator asks for a Region's condition.

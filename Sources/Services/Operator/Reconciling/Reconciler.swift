@@ -160,6 +160,7 @@ final class Reconciler: Sendable {
     } else {
       door = membership.door(key)
       sight = Sights.reach(key, membership)
+      if membership.refusal(key) == nil, let why = strangeness(of: region, key) { return .another(why: why) }
     }
     switch sight {
     case .unknown(let since, let why): return .failed(since: since, why: why)
@@ -170,8 +171,16 @@ final class Reconciler: Sendable {
       // Who it is it may tell, and still refuse what is needed.
       if case .unknown(let since, let why) = sights.sights[member] { return .failed(since: since, why: why) }
       return .reached(
-        member: member, version: version.text, roundTripMilliseconds: Int(door.roundTrip?.milliseconds ?? 0))
+        member: member, uid: door.marker?.uid, version: version.text,
+        roundTripMilliseconds: Int(door.roundTrip?.milliseconds ?? 0))
     }
+  }
+
+  /// The Region's original may have recorded more than the copy at home, by which doors are told apart.
+  private func strangeness(of region: Region, _ key: DoorKey) -> String? {
+    if let why = membership.strangeness(key) { return why }
+    guard let found = membership.door(key)?.found else { return nil }
+    return MemberWay(key, found: found, recorded: .init(region.status)).mismatch(in: membership.settings.namespace)
   }
 
   /// Brokers of all clusters in a Region.
@@ -213,6 +222,7 @@ final class Reconciler: Sendable {
       objects.objects = content.objects
       objects.pods = content.pods
       objects.machines = content.machines
+      objects.machinesRefused = caches.offer.machinesRefused
       objects.hasPolicyV1 = caches.offer.hasPolicyV1
       objects.hasServiceExports = caches.offer.hasServiceExports
       return objects

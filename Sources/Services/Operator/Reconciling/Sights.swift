@@ -49,6 +49,7 @@ struct Sights: Sendable {
     guard let door = membership.door(key) else {
       return .unknown(since: "its beginning", why: "its kubeconfig has not been read yet.")
     }
+    if let why = membership.strangeness(key) { return .unknown(since: door.foundSince, why: why) }
     return door.reach
   }
 
@@ -181,6 +182,6 @@ struct Sights: Sendable {
   func home(of region: Region, origin: String?) -> String? {
     guard region.spec.access != nil else { return origin }
     let key = DoorKey.region(namespace: region.metadata.namespace, name: region.metadata.name)
-    return membership.door(key)?.member ?? region.status.member
+    return membership.member(key) ?? region.status.member
   }
 }
