@@ -90,7 +90,7 @@ import Vocabulary
     try await writer.await { $0[id]?["status"]["clusterID"].string != nil }
     try await writer.lead()
     let reconciler = writer.reconciler
-    let working = Task { await reconciler.reconcile(key) }
+    let working = Task { try? await reconciler.reconcile(key) }
     try await broker.awaitQuestion()
     try await change(stage)
     try await writer.await(shows)

@@ -19,7 +19,8 @@ struct Writer {
   private let loop: EventLoop
   private let pool: BlockingPool
 
-  init(_ name: String, _ stage: Stage) throws {
+  /// What is refused is tried again after an hour: a test that shall see that says so.
+  init(_ name: String, _ stage: Stage, retries first: TimeSpan = .seconds(3600)) throws {
     let region = try #require(stage.cluster["a"])
     let home = try Kubeconfig(files: [region.insideKubeconfigPath]).target()
     let doors = Door.Settings(
@@ -32,7 +33,8 @@ struct Writer {
       .init(
         key: ObjectKey(namespace: Stage.namespace, name: "swiftwater-operator"), identity: name,
         duration: .seconds(300)), log: stage.log, onChange: { _ in })
-    performer = Performer(leadership, identity: name, log: stage.log, metrics: metrics)
+    performer = Performer(
+      leadership, identity: name, log: stage.log, metrics: metrics, retries: .init(first: first, longest: first))
     loop = try EventLoop(name: "brokers")
     pool = try BlockingPool(threads: 1, name: "names")
     reconciler = Reconciler(
@@ -64,6 +66,6 @@ struct Writer {
 
   func perform(_ step: Step) async -> Bool {
     let key = WorkKey.cluster(ObjectKey(namespace: Stage.namespace, name: "orders"))
-    return await performer.perform([step], for: key, Sights(membership)) { _ in }
+    return await performer.perform([step], for: key, Sights(membership)) { _ in }.isDone
   }
 }

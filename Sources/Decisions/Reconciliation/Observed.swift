@@ -164,6 +164,8 @@ public struct ClusterSituation: Sendable {
   public var homes: [String: String] = [:]
   public var members: [String: View<MemberObjects>] = [:]
   public var brokers: View<BrokerFacts> = .unknown(since: "", why: "No broker has been asked yet.")
+  /// What was refused when it was last tried.
+  public var refused = RefusedSteps()
   /// RFC 3339, to the second. Only written where something changes.
   public var now: String
   /// Ten minutes before `now`: what has not come up since then does not come up by waiting. The clocks of other API

@@ -5,7 +5,7 @@ public import Vocabulary
 /// What to do, in order, until the next look at the world.
 ///
 /// Steps are performed in their order. One that fails ends the rest for its member alone, or for the brokers alone:
-/// other members go on. After a crash between two steps the next plan begins with what is left.
+/// other members go on. One that is refused ends what builds on it (`Step.dependants`), and never statuses. After a crash between two steps the next plan begins with what is left.
 public struct Plan: Hashable, Sendable {
   public var steps: [Step] = []
   /// What is waited for, one sentence each. Nothing has to be done for these; the next change of the world brings the

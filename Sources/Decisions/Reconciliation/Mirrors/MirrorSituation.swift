@@ -65,6 +65,8 @@ public struct MirrorSituation: Sendable {
   /// By the names of the mirrors; those that are not there are left out.
   public var facts: View<[String: MirrorFacts]>
   public var mirrors: [WantedMirror] = []
+  /// What was refused when it was last tried.
+  public var refused = RefusedSteps()
   public var now: String
   public init(
     cluster: KafkaCluster, brokers: View<BrokerFacts>, facts: View<[String: MirrorFacts]>, now: String

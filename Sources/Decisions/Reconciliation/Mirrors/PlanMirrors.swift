@@ -60,7 +60,13 @@ struct MirrorPass {
     }
     switch course(wanted, present) {
     case .ask(let changes, let reason, let message):
-      asked.append(.ask(.alterMirror(MirrorAlteration(mirror: wanted.mirror.mirrorName, changes: changes))))
+      let request = BrokerRequest.alterMirror(MirrorAlteration(mirror: wanted.mirror.mirrorName, changes: changes))
+      asked.append(.ask(request))
+      if let why = situation.refused.words(of: request) {
+        return report(
+          wanted, present,
+          MirrorHealth(stalled: "Refused", "The brokers refuse what spec asks for (\(message)): \(why)."))
+      }
       if changes["state"] != nil {
         told.append(.event(wanted.id, reason == "FailingOver" ? .warning : .normal, reason: reason, message: message))
       }

@@ -5,9 +5,15 @@ import Vocabulary
 extension ClusterDesign {
   /// Every condition of the cluster, from its birth on, in the order in which the summary looks at them.
   func conditions(_ mistakes: [Mistake], _ plan: Plan) -> [Condition] {
-    let stalled = stalled(mistakes)
-    let works = plan.steps.contains { if case .writeStatus = $0 { false } else { true } }
-    let pending = works || !plan.waits.isEmpty || hasUnready
+    let refused = situation.refused.words(of: plan)
+    let stalled = stalled(mistakes, refused)
+    let works = plan.steps.contains { step in
+      if case .writeStatus = step { return false }
+      if case .event = step, !refused.isEmpty { return false }
+      return situation.refused.isOpen(step)
+    }
+    // What is refused is not waited for: it is for a person to act.
+    let pending = works || refused.isEmpty && (!plan.waits.isEmpty || hasUnready)
     let reconciling =
       pending && mistakes.isEmpty
       ? Condition(
@@ -15,7 +21,9 @@ extension ClusterDesign {
         plan.waits.isEmpty ? "Changes are being made." : plan.waits.joined(separator: " "))
       : Condition(
         "Reconciling", .no, "UpToDate",
-        mistakes.isEmpty ? "Everything is as it should be." : "Nothing is done before the mistakes are corrected.")
+        mistakes.isEmpty
+          ? refused.isEmpty ? "Everything is as it should be." : "What is left to do was refused."
+          : "Nothing is done before the mistakes are corrected.")
     let quorum = quorumHealthy
     return [
       ready(mistakes, quorum), reconciling, stalled, quorum, regionsReachable, survivesRegionLoss,
@@ -32,10 +40,11 @@ extension ClusterDesign {
     return conditions["Ready"]?.message ?? ""
   }
 
-  private func stalled(_ mistakes: [Mistake]) -> Condition {
+  private func stalled(_ mistakes: [Mistake], _ refused: [String]) -> Condition {
     if !mistakes.isEmpty {
       return Condition("Stalled", .yes, "Mistake", mistakes.map(\.description).joined(separator: " "))
     }
+    if !refused.isEmpty { return Condition("Stalled", .yes, "Refused", RefusedSteps.text(refused)) }
     let stuck = stuckPods
     if !stuck.isEmpty { return Condition("Stalled", .yes, "PodsStuck", listed(stuck) + ".") }
     if let volumes = otherVolumes { return Condition("Stalled", .yes, "VolumesKeepTheirClass", volumes) }

@@ -19,24 +19,38 @@ extension TopicPlanning {
     }
     let misplaced = present.partitions.indices.filter { !isPlaced(present.partitions[$0], target) }
     let moving = present.partitions.contains { $0.isMoving }
-    var doing: [String] = []
+    var (doing, refused): ([String], [String]) = ([], [])
+    let movesBefore = moves.count
     if !misplaced.isEmpty {
       doing.append(move(misplaced, of: present, to: target))
     } else if moving {
       doing.append("Replicas are being moved.")
     }
+    for move in moves[movesBefore...] {
+      guard let why = situation.refused.words(of: .reassign([move])) else { continue }
+      refused.append("The brokers refuse to move replicas (\(why)); correct spec.placement.")
+    }
     let changes = settings(target, present, isPlaced: misplaced.isEmpty && !moving)
     if !changes.isEmpty {
-      alterations.append(TopicAlteration(topic: present.name, changes: changes))
+      let alteration = TopicAlteration(topic: present.name, changes: changes)
+      alterations.append(alteration)
+      if let why = situation.refused.words(of: .alterTopics([alteration])) {
+        refused.append("The brokers refuse the settings \(Self.words(changes)) (\(why)); correct spec.config.")
+      }
       doing.append("Settings are being changed: \(listed(changes.keys.sorted())).")
     }
     let isShort = wanted.topic.spec.partitions > present.partitions.count && present.mirror == nil
     if isShort, misplaced.isEmpty, !moving, changes.isEmpty {
-      increases.append(PartitionIncrease(topic: present.name, partitions: wanted.topic.spec.partitions))
+      let increase = PartitionIncrease(topic: present.name, partitions: wanted.topic.spec.partitions)
+      increases.append(increase)
+      if let why = situation.refused.words(of: .addPartitions([increase])) {
+        refused.append("The brokers refuse \(increase.partitions) partitions (\(why)); correct spec.partitions.")
+      }
       doing.append("Partitions are being added.")
     } else if isShort {
       doing.append("Partitions are added after that.")
     }
+    guard refused.isEmpty else { return report(wanted, refused: refused, present) }
     guard doing.isEmpty else {
       report(wanted, [Condition("Ready", .no, "Changing", doing.joined(separator: " "))], present)
       return
@@ -73,6 +87,10 @@ extension TopicPlanning {
       if wide != old { changes["placement.allowed.regions"] = wide }
     }
     return changes
+  }
+
+  private static func words(_ changes: [String: String?]) -> String {
+    listed(changes.sorted { $0.key < $1.key }.map { key, value in value.map { "\(key)=\($0)" } ?? "without \(key)" })
   }
 
   private static let minimumKey = "min.insync.regions"

@@ -116,10 +116,13 @@ struct TopicPlanning {
       report(wanted, [Condition("Ready", .no, "TooFewBrokers", missing)])
       return
     }
-    creations.append(
-      TopicCreation(
-        name: wanted.topic.topicName, partitions: wanted.topic.spec.partitions,
-        replicationFactor: target.replicas.isEmpty ? target.replicationFactor : nil, config: target.config))
+    let creation = TopicCreation(
+      name: wanted.topic.topicName, partitions: wanted.topic.spec.partitions,
+      replicationFactor: target.replicas.isEmpty ? target.replicationFactor : nil, config: target.config)
+    creations.append(creation)
+    if let why = situation.refused.words(of: .createTopics([creation])) {
+      return report(wanted, refused: ["The brokers refuse to make the topic (\(why)); correct spec."])
+    }
     report(wanted, [Condition("Ready", .no, "BeingCreated", "The topic is being created.")])
   }
 
@@ -148,8 +151,18 @@ struct TopicPlanning {
 
   func isPaused(_ wanted: WantedTopic) -> Bool { wanted.topic.metadata.annotations[Marks.pause] == "true" }
 
+  /// What was refused needs a person, and is not waited for.
+  mutating func report(_ wanted: WantedTopic, refused: [String], _ present: TopicFacts? = nil) {
+    let words = RefusedSteps.text(refused)
+    report(wanted, [Condition("Ready", .no, "Refused", words), Condition("Stalled", .yes, "Refused", words)], present)
+  }
+
   /// Writes the status into each copy that can be seen and differs.
   mutating func report(_ wanted: WantedTopic, _ conditions: [Condition], _ present: TopicFacts? = nil) {
+    var conditions = conditions
+    if !wanted.refused.isEmpty, conditions["Stalled"] == nil {
+      conditions.append(Condition("Stalled", .yes, "Refused", RefusedSteps.text(wanted.refused)))
+    }
     var all = conditions
     let isReady = conditions["Ready"]?.status == .yes
     let isStalled = conditions["Stalled"]?.status == .yes

@@ -8,6 +8,8 @@ public struct WantedTopic: Sendable {
   /// When the original was created.
   public var created: String
   public var copies: [String: View<RecordedCopy<KafkaTopicStatus>>]
+  /// What API servers said no to about its copies.
+  public var refused: [String] = []
   public init(
     _ topic: KafkaTopic, mistakes: [Mistake] = [], created: String,
     copies: [String: View<RecordedCopy<KafkaTopicStatus>>]
@@ -57,6 +59,8 @@ public struct TopicSituation: Sendable {
   public var makers: [TopicMaker] = []
   /// The names of topics that are in order and not planned now.
   public var claims: [String: TopicClaim] = [:]
+  /// What was refused when it was last tried.
+  public var refused = RefusedSteps()
   /// Partitions that began to move since the brokers were asked.
   public var movesBegun = 0
   public var now: String

@@ -3,6 +3,12 @@ import Synchronization
 public import Telemetry
 public import Vocabulary
 
+/// Thrown by work that has not begun: its key comes again after a time, as many failures behind it as before.
+public struct WorkLater: Error {
+  public let pause: TimeSpan
+  public init(_ pause: TimeSpan) { self.pause = pause }
+}
+
 /// A `WorkQueueCore` that tasks wait on, with the real time.
 public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
   private struct State {
@@ -67,8 +73,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     for continuation in waiting { continuation.resume(returning: nil) }
   }
 
-  /// Works on keys with so many tasks until the queue is closed. A key that throws comes again after a pause; one that
-  /// returns a time comes again after it.
+  /// Works on keys with so many tasks until the queue is closed. A key that throws comes again after a pause that doubles
+  /// with each failure; one that returns a time comes again after it.
   public func work(tasks: Int, _ body: @escaping @Sendable (Key) async throws -> TimeSpan?) async {
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<tasks {
@@ -80,6 +86,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
               let again = try await body(key)
               self.forget(key)
               if let again { self.add(key, after: again) }
+            } catch let later as WorkLater {
+              self.add(key, after: later.pause)
             } catch { self.retry(key) }
             self.done(key)
           }

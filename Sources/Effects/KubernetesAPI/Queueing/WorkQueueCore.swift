@@ -8,12 +8,15 @@ public import Vocabulary
 public struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
   public struct Pauses: Sendable {
     /// After the first failure.
-    public var first = TimeSpan.milliseconds(50)
+    public var first: TimeSpan
     /// However often it failed.
-    public var longest = TimeSpan.seconds(60)
-    public init() {}
+    public var longest: TimeSpan
+    public init(first: TimeSpan = .milliseconds(50), longest: TimeSpan = .seconds(60)) {
+      self.first = first
+      self.longest = longest
+    }
 
-    func pause(after failures: Int) -> TimeSpan {
+    public func pause(after failures: Int) -> TimeSpan {
       let doublings = Int64(min(max(failures, 1) - 1, 40))
       let (product, overflow) = first.nanoseconds.multipliedReportingOverflow(by: 1 << doublings)
       return TimeSpan(nanoseconds: overflow ? longest.nanoseconds : min(product, longest.nanoseconds))

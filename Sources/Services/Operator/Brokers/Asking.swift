@@ -4,8 +4,8 @@ import Reconciliation
 import Vocabulary
 
 extension Conversation {
-  /// Does what a plan asks of the brokers. What is refused for one topic does not keep others waiting: the first
-  /// refusal is thrown in the end, and the next plan begins with what is left.
+  /// Does what a plan asks of the brokers. What is refused for one topic does not keep others waiting: what was refused
+  /// is thrown in the end, and the next plan begins with what is left.
   func perform(_ request: BrokerRequest, controllerAddress: (NodeID) -> String?) async throws {
     defer { forgetFacts() }
     let client = try client()
@@ -31,9 +31,14 @@ extension Conversation {
     case .deleteTopics(let topics): try await delete(topics, client, &refusals)
     case .alterMirror(let one):
       let changes = one.changes.sorted { $0.key < $1.key }.map { ConfigChange.set($0.key, to: $0.value) }
-      try await client.alterConfigs(of: .mirror(one.mirror), changes)
+      do throws(ClientError) {
+        try await client.alterConfigs(of: .mirror(one.mirror), changes)
+      } catch {
+        guard case .refused(_, _, _, let code, let message) = error else { throw error }
+        refusals.add("the mirror \(one.mirror)", code, message)
+      }
     }
-    if let first = refusals.first { throw first }
+    if let failure = refusals.failure { throw failure }
   }
 
   private func addVoter(_ replica: ReplicaKey, at address: String?, _ client: ClusterClient) async throws {
@@ -56,7 +61,7 @@ extension Conversation {
     let answer = try await client.sendToAny(request).response
     var refusals = Refusals()
     refusals.add("node \(replica)", answer.errorCode, answer.errorMessage, passing: [.duplicateVoter])
-    if let first = refusals.first { throw first }
+    if let failure = refusals.failure { throw failure }
   }
 
   private func setHandingOver(_ isOn: Bool, _ client: ClusterClient, _ refusals: inout Refusals) async throws {
@@ -97,7 +102,7 @@ extension Conversation {
       }
     }
     let answer = try await client.call(request, to: .controller).response
-    refusals.add("reassignments", answer.errorCode, answer.errorMessage)
+    refusals.addAll("reassignments", answer.errorCode, answer.errorMessage)
     for topic in answer.responses {
       for partition in topic.partitions {
         refusals.add("\(topic.name)-\(partition.partitionIndex)", partition.errorCode, partition.errorMessage)
@@ -187,7 +192,8 @@ extension Conversation {
         }
       }
       for topic in try await client.call(request, to: .controller).response.responses {
-        refusals.add(topic.name ?? "\(topic.topicID)", topic.errorCode, topic.errorMessage, passing: [.unknownTopicId])
+        let name = topic.name ?? chunk.first { $0.id == "\(topic.topicID)" }?.topic ?? "\(topic.topicID)"
+        refusals.add(name, topic.errorCode, topic.errorMessage, passing: [.unknownTopicId])
       }
     }
   }
@@ -195,10 +201,65 @@ extension Conversation {
 
 /// What brokers said no to.
 struct Refusals {
-  private(set) var first: Conversation.Unknown?
+  /// Codes that stay as long as nobody changes what is asked for, or what forbids it. All others pass by themselves.
+  private static let lasting: Set<ErrorCode> = [
+    .invalidConfig, .policyViolation, .invalidReplicationFactor, .invalidPartitions, .invalidReplicaAssignment,
+    .invalidTopicException, .invalidRequest, .topicAuthorizationFailed, .clusterAuthorizationFailed, .securityDisabled,
+    .topicDeletionDisabled, .unsupportedVersion, .invalidVoterKey, .inconsistentVoterSet,
+  ]
+  private var firstPassing: String?
+  /// By what was asked about; nil is for all of it.
+  private var refused: [String?: String] = [:]
 
   mutating func add(_ subject: String, _ code: ErrorCode, _ message: String?, passing: Set<ErrorCode> = []) {
-    guard code != .none, !passing.contains(code), first == nil else { return }
-    first = Conversation.Unknown("\(subject): \(code)\(message.map { $0.isEmpty ? "" : ": \($0)" } ?? "")")
+    note(subject, subject, code, message, passing)
+  }
+  /// What is said of a whole request.
+  mutating func addAll(_ what: String, _ code: ErrorCode, _ message: String?) { note(nil, what, code, message, []) }
+
+  private mutating func note(
+    _ subject: String?, _ what: String, _ code: ErrorCode, _ message: String?, _ passing: Set<ErrorCode>
+  ) {
+    guard code != .none, !passing.contains(code) else { return }
+    let words = "\(what): \(code)\(message.map { $0.isEmpty ? "" : ": \($0)" } ?? "")"
+    if Self.lasting.contains(code) {
+      refused[subject] = refused[subject] ?? words
+    } else {
+      firstPassing = firstPassing ?? words
+    }
+  }
+
+  /// What is thrown; nil where everything was done.
+  var failure: RequestFailure? {
+    guard firstPassing != nil || !refused.isEmpty else { return nil }
+    return RequestFailure(passing: firstPassing, refused: refused)
+  }
+}
+
+/// What did not come of a request. The rest of it was done.
+struct RequestFailure: Error, CustomStringConvertible {
+  /// What may be asked for again at once; nil where nothing is of that kind.
+  let passing: String?
+  fileprivate let refused: [String?: String]
+
+  fileprivate init(passing: String?, refused: [String?: String]) {
+    self.passing = passing
+    self.refused = refused
+  }
+
+  /// What was said of the parts of a request that will be refused again.
+  func words(of request: BrokerRequest) -> [BrokerRequest: String] {
+    let any = refused.sorted { ($0.key ?? "") < ($1.key ?? "") }.first?.value
+    var words: [BrokerRequest: String] = [:]
+    for (subject, part) in request.parts {
+      // Where there is one answer, it is about whatever was asked.
+      words[part] = if let subject { refused[subject] ?? refused[nil] } else { any }
+    }
+    return words
+  }
+
+  var description: String {
+    let all = refused.sorted { ($0.key ?? "") < ($1.key ?? "") }.map(\.value)
+    return ([passing].compactMap { $0 } + all).first ?? "it was refused"
   }
 }

@@ -111,7 +111,7 @@ public final class OperatorService: Sendable {
     let work = Task { [queue, reconciler, leadership, workers = settings.workers] in
       await queue.work(tasks: workers) { key in
         guard leadership.isLeading else { return nil }
-        return await reconciler.reconcile(key)
+        return try await reconciler.reconcile(key)
       }
     }
     let lead = Task { [weak self] in
@@ -257,6 +257,8 @@ private final class Router: Sendable {
 
   private func add(_ key: WorkKey) {
     if case .topics(let cluster) = key { counts.withLock { $0[cluster, default: 0] += 1 } }
+    // What failed before may be done now.
+    queue.forget(key)
     queue.add(key, after: debounce)
   }
 

@@ -9,7 +9,8 @@ import Vocabulary
 
 /// Does what plans say.
 ///
-/// Each member has a lane of its own, and the brokers have one: a step that fails ends its lane, and the others go on.
+/// Each member has a lane of its own, and the brokers have one: a step that fails ends its lane, and the others go on. A
+/// step that is refused ends less: what does not build on it goes on, and so do statuses.
 final class Performer: Sendable {
   /// We may not lead any more, so that nothing is written.
   struct NotLeading: Error, CustomStringConvertible { let description = "leadership is not certain any more" }
@@ -27,10 +28,10 @@ final class Performer: Sendable {
   private static let pendingMax = TimeSpan.seconds(3)
 
   private let leadership: Leadership
-  private let log: Log
+  let log: Log
   private let identity: String
   private let writes: Counter
-  private let failures: Counter
+  let failures: Counter
   /// A broker that is asked what there is may hear of a change so much later than the one that made it.
   private static let hearsayMax = TimeSpan.milliseconds(400)
   private struct State {
@@ -40,9 +41,16 @@ final class Performer: Sendable {
     var recorders: [String: (APIServer, EventRecorder)] = [:]
   }
   private let state = Mutex(State())
+  let refused = Mutex<[WorkKey: RefusalMemory]>([:])
+  /// When what was refused is tried again.
+  let retries: WorkQueueCore<Step>.Pauses
 
-  init(_ leadership: Leadership, identity: String, log: Log, metrics: MetricRegistry) {
+  init(
+    _ leadership: Leadership, identity: String, log: Log, metrics: MetricRegistry,
+    retries: WorkQueueCore<Step>.Pauses = .init(first: .seconds(1))
+  ) {
     self.leadership = leadership
+    self.retries = retries
     self.identity = identity
     self.log = log
     writes = metrics.counter("operator_writes_total", help: "Writes to API servers and brokers that changed something.")
@@ -69,10 +77,11 @@ final class Performer: Sendable {
     }
   }
 
-  /// Performs the steps, and returns whether all of them were.
+  /// Performs the steps.
   func perform(
     _ steps: [Step], for key: WorkKey, _ sights: Sights, ask: @escaping @Sendable (BrokerRequest) async throws -> Void
-  ) async -> Bool {
+  ) async -> Performed {
+    note(steps, plannedFor: key)
     var lanes: [String: [Step]] = [:]
     var (first, asked): ([BrokerRequest], [BrokerRequest]) = ([], [])
     var events: [Step] = []
@@ -86,40 +95,57 @@ final class Performer: Sendable {
       case .event: events.append(step)
       }
     }
-    var isDone = await walk(first, ask)
-    isDone = await withTaskGroup(of: Bool.self) { group in
+    var performed = await walk(first, key, ask)
+    performed = await withTaskGroup(of: Performed.self) { group in
       for (member, steps) in lanes {
         group.addTask { await self.walk(steps, member, key, sights) }
       }
       let requests = asked
       if !requests.isEmpty {
-        group.addTask { await self.walk(requests, ask) }
+        group.addTask { await self.walk(requests, key, ask) }
       }
-      return await group.reduce(isDone) { $0 && $1 }
+      return await group.reduce(performed) { $0.and($1) }
     }
-    if !asked.isEmpty || !first.isEmpty { state.withLock { $0.hearsay[key] = monotonicNow() + Self.hearsayMax } }
+    // What is told of steps would be told again each time that these are refused again.
+    guard performed.didSomething || events.count == steps.count else { return performed }
     for case .event(let id, let severity, let reason, let message) in events {
-      isDone = await tell(id, severity, reason, message, sights) && isDone
+      performed = performed.and(await tell(id, severity, reason, message, sights) ? .did : .failed)
     }
-    return isDone
+    return performed
   }
 
-  private func walk(_ requests: [BrokerRequest], _ ask: @Sendable (BrokerRequest) async throws -> Void) async -> Bool {
-    var isDone = true
-    for request in requests {
-      guard leadership.isLeading else { return false }
+  private func walk(
+    _ requests: [BrokerRequest], _ key: WorkKey, _ ask: @Sendable (BrokerRequest) async throws -> Void
+  ) async -> Performed {
+    var performed = Performed.nothing
+    for whole in requests {
+      let request = whole.keeping { !isHeld(.ask($0), key) }
+      if request != whole { performed = performed.and(.refusedAgain) }
+      guard let request else { continue }
+      guard leadership.isLeading else { return performed.and(.failed) }
       do {
+        defer { state.withLock { $0.hearsay[key] = monotonicNow() + Self.hearsayMax } }
         try await ask(request)
+        forget(.ask(request), key)
         writes.add()
+        performed = performed.and(.did)
         log.info("asked the brokers", ["for": Self.words(request)])
       } catch {
         // Another request may be about something else: one topic that is refused holds up no other.
         failures.add()
-        isDone = false
+        let refusals = (error as? RequestFailure)?.words(of: request) ?? [:]
+        for (part, words) in refusals { performed = performed.and(refuse(.ask(part), words, key)) }
+        let isPassing = (error as? RequestFailure).map { $0.passing != nil } ?? true
+        if isPassing { performed = performed.and(.failed) }
+        // The others in it were done.
+        if error is RequestFailure, let done = request.keeping({ refusals[$0] == nil }) {
+          forget(.ask(done), key)
+          performed = performed.and(.did)
+        }
         log.warning("the brokers did not do what was asked", ["for": Self.words(request), "because": "\(error)"])
       }
     }
-    return isDone
+    return performed
   }
 
   private static func words(_ request: BrokerRequest) -> String {
@@ -138,14 +164,14 @@ final class Performer: Sendable {
     }
   }
 
-  /// How a step, or several about one object, came out.
-  private enum Outcome { case done, laterAgain, over }
+  /// How the steps of a lane came out, and whether it is over.
+  private typealias Lane = (performed: Performed, isOver: Bool)
   /// So many topics are written at one time in each member: they have nothing to do with one another.
   private static let topicsAtOnce = 8
 
-  private func walk(_ steps: [Step], _ member: String, _ key: WorkKey, _ sights: Sights) async -> Bool {
-    guard let door = sights.doors[member] else { return false }
-    guard case .topics = key else { return await take(steps, member, door, key) == .done }
+  private func walk(_ steps: [Step], _ member: String, _ key: WorkKey, _ sights: Sights) async -> Performed {
+    guard let door = sights.doors[member] else { return .failed }
+    guard case .topics = key else { return await take(steps, member, door, key).performed }
     var order: [ObjectID] = []
     var byObject: [ObjectID: [Step]] = [:]
     for step in steps {
@@ -154,19 +180,19 @@ final class Performer: Sendable {
       byObject[id, default: []].append(step)
     }
     var parts = order.compactMap { byObject[$0] }.makeIterator()
-    return await withTaskGroup(of: Outcome.self) { group in
+    return await withTaskGroup(of: Lane.self) { group in
       for _ in 0..<Self.topicsAtOnce {
         guard let part = parts.next() else { break }
         group.addTask { await self.take(part, member, door, key) }
       }
-      var isDone = true
-      for await outcome in group {
-        isDone = isDone && outcome == .done
-        // Somebody else wrote one topic; that is no reason to let the others wait.
-        guard outcome != .over, let part = parts.next() else { continue }
+      var performed = Performed.nothing
+      for await lane in group {
+        performed = performed.and(lane.performed)
+        // Somebody else wrote one topic, or it was refused; that is no reason to let the others wait.
+        guard !lane.isOver, let part = parts.next() else { continue }
         group.addTask { await self.take(part, member, door, key) }
       }
-      return isDone && parts.next() == nil
+      return parts.next() == nil ? performed : performed.and(.failed)
     }
   }
 
@@ -177,24 +203,43 @@ final class Performer: Sendable {
     var applied: Set<ObjectID> = []
   }
 
-  private func take(_ steps: [Step], _ member: String, _ door: Door, _ key: WorkKey) async -> Outcome {
+  private func take(_ steps: [Step], _ member: String, _ door: Door, _ key: WorkKey) async -> Lane {
     var justWritten = JustWritten()
+    var blocked = Blocked()
+    var performed = Performed.nothing
     for step in steps {
+      guard !blocked.holdsUp(step) else {
+        performed = performed.and(.refusedAgain)
+        continue
+      }
+      let present = step.object.flatMap { door.caches?[$0] }
+      guard !isHeld(step, key) else {
+        performed = performed.and(.refusedAgain)
+        blocked.add(step.dependants(present: present))
+        continue
+      }
       do {
         try await take(step, member, door, key, &justWritten)
-      } catch let error as APIError where error.isConflict {
+        forget(step, key)
+        performed = performed.and(.did)
+      } catch let error as APIError where error.isConflict || (error.isNotFound && !step.makesAnew) {
         // Somebody was faster; the next plan knows what they did.
         log.debug("somebody else was faster", ["member": member, "because": error])
-        return .laterAgain
+        return (performed.and(.failed), false)
       } catch is NotLeading {
-        return .over
+        return (performed.and(.failed), true)
+      } catch let error as APIError where error.isLasting {
+        failures.add()
+        log.warning("a step was refused", ["member": member, "because": "\(error)"])
+        performed = performed.and(refuse(step, "\(error)", key))
+        blocked.add(step.dependants(present: present))
       } catch {
         failures.add()
         log.warning("a step failed", ["member": member, "because": "\(error)"])
-        return .over
+        return (performed.and(.failed), true)
       }
     }
-    return .done
+    return (performed, false)
   }
 
   private func take(

@@ -11,7 +11,7 @@ extension Reconciler {
   /// Figures that change all the time are written once in this time, where nothing else has changed.
   private static let measuringPause = TimeSpan.seconds(5)
 
-  func mirrors(into target: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
+  func mirrors(into target: ObjectKey, _ key: WorkKey, _ before: Sights) async throws(Undone) -> TimeSpan? {
     guard !before.mirrors(into: target).isEmpty else { return nil }
     let asked = await ask(about: before.mirrors(into: target), into: target, before)
     // Asking may have taken seconds: what mirrors and clusters are by now is what counts.
@@ -29,6 +29,7 @@ extension Reconciler {
       var mirrors = MirrorSituation(
         cluster: situation.cluster, brokers: situation.brokers, facts: asked.facts, now: now)
       mirrors.mirrors = wanted
+      mirrors.refused = performer.refusals(of: key)
       let result = MirrorReconciliation.plan(mirrors)
       plan = result.plan
       gone = result.gone
@@ -45,12 +46,13 @@ extension Reconciler {
     plan.waits += late.waits
     remember(plan.steps)
     let conversation = conversation(target)
-    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
+    let performed = await performer.perform(plan.steps, for: key, sights) { request in
       try await conversation.perform(request) { _ in nil }
     }
     log.debug(
       "looked at mirrors", ["into": target, "steps": plan.steps.count, "waits": plan.waits.joined(separator: " ")])
-    return pause(plan.steps, plan.waits, isDone: isDone)
+    performer.endRound(key)
+    return try pause(after: performed, plan.waits, key)
   }
 
   /// What brokers were asked about mirrors, and what they said.

@@ -29,7 +29,7 @@ extension Reconciler {
   /// Topics that are decoded, planned and performed together.
   static let topicsAtOnce = 200
 
-  func topics(of name: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
+  func topics(of name: ObjectKey, _ key: WorkKey, _ before: Sights) async throws(Undone) -> TimeSpan? {
     let id = ObjectID(.kafkaCluster, name.namespace, name.name)
     let news = news(name)
     var situation: ClusterSituation?
@@ -43,7 +43,8 @@ extension Reconciler {
     let calm = situation.map { TopicMemory.Calm(news: news, brokers: $0.brokers.hashValue) }
     var memory = topicMemory.withLock { $0.removeValue(forKey: name) } ?? TopicMemory()
     defer { topicMemory.withLock { $0[name] = memory } }
-    if let calm, memory.calm == calm { return pause([], [], isDone: true) }
+    if let calm, memory.calm == calm, !performer.hasTry(of: key) { return try pause(after: .nothing, [], key) }
+    defer { performer.endRound(key) }
     memory.calm = nil
     let keys = sights.topics(of: name)
     let makers = keys.isEmpty ? [] : self.makers(in: name, sights)
@@ -58,24 +59,25 @@ extension Reconciler {
         if let topic = self.wanted(key, of: name, sights) { round.claim(topic) }
       }
     }
-    var (isDone, hadSteps) = (true, false)
+    let refused = performer.refusals(of: key)
+    var performed = Performed.nothing
     for chunk in round.unsettled.chunks(of: Self.topicsAtOnce) where performer.mayWrite {
-      let wanted = chunk.compactMap { self.wanted($0, of: name, sights) }
+      let wanted = chunk.compactMap { self.wanted($0, of: name, sights, refused) }
       let late = chunk.count == wanted.count ? Plan() : lateCopies(chunk, Kinds.topics, sights)
-      let plan = plan(wanted, of: name, situation, makers, &round, sights)
+      let plan = plan(wanted, of: name, situation, makers, refused, &round, sights)
       let conversation = conversation(name)
-      isDone =
-        await performer.perform(late.steps + plan.steps, for: key, sights) { request in
-          conversation.expectChange(request)
-          try await conversation.perform(request) { _ in nil }
-        } && isDone
-      hadSteps = hadSteps || !plan.steps.isEmpty || !late.steps.isEmpty
+      let part = await performer.perform(late.steps + plan.steps, for: key, sights) { request in
+        conversation.expectChange(request)
+        try await conversation.perform(request) { _ in nil }
+      }
+      performed = performed.and(part)
       round.add(late)
       round.settle(wanted, after: plan)
     }
     (memory.settled, memory.times) = (round.settled, round.times)
-    memory.calm = hadSteps || !round.waits.isEmpty || !isDone ? nil : calm
-    return pause(hadSteps, round.waits, isDone: isDone)
+    // What is refused is as it was, and looked at when it is tried again.
+    memory.calm = performed.didSomething || performed.hasFailed || !round.waits.isEmpty ? nil : calm
+    return try pause(after: performed, round.waits, key)
   }
 
   /// What is there of objects that are gone.
@@ -90,19 +92,23 @@ extension Reconciler {
     return plan
   }
 
-  private func wanted(_ topic: ObjectKey, of cluster: ObjectKey, _ sights: Sights) -> WantedTopic? {
+  private func wanted(
+    _ topic: ObjectKey, of cluster: ObjectKey, _ sights: Sights, _ refused: RefusedSteps = RefusedSteps()
+  ) -> WantedTopic? {
     let id = ObjectID(.kafkaTopic, topic.namespace, topic.name)
     let copies = sights.copies(of: id, mayGo: false)
     guard let truth = copies.truth, Self.cluster(of: truth) == cluster else { return nil }
     let (resource, mistakes) = KafkaTopic.read(truth)
-    return WantedTopic(
+    var wanted = WantedTopic(
       resource, mistakes: mistakes, created: copies.created ?? "",
       copies: sights.records(of: id, as: KafkaTopic.self, without: copies.others))
+    wanted.refused = refused.words(of: copies.plan)
+    return wanted
   }
 
   private func plan(
     _ wanted: [WantedTopic], of cluster: ObjectKey, _ situation: ClusterSituation?, _ makers: [TopicMaker],
-    _ round: inout TopicRound, _ sights: Sights
+    _ refused: RefusedSteps, _ round: inout TopicRound, _ sights: Sights
   ) -> Plan {
     var plan = Plan()
     var gone = Set(wanted.map(\.id))
@@ -112,6 +118,7 @@ extension Reconciler {
       topics.topics = wanted
       topics.claims = round.claims
       topics.makers = makers
+      topics.refused = refused
       topics.movesBegun = round.movesBegun
       let result = TopicReconciliation.plan(topics)
       plan = result.plan

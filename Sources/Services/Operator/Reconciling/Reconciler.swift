@@ -64,45 +64,49 @@ final class Reconciler: Sendable {
     }
   }
 
-  /// Does one round about a key. Returns when it shall come again; nil for never.
-  func reconcile(_ key: WorkKey) async -> TimeSpan? {
+  /// Does one round about a key. Returns when it shall come again; nil for never. Throws `Undone` where it shall come
+  /// again the later the more often that happened.
+  func reconcile(_ key: WorkKey) async throws -> TimeSpan? {
     let sights = Sights(membership)
-    guard performer.hasSettled(key, sights) else { return pauses.untilSettled }
+    // This says nothing about whether the round before was of use.
+    guard performer.hasSettled(key, sights) else { throw WorkLater(pauses.untilSettled) }
     switch key {
-    case .region(let name): return await region(name, key, sights)
-    case .cluster(let name): return await cluster(name, key, sights)
-    case .topics(let cluster): return await topics(of: cluster, key, sights)
-    case .mirrors(let target): return await mirrors(into: target, key, sights)
+    case .region(let name): return try await region(name, key, sights)
+    case .cluster(let name): return try await cluster(name, key, sights)
+    case .topics(let cluster): return try await topics(of: cluster, key, sights)
+    case .mirrors(let target): return try await mirrors(into: target, key, sights)
     }
   }
 
-  func pause(_ steps: [Step], _ waits: [String], isDone: Bool) -> TimeSpan {
-    pause(!steps.isEmpty, waits, isDone: isDone)
-  }
+  /// Something came to nothing, and may well be done in a moment. Whoever calls backs off.
+  struct Undone: Error, CustomStringConvertible { let description = "a step came to nothing" }
 
-  func pause(_ hadSteps: Bool, _ waits: [String], isDone: Bool) -> TimeSpan {
-    if !isDone || (!hadSteps && !waits.isEmpty) { return pauses.whileWaiting }
-    if hadSteps { return pauses.afterSteps }
+  /// How long until the next round, after one has ended.
+  func pause(after performed: Performed, _ waits: [String], _ key: WorkKey) throws(Undone) -> TimeSpan {
+    if performed.hasFailed { throw Undone() }
+    if performed.didSomething { return pauses.afterSteps }
     let whole = pauses.whenDone.nanoseconds
-    return TimeSpan(nanoseconds: whole * 3 / 4 + Int64.random(in: 0...whole / 2))
+    let rest =
+      waits.isEmpty
+      ? TimeSpan(nanoseconds: whole * 3 / 4 + Int64.random(in: 0...whole / 2)) : pauses.whileWaiting
+    return min(rest, performer.nextTry(of: key) ?? rest)
   }
 
   var now: String { KubernetesTime.text(wallClockNow()) }
 
   /// What came late of an object that is gone.
-  private func takeAway(_ plan: Plan, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
-    let (steps, waits) = (plan.steps, plan.waits)
-    guard !steps.isEmpty || !waits.isEmpty else { return nil }
-    let isDone = await performer.perform(steps, for: key, sights) { _ in }
-    return pause(steps, waits, isDone: isDone)
+  private func takeAway(_ plan: Plan, _ key: WorkKey, _ sights: Sights) async throws(Undone) -> TimeSpan? {
+    defer { performer.endRound(key) }
+    guard !plan.steps.isEmpty || !plan.waits.isEmpty else { return nil }
+    return try pause(after: await performer.perform(plan.steps, for: key, sights) { _ in }, plan.waits, key)
   }
 
   // MARK: Regions
 
-  private func region(_ name: ObjectKey, _ key: WorkKey, _ sights: Sights) async -> TimeSpan? {
+  private func region(_ name: ObjectKey, _ key: WorkKey, _ sights: Sights) async throws(Undone) -> TimeSpan? {
     let id = ObjectID(.region, name.namespace, name.name)
     let seen = sights.copies(of: id, mayGo: false)
-    guard let truth = seen.truth else { return await takeAway(seen.plan, key, sights) }
+    guard let truth = seen.truth else { return try await takeAway(seen.plan, key, sights) }
     let (region, mistakes) = Region.read(truth)
     let givenUp = sights.membersGivenUp(with: region, origin: seen.origin)
     let isUsed = isUsed(name, sights)
@@ -127,8 +131,9 @@ final class Reconciler: Sendable {
       situation.brokers = readiness(name, sights)
       plan.steps += RegionReconciliation.plan(situation).steps
     }
-    let isDone = await performer.perform(plan.steps, for: key, sights) { _ in }
-    return pause(plan.steps, plan.waits, isDone: isDone)
+    let performed = await performer.perform(plan.steps, for: key, sights) { _ in }
+    performer.endRound(key)
+    return try pause(after: performed, plan.waits, key)
   }
 
   /// Whether a cluster has its place in a Region, or a node there that has yet to leave: without the Region nobody would
@@ -260,7 +265,7 @@ final class Reconciler: Sendable {
     return situation
   }
 
-  private func cluster(_ name: ObjectKey, _ key: WorkKey, _ before: Sights) async -> TimeSpan? {
+  private func cluster(_ name: ObjectKey, _ key: WorkKey, _ before: Sights) async throws(Undone) -> TimeSpan? {
     let id = ObjectID(.kafkaCluster, name.namespace, name.name)
     let copies = before.copies(of: id, mayGo: false)
     guard let truth = copies.truth else {
@@ -268,25 +273,29 @@ final class Reconciler: Sendable {
       var plan = leftovers(of: id, before)
       plan.steps += copies.plan.steps
       plan.waits += copies.plan.waits
-      return await takeAway(plan, key, before)
+      return try await takeAway(plan, key, before)
     }
     var asked = situation(name, truth, before)
     // Brokers that are gone for good tell nothing, and waiting for them to say nothing would hold up the end.
     if asked.hasProcesses || !asked.cluster.metadata.isBeingDeleted { await addBrokers(to: &asked, name) }
     let sights = Sights(membership)
-    guard let situation = lookAgain(name, after: asked, sights) else { return pauses.afterSteps }
+    guard var situation = lookAgain(name, after: asked, sights) else { return pauses.afterSteps }
     let isGone = situation.cluster.metadata.isBeingDeleted && ClusterReconciliation.isGone(situation)
     var plan = sights.copies(of: id, mayGo: isGone).plan
+    situation.refused = performer.refusals(of: key)
+    situation.refused.besides = situation.refused.words(of: plan)
     let own = ClusterReconciliation.plan(situation)
     plan.steps += own.steps
     plan.waits += own.waits
     let conversation = conversation(name)
-    let isDone = await performer.perform(plan.steps, for: key, sights) { request in
-      try await conversation.perform(request) { ClusterReconciliation.controllerAddress(of: $0, situation) }
+    let found = situation
+    let performed = await performer.perform(plan.steps, for: key, sights) { request in
+      try await conversation.perform(request) { ClusterReconciliation.controllerAddress(of: $0, found) }
     }
+    performer.endRound(key)
     log.debug(
       "looked at a cluster", ["cluster": name, "steps": plan.steps.count, "waits": plan.waits.joined(separator: " ")])
-    return pause(plan.steps, plan.waits, isDone: isDone)
+    return try pause(after: performed, plan.waits, key)
   }
 
   // MARK: Topics
