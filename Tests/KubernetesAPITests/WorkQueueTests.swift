@@ -152,6 +152,26 @@ import Vocabulary
     #expect(await queue.next() == nil)
   }
 
+  @Test func workThatHasNotBegunLeavesItsFailuresAsTheyWere() async {
+    let queue = WorkQueue<Int>(pauses: .init(first: .milliseconds(1)))
+    let tally = Tally()
+    queue.add(1)
+    await queue.work(tasks: 1) { key in
+      switch await tally.count(key) {
+      case 1, 2: throw Failure()
+      case 3: throw WorkLater(.milliseconds(1))
+      case 4:
+        #expect(queue.failures(of: key) == 2)
+        return .milliseconds(1)
+      default:
+        #expect(queue.failures(of: key) == 0)
+        queue.close()
+        return nil
+      }
+    }
+    #expect(await tally.tries == 5)
+  }
+
   struct Failure: Error {}
   actor Tally {
     private var counts: [Int: Int] = [:]

@@ -163,6 +163,8 @@ import Testing
   @Test func anUnknownMemberKeepsADeletionWaiting() {
     var original = Self.topic()
     original["metadata"]["deletionTimestamp"] = "t"
+    // It says so, and that is all.
+    original["status"] = Self.status(Self.plan(["a": .seen(original), "b": Self.unknown]))
     let members: [String: View<JSON?>] = ["a": .seen(original), "b": Self.unknown]
     #expect(Self.plan(members).plan.steps == [])
     let planted = PlantedMistake.$planted.withValue(.unknownIsAbsent) { Self.plan(members).plan.steps }
@@ -174,6 +176,9 @@ import Testing
     original["metadata"]["deletionTimestamp"] = "t"
     var situation = CopySituation(
       Self.id, members: ["a": .seen(original), "b": Self.unknown, "c": Self.unknown], mayGo: true, givenUp: ["b"])
+    // It says what it waits for, and that is all.
+    original["status"] = Self.status(CopyReconciliation.plan(situation))
+    situation.members["a"] = .seen(original)
     #expect(CopyReconciliation.plan(situation).plan.steps == [])
     situation.members["c"] = .seen(nil)
     #expect(CopyReconciliation.plan(situation).plan.steps == [.setFinalizers(Self.id, [], member: "a")])
@@ -198,5 +203,52 @@ import Testing
     var told = younger
     told["status"] = status
     #expect(Self.plan(["a": .seen(told), "b": .seen(older)]).plan.steps == [])
+  }
+
+  /// A topic that was Ready and is being deleted.
+  private static var going: JSON {
+    var topic = topic()
+    topic["metadata"]["deletionTimestamp"] = "2026-03-01T00:00:00Z"
+    topic["status"] = [
+      "topicID": "id",
+      "conditions": .array(
+        [Condition("Ready", .yes, "AsWanted", "It is."), Condition("Halted", .no, "No", "No.")].map(\.json)),
+    ]
+    return topic
+  }
+
+  private static func status(_ plan: CopyPlan, in member: String = "a") -> JSON {
+    for case .writeStatus(_, let status, member) in plan.plan.steps { return status }
+    return .null
+  }
+
+  private static func condition(_ type: String, _ status: JSON) -> JSON {
+    status["conditions"].elements.first { $0["type"].string == type } ?? .null
+  }
+
+  @Test func aDeletionThatWaitsForAMemberSaysSoOnce() {
+    var object = Self.going
+    let plan = Self.plan(["a": .seen(object), "b": Self.unknown])
+    let status = Self.status(plan)
+    #expect(Self.condition("Ready", status)["reason"].string == "Deleting")
+    #expect(Self.condition("Ready", status)["message"].string?.contains("once b can be seen") == true)
+    #expect(Self.condition("Reconciling", status)["status"].string == "True")
+    #expect(Self.condition("Halted", status)["status"].string == "False", "what else was said stays")
+    #expect(status["topicID"].string == "id")
+    #expect(plan.plan.steps.contains { if case .event(_, _, "Deleting", _) = $0 { true } else { false } })
+    object["status"] = status
+    #expect(Self.plan(["a": .seen(object), "b": Self.unknown]).plan.steps == [])
+  }
+
+  @Test func aDeletionThatWaitsForWhatBelongsToItSaysSoInEveryCopy() {
+    var situation = CopySituation(
+      Self.id, members: ["a": .seen(Self.going), "b": .seen(Self.copy(of: Self.topic()))], mayGo: false)
+    situation.waitsFor = ["The brokers do not answer."]
+    let plan = CopyReconciliation.plan(situation)
+    for member in ["a", "b"] {
+      #expect(Self.condition("Ready", Self.status(plan, in: member))["message"].string == "The brokers do not answer.")
+    }
+    situation.waitsFor = []
+    #expect(CopyReconciliation.plan(situation).plan.steps == [], "what goes in a moment says nothing")
   }
 }

@@ -42,8 +42,9 @@ struct Fleet {
 
   // MARK: What an operator sees
 
-  func copies(of id: ObjectID, mayGo: Bool) -> CopyPlan {
+  func copies(of id: ObjectID, mayGo: Bool, waitsFor: [String] = []) -> CopyPlan {
     var situation = CopySituation(id, members: servers.mapValues { .seen($0[id]) }, mayGo: mayGo)
+    situation.waitsFor = waitsFor
     situation.left = Departure.all(departures)
     situation.now = now
     return CopyReconciliation.plan(situation)
@@ -140,8 +141,10 @@ struct Fleet {
     }
     let situation = situation(truth)
     let isGone = situation.cluster.metadata.isBeingDeleted && ClusterReconciliation.isGone(situation)
-    var plan = copies(of: id, mayGo: isGone).plan
-    plan.steps += ClusterReconciliation.plan(situation).steps
+    let own = ClusterReconciliation.plan(situation)
+    let waitsFor = ClusterReconciliation.waitsForItsEnd(situation, own)
+    var plan = copies(of: id, mayGo: isGone, waitsFor: waitsFor).plan
+    plan.steps += own.steps
     return plan
   }
 

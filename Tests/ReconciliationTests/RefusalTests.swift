@@ -28,6 +28,10 @@ import Vocabulary
     said.topics[0].copies = ["a": .seen(RecordedCopy(generation: 1, status: status))]
     #expect(TopicTests.status(said) == nil)
     #expect(TopicTests.asked(said).count == 1)
+    // What is accepted in the end was made here, and not taken over.
+    said = TopicTests.situation(said.topics, [TopicTests.present("t", [[100, 200, 300]])])
+    let events = TopicReconciliation.plan(said).plan.steps.filter { if case .event = $0 { true } else { false } }
+    #expect(events == [])
   }
 
   @Test func aTopicThatIsCorrectedIsNotStalledBeforeItIsTried() {
@@ -70,6 +74,21 @@ import Vocabulary
     let status = TopicTests.status(TopicTests.situation([wanted], present))
     #expect(status?.conditions["Stalled"]?.message.contains("Forbidden (403)") == true)
     #expect(status?.conditions["Ready"]?.status == .yes, "the topic itself is as it should be")
+  }
+
+  @Test func aCopyOfARegionThatAMemberRefusesIsSaid() {
+    var region = Region()
+    region.metadata = ObjectMeta(name: "a", namespace: "kafka")
+    var situation = RegionSituation(
+      region, copies: ["a": .seen(RecordedCopy(generation: 1, status: RegionStatus()))],
+      contact: .reached(member: "a", version: "v1.33.1", roundTripMilliseconds: 1), now: "now")
+    situation.refused = ["b: may not patch regions kafka/a: Forbidden (403): no"]
+    let status = RegionReconciliation.plan(situation).steps.compactMap { step -> RegionStatus? in
+      guard case .writeStatus(_, let json, _) = step else { return nil }
+      var ignored: [Mistake] = []
+      return RegionStatus(reading: json, at: "status", mistakes: &ignored)
+    }.first
+    #expect(status?.conditions["Stalled"]?.reason == "Refused")
   }
 
   // MARK: Clusters

@@ -100,6 +100,32 @@ import Vocabulary
       Self.asked(Self.situation([wanted], present)) == [.alterTopics([TopicAlteration(topic: "t", changes: expected)])])
   }
 
+  @Test func theThrottleThatAnAdministratorSetsStays() {
+    let keys = ["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"]
+    var config = ["min.insync.regions": "2"]
+    for key in keys { config[key] = "0:100" }
+    let present = [Self.present("t", [[100, 200, 300]], config)]
+    #expect(Self.asked(Self.situation([Self.wanted("t")], present)) == [])
+    let named = Self.wanted("t") { $0.config[keys[0]] = "*" }
+    #expect(
+      Self.asked(Self.situation([named], present)) == [
+        .alterTopics([TopicAlteration(topic: "t", changes: [keys[0]: "*"])])
+      ])
+  }
+
+  @Test func onlyATopicThatWasThereBeforeIsTakenOver() {
+    func events(_ wanted: WantedTopic) -> [String] {
+      let present = [Self.present("t", [[100, 200, 300]])]
+      return TopicReconciliation.plan(Self.situation([wanted], present)).plan.steps.compactMap {
+        if case .event(_, _, let reason, _) = $0 { reason } else { nil }
+      }
+    }
+    #expect(events(Self.wanted("t")) == ["Adopted"])
+    let created = Self.settled(Self.wanted("t"), [])
+    #expect(created.copies["a"]?.content?.status.conditions["Ready"]?.reason == "BeingCreated")
+    #expect(events(created) == [])
+  }
+
   @Test func partitionsAreAddedAndNeverTakenAway() {
     let present = [Self.present("t", [[100, 200, 300], [101, 201, 301]])]
     let fewer = Self.situation([Self.wanted("t", partitions: 1)], present)
@@ -170,6 +196,28 @@ import Vocabulary
     #expect(Self.asked(Self.situation([wanted], present)) == [])
     wanted.topic.spec.deletionPolicy = .retain
     #expect(TopicReconciliation.plan(Self.situation([wanted], present)).gone == [wanted.id])
+  }
+
+  @Test func aPausedTopicIsNotDeletedAndSaysSoUntilItIsRetained() {
+    let present = [Self.present("t", [[100, 200, 300]])]
+    var status = KafkaTopicStatus()
+    status.topicID = "id-t"
+    var wanted = Self.wanted("t", status: status) { $0.deletionPolicy = .delete }
+    wanted.topic.metadata.deletionTimestamp = "now"
+    wanted.topic.metadata.annotations[Marks.pause] = "true"
+    let paused = TopicReconciliation.plan(Self.situation([wanted], present))
+    #expect(paused.gone == [] && paused.plan.steps == [])
+    #expect(paused.waitsFor[wanted.id]?.first?.contains("\(Marks.pause) is true") == true)
+    wanted.topic.spec.deletionPolicy = .retain
+    #expect(TopicReconciliation.plan(Self.situation([wanted], present)).gone == [wanted.id])
+  }
+
+  @Test func aDeletionThatBrokersDoNotAnswerSaysSo() {
+    var wanted = Self.wanted("t") { $0.deletionPolicy = .delete }
+    wanted.topic.metadata.deletionTimestamp = "now"
+    var situation = Self.situation([wanted])
+    situation.brokers = .unknown(since: "t", why: "no answer")
+    #expect(TopicReconciliation.plan(situation).waitsFor[wanted.id]?.first?.contains("once the brokers answer") == true)
   }
 
   @Test func nothingIsAskedWhileTheBrokersDoNotAnswer() {

@@ -50,6 +50,13 @@ public enum ClusterReconciliation {
     }
   }
 
+  /// What a cluster that is being deleted waits for, a sentence each, in words that stay the same while it waits for the
+  /// same.
+  public static func waitsForItsEnd(_ situation: ClusterSituation, _ plan: Plan) -> [String] {
+    let all = situation.refused.words(of: plan) + plan.waits
+    return all.isEmpty ? ["What the cluster consists of is being deleted."] : all
+  }
+
   /// Identity and numbers that others need to talk to the cluster's brokers, as far as they are known.
   public static func bootstrapServers(_ situation: ClusterSituation) -> [String] {
     ClusterDesign(situation).bootstrapServers

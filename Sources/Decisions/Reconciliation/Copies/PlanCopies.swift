@@ -11,6 +11,8 @@ public struct CopySituation: Sendable {
   /// Members that a deletion does not wait for: whoever deletes the only Region that leads to a member says that it is
   /// gone for good.
   public var givenUp: Set<String>
+  /// What an object that is being deleted waits for, as far as that is worth saying: a sentence each.
+  public var waitsFor: [String] = []
   /// Members that were given up at some time and are back, and when that was: what is in them from before is not
   /// followed (`Departure`).
   public var left: [String: String] = [:]
@@ -79,6 +81,10 @@ public enum CopyReconciliation {
     var origin: String? { meta.labels[Marks.origin].flatMap { $0 == member ? nil : $0 } }
     /// An original that was lost and is being made again, which names itself: the first of two writes.
     var isMadeAgain: Bool { meta.labels[Marks.origin] == member }
+    var conditions: [Condition] {
+      var ignored: [Mistake] = []
+      return object["status"]["conditions"].elements.map { Condition(reading: $0, at: "", mistakes: &ignored) }
+    }
     /// Whether it is a copy that was there while an operator led that had seen it.
     var vouches: Bool {
       let hasStatus = object["status"].object.map { !$0.isEmpty } ?? false
@@ -293,6 +299,9 @@ public enum CopyReconciliation {
     guard original.meta.finalizers.contains(Marks.finalizer) else { return }
     guard situation.mayGo else {
       plan.waits.append("\(situation.id) goes once what belongs to it is gone.")
+      guard !situation.waitsFor.isEmpty else { return }
+      let copies = seen.filter { $0.vouches && $0.origin == original.member && !$0.meta.isBeingDeleted }
+      sayThatItWaits([original] + copies, RefusedSteps.text(situation.waitsFor), situation, into: &plan)
       return
     }
     let unknown = situation.members.keys.sorted().filter {
@@ -305,7 +314,33 @@ public enum CopyReconciliation {
         .setFinalizers(
           situation.id, original.meta.finalizers.filter { $0 != Marks.finalizer }, member: original.member))
     } else if !unknown.isEmpty {
-      plan.waits.append("\(situation.id) goes once \(listed(unknown)) can be seen: a copy there would bring it back.")
+      let words = "\(situation.id) goes once \(listed(unknown)) can be seen: a copy there would bring it back."
+      plan.waits.append(words)
+      let remedy = " Delete the Region that leads there if it is gone for good."
+      sayThatItWaits([original], words + remedy, situation, into: &plan)
     }
+  }
+
+  /// What is being deleted and is still there says what it waits for, once: it would look as well as before.
+  private static func sayThatItWaits(
+    _ all: [Held], _ words: String, _ situation: CopySituation, into plan: inout Plan
+  ) {
+    var isNews = false
+    for held in all {
+      let before = held.conditions
+      let said = [
+        Condition("Ready", .no, "Deleting", words), Condition("Reconciling", .yes, "Deleting", words),
+        Condition("Stalled", .no, "Works", "Nothing is in the way."),
+      ]
+      let others = before.filter { said[$0.type] == nil }
+      let new = (said + others).settled(after: before, generation: held.meta.generation, now: situation.now)
+      guard new != before else { continue }
+      isNews = isNews || before["Ready"]?.reason != "Deleting"
+      var status = held.object["status"]
+      status["observedGeneration"] = JSON(held.meta.generation)
+      status["conditions"] = .array(new.map(\.json))
+      plan.steps.append(.writeStatus(situation.id, status, member: held.member))
+    }
+    if isNews { plan.steps.append(.event(situation.id, .normal, reason: "Deleting", message: words)) }
   }
 }

@@ -8,6 +8,8 @@ public enum MirrorReconciliation {
     public var plan = Plan()
     /// KafkaMirrors that are being deleted and whose mirror rests, or goes on on purpose: their finalizer can go.
     public var gone: Set<ObjectID> = []
+    /// What others that are being deleted wait for, where it is not the next step.
+    public var waitsFor: [ObjectID: [String]] = [:]
   }
 
   public static func plan(_ situation: MirrorSituation) -> Result {
@@ -26,6 +28,7 @@ struct MirrorPass {
   var told: [Step] = []
   var waits: [String] = []
   var gone: Set<ObjectID> = []
+  private var waitsFor: [ObjectID: [String]] = [:]
 
   init(_ situation: MirrorSituation) {
     self.situation = situation
@@ -87,7 +90,9 @@ struct MirrorPass {
   /// The mirror rests before its resource goes. Topics stay as they are: what it wrote takes no writes of clients, and
   /// nothing becomes anybody's own because an object was deleted.
   private mutating func delete(_ wanted: WantedMirror) {
-    guard !isPaused(wanted) else { return }
+    guard !isPaused(wanted) else {
+      return wait(wanted, "The annotation \(Marks.pause) is true, so that the mirror runs on: take it away.")
+    }
     // A mirror that was never this resource's is not its to stop; and a cluster that goes takes its mirrors with it.
     guard wanted.spec.deletionPolicy == .pause, wanted.recorded?.mirrorName != nil,
       !situation.cluster.metadata.isBeingDeleted
@@ -96,19 +101,22 @@ struct MirrorPass {
       return
     }
     guard case .seen(let all) = situation.facts else {
-      waits.append("\(wanted.id) goes once the brokers answer.")
-      return
+      return wait(wanted, "\(wanted.id) goes once the brokers answer.")
     }
     guard let present = all[wanted.mirror.mirrorName], present.promoted == nil, present.state != .paused else {
       gone.insert(wanted.id)
       return
     }
     guard present.state != .failover else {
-      waits.append("\(wanted.id) goes once the failover is done.")
-      return
+      return wait(wanted, "\(wanted.id) goes once the failover is done.")
     }
     // A switchover is given up with that: a mirror that rests opens what it has closed at the source.
     asked.append(.ask(.alterMirror(MirrorAlteration(mirror: wanted.mirror.mirrorName, changes: ["state": "paused"]))))
+  }
+
+  private mutating func wait(_ wanted: WantedMirror, _ words: String) {
+    waits.append(words)
+    waitsFor[wanted.id] = [words]
   }
 
   var result: MirrorReconciliation.Result {
@@ -116,6 +124,7 @@ struct MirrorPass {
     result.plan.steps = asked + told
     result.plan.waits = waits
     result.gone = gone
+    result.waitsFor = waitsFor
     return result
   }
 }

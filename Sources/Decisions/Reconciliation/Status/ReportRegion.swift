@@ -18,6 +18,8 @@ public struct RegionSituation: Sendable {
   public var contact: Contact
   /// Other Regions by the member they are in: two with the same one need different node selectors.
   public var others: [(region: Region, member: String)] = []
+  /// What API servers said no to about its copies.
+  public var refused: [String] = []
   /// Brokers of all clusters there.
   public var brokers = Readiness()
   public var now: String
@@ -68,7 +70,10 @@ public enum RegionReconciliation {
         reachable?.status == .yes
           ? Condition("Ready", .yes, "Usable", "Clusters can use it.")
           : Condition("Ready", .no, "NoAnswer", reachable?.message ?? ""))
-      conditions.append(Condition("Stalled", .no, "Works", "Nothing is in the way."))
+      conditions.append(
+        situation.refused.isEmpty
+          ? Condition("Stalled", .no, "Works", "Nothing is in the way.")
+          : Condition("Stalled", .yes, "Refused", RefusedSteps.text(situation.refused)))
     }
     var plan = Plan()
     for member in situation.copies.keys.sorted() {

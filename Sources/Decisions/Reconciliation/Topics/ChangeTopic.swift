@@ -5,12 +5,7 @@ import Vocabulary
 extension TopicPlanning {
   /// Brings an existing topic to its target: replicas first, then settings that depend on them, then partitions.
   mutating func change(_ wanted: WantedTopic, _ target: TopicTarget, _ present: TopicFacts) {
-    let recorded = wanted.copies.keys.sorted().compactMap { wanted.copies[$0]?.content?.status.topicID }.first
-    if recorded == nil {
-      events.append(
-        .event(wanted.id, .normal, reason: "Adopted", message: "The topic '\(present.name)' exists, and is taken over.")
-      )
-    }
+    adopt(wanted, present)
     if isPaused(wanted) {
       report(
         wanted, [Condition("Ready", .yes, "Paused", "The annotation \(Marks.pause) is true: nothing changes.")], present
@@ -64,6 +59,21 @@ extension TopicPlanning {
     report(wanted, [ready], present)
   }
 
+  /// Says that a topic which somebody else made is this resource's from now on.
+  private mutating func adopt(_ wanted: WantedTopic, _ present: TopicFacts) {
+    let recorded = wanted.copies.keys.sorted().compactMap { wanted.copies[$0]?.content?.status.topicID }.first
+    // What was asked for here and is there now is not somebody else's, also where it was refused at first.
+    let isOwn = wanted.copies.values.contains { copy in
+      let reason = copy.content?.status.conditions["Ready"]?.reason
+      return reason == Self.beingCreated || reason == Self.refused
+    }
+    if recorded == nil, !isOwn {
+      events.append(
+        .event(wanted.id, .normal, reason: "Adopted", message: "The topic '\(present.name)' exists, and is taken over.")
+      )
+    }
+  }
+
   /// The changes of settings that the brokers accept now. Those that speak of placement follow the replicas; the
   /// Regions that are allowed are first widened to let new replicas in, and a minimum of Regions is first lowered to let
   /// replicas go.
@@ -79,7 +89,7 @@ extension TopicPlanning {
     for (key, value) in target.config where present.config[key] != value && isOurs(key) {
       if isPlaced || !late.contains(key) { changes[key] = value }
     }
-    for key in present.config.keys where target.config[key] == nil && isOurs(key) {
+    for key in present.config.keys where target.config[key] == nil && isOurs(key) && !Self.throttleKeys.contains(key) {
       if isPlaced || !late.contains(key) || key == "placement.allowed.regions" { changes.updateValue(nil, forKey: key) }
     }
     if !isPlaced, let old = present.config["placement.allowed.regions"], let new = target.allowed {
@@ -88,6 +98,11 @@ extension TopicPlanning {
     }
     return changes
   }
+
+  /// What an administrator sets for as long as replicas move (`kafka-reassign-partitions --throttle`), and takes away.
+  private static let throttleKeys: Set<String> = [
+    "leader.replication.throttled.replicas", "follower.replication.throttled.replicas",
+  ]
 
   private static func words(_ changes: [String: String?]) -> String {
     listed(changes.sorted { $0.key < $1.key }.map { key, value in value.map { "\(key)=\($0)" } ?? "without \(key)" })

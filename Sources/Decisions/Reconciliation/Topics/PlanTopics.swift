@@ -7,6 +7,8 @@ public enum TopicReconciliation {
     public var plan = Plan()
     /// KafkaTopics that are being deleted and whose topic is gone, or stays on purpose: their finalizer can go.
     public var gone: Set<ObjectID> = []
+    /// What others that are being deleted wait for, where it is not the next step.
+    public var waitsFor: [ObjectID: [String]] = [:]
   }
 
   public static func plan(_ situation: TopicSituation) -> Result {
@@ -57,6 +59,7 @@ struct TopicPlanning {
   var events: [Step] = []
   var gone: Set<ObjectID> = []
   var waits: [String] = []
+  var waitsFor: [ObjectID: [String]] = [:]
 
   init(_ situation: TopicSituation) {
     self.situation = situation
@@ -99,6 +102,10 @@ struct TopicPlanning {
     change(wanted, target, present)
   }
 
+  /// The reason by which a topic that appears is known to be the one that was asked for.
+  static let beingCreated = "BeingCreated"
+  static let refused = "Refused"
+
   private mutating func create(_ wanted: WantedTopic, _ target: TopicTarget) {
     // Clients would own a topic that was made here, and the mirror would leave it out.
     if let maker = situation.makers.first(where: { $0.makes(wanted.topic.topicName) }) {
@@ -123,18 +130,21 @@ struct TopicPlanning {
     if let why = situation.refused.words(of: .createTopics([creation])) {
       return report(wanted, refused: ["The brokers refuse to make the topic (\(why)); correct spec."])
     }
-    report(wanted, [Condition("Ready", .no, "BeingCreated", "The topic is being created.")])
+    report(wanted, [Condition("Ready", .no, Self.beingCreated, "The topic is being created.")])
   }
 
   private mutating func delete(_ wanted: WantedTopic, isOwner: Bool) {
-    guard wanted.topic.spec.deletionPolicy == .delete, isOwner, !isPaused(wanted) else {
-      if !isPaused(wanted) { gone.insert(wanted.id) }
+    guard wanted.topic.spec.deletionPolicy == .delete, isOwner else {
+      gone.insert(wanted.id)
       return
     }
-    guard let facts else {
-      waits.append("\(wanted.id) goes once the brokers answer.")
-      return
+    guard !isPaused(wanted) else {
+      return wait(
+        wanted,
+        "The annotation \(Marks.pause) is true, so that the topic is not deleted: take it away, or set spec.deletionPolicy: Retain."
+      )
     }
+    guard let facts else { return wait(wanted, "\(wanted.id) goes once the brokers answer.") }
     guard let present = facts[wanted.topic.topicName] else {
       gone.insert(wanted.id)
       return
@@ -146,7 +156,18 @@ struct TopicPlanning {
       gone.insert(wanted.id)
       return
     }
-    deletions.append(TopicDeletion(topic: present.name, id: present.id))
+    let deletion = TopicDeletion(topic: present.name, id: present.id)
+    deletions.append(deletion)
+    if let why = situation.refused.words(of: .deleteTopics([deletion])) {
+      waitsFor[wanted.id] = [
+        "The brokers refuse to delete the topic (\(why)); set spec.deletionPolicy: Retain to keep it."
+      ]
+    }
+  }
+
+  private mutating func wait(_ wanted: WantedTopic, _ words: String) {
+    waits.append(words)
+    waitsFor[wanted.id] = [words]
   }
 
   func isPaused(_ wanted: WantedTopic) -> Bool { wanted.topic.metadata.annotations[Marks.pause] == "true" }
@@ -154,7 +175,8 @@ struct TopicPlanning {
   /// What was refused needs a person, and is not waited for.
   mutating func report(_ wanted: WantedTopic, refused: [String], _ present: TopicFacts? = nil) {
     let words = RefusedSteps.text(refused)
-    report(wanted, [Condition("Ready", .no, "Refused", words), Condition("Stalled", .yes, "Refused", words)], present)
+    report(
+      wanted, [Condition("Ready", .no, Self.refused, words), Condition("Stalled", .yes, Self.refused, words)], present)
   }
 
   /// Writes the status into each copy that can be seen and differs.
@@ -198,6 +220,7 @@ struct TopicPlanning {
     result.plan.steps += events + statuses
     result.plan.waits = waits
     result.gone = gone
+    result.waitsFor = waitsFor
     return result
   }
 }

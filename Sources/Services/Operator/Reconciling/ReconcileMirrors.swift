@@ -22,6 +22,7 @@ extension Reconciler {
     var wanted = keys.compactMap { self.wanted($0, into: target, sights) }
     var plan = Plan()
     var gone = Set(wanted.map(\.id))
+    var waitsFor: [ObjectID: [String]] = [:]
     if let asked, let situation {
       // Of a mirror that was applied meanwhile nothing is known, not even that there is none. Its change brings the next
       // round.
@@ -32,13 +33,14 @@ extension Reconciler {
       mirrors.refused = performer.refusals(of: key)
       let result = MirrorReconciliation.plan(mirrors)
       plan = result.plan
-      gone = result.gone
+      (gone, waitsFor) = (result.gone, result.waitsFor)
     } else {
       for mirror in wanted { plan.steps += orphaned(mirror, target) }
     }
     var copied: [Step] = []
     for mirror in wanted {
-      let copies = sights.copies(of: mirror.id, mayGo: gone.contains(mirror.id)).plan
+      let mayGo = gone.contains(mirror.id)
+      let copies = sights.copies(of: mirror.id, mayGo: mayGo, waitsFor: waitsFor[mirror.id] ?? []).plan
       copied += copies.steps
       plan.waits += copies.waits
     }

@@ -112,6 +112,7 @@ extension Reconciler {
   ) -> Plan {
     var plan = Plan()
     var gone = Set(wanted.map(\.id))
+    var waitsFor: [ObjectID: [String]] = [:]
     if let situation {
       var topics = TopicSituation(
         cluster: situation.cluster, regions: situation.regions, brokers: situation.brokers, now: now)
@@ -122,7 +123,7 @@ extension Reconciler {
       topics.movesBegun = round.movesBegun
       let result = TopicReconciliation.plan(topics)
       plan = result.plan
-      gone = result.gone
+      (gone, waitsFor) = (result.gone, result.waitsFor)
       // What the brokers say of topics shows on no watch.
       if case .unknown(_, let why) = situation.brokers { plan.waits.append(why) }
     } else {
@@ -130,7 +131,8 @@ extension Reconciler {
     }
     var copied: [Step] = []
     for topic in wanted {
-      let copies = sights.copies(of: topic.id, mayGo: gone.contains(topic.id)).plan
+      let mayGo = gone.contains(topic.id)
+      let copies = sights.copies(of: topic.id, mayGo: mayGo, waitsFor: waitsFor[topic.id] ?? []).plan
       copied += copies.steps
       plan.waits += copies.waits
     }

@@ -109,7 +109,8 @@ final class Reconciler: Sendable {
     guard let truth = seen.truth else { return try await takeAway(seen.plan, key, sights) }
     let (region, mistakes) = Region.read(truth)
     let givenUp = sights.membersGivenUp(with: region, origin: seen.origin)
-    let isUsed = isUsed(name, sights)
+    let users = users(of: name, sights)
+    let isUsed = !users.isEmpty
     // Who goes on without a member knows since when before the Region is gone. Our own home has us to go on.
     let leaving =
       isUsed
@@ -117,7 +118,8 @@ final class Reconciler: Sendable {
       : givenUp.subtracting([membership.home.member].compactMap { $0 })
         .map { Departure($0, since: region.metadata.deletionTimestamp ?? now) }
     let records = sights.departures(leaving)
-    let copies = sights.copies(of: id, mayGo: !isUsed && records.isEmpty, givenUp: givenUp)
+    let copies = sights.copies(
+      of: id, mayGo: !isUsed && records.isEmpty, givenUp: givenUp, waitsFor: users)
     var plan = copies.plan
     plan.steps = records + plan.steps
     if !region.metadata.isBeingDeleted {
@@ -126,6 +128,7 @@ final class Reconciler: Sendable {
         contact: contact(region, copies.origin, sights),
         now: now)
       situation.mistakes = mistakes
+      situation.refused = performer.refusals(of: key).words(of: plan)
       let (others, homes) = sights.regions(in: name.namespace)
       situation.others = others.compactMap { other in homes[other.metadata.name].map { (other, $0) } }
       situation.brokers = readiness(name, sights)
@@ -136,22 +139,26 @@ final class Reconciler: Sendable {
     return try pause(after: performed, plan.waits, key)
   }
 
-  /// Whether a cluster has its place in a Region, or a node there that has yet to leave: without the Region nobody would
-  /// look after it.
-  private func isUsed(_ region: ObjectKey, _ sights: Sights) -> Bool {
-    let isNamed = sights.keys(Kinds.clusters).contains { cluster in
+  /// The clusters that have their place in a Region, or a node there that has yet to leave: without the Region nobody
+  /// would look after it. A sentence for each.
+  private func users(of region: ObjectKey, _ sights: Sights) -> [String] {
+    let naming = sights.keys(Kinds.clusters).sorted().filter { cluster in
       guard cluster.namespace == region.namespace else { return false }
       let id = ObjectID(.kafkaCluster, cluster.namespace, cluster.name)
       let spec = sights.copies(of: id, mayGo: false).truth?["spec"]["regions"].elements ?? []
       return spec.contains { $0["name"].string == region.name }
     }
-    return isNamed
-      || sights.doors.keys.contains { member in
-        let sets = sights.view(member) { $0.all(Kinds.sets) }.content ?? [:]
-        return sets.contains {
-          $0.key.namespace == region.namespace && ObjectMeta($0.value).labels[Marks.region] == region.name
-        }
+    var nodes: Set<ObjectKey> = []
+    for member in sights.doors.keys {
+      let sets = sights.view(member) { $0.all(Kinds.sets) }.content ?? [:]
+      for (key, set) in sets
+      where key.namespace == region.namespace && ObjectMeta(set).labels[Marks.region] == region.name {
+        nodes.insert(key)
       }
+    }
+    return naming.map {
+      "The KafkaCluster \($0) has the Region in spec.regions; take it out there, or delete the KafkaCluster."
+    } + nodes.sorted().map { "The node \($0) has yet to leave the Region." }
   }
 
   private func contact(_ region: Region, _ origin: String?, _ sights: Sights) -> RegionSituation.Contact {
@@ -285,6 +292,10 @@ final class Reconciler: Sendable {
     situation.refused = performer.refusals(of: key)
     situation.refused.besides = situation.refused.words(of: plan)
     let own = ClusterReconciliation.plan(situation)
+    if situation.cluster.metadata.isBeingDeleted, !isGone {
+      let waitsFor = ClusterReconciliation.waitsForItsEnd(situation, own)
+      plan = sights.copies(of: id, mayGo: false, waitsFor: waitsFor).plan
+    }
     plan.steps += own.steps
     plan.waits += own.waits
     let conversation = conversation(name)

@@ -106,9 +106,12 @@ struct Sights: Sendable {
   }
 
   /// One resource as all members have it.
-  func copies(of id: ObjectID, mayGo: Bool, givenUp: Set<String> = []) -> CopyPlan {
+  func copies(
+    of id: ObjectID, mayGo: Bool, givenUp: Set<String> = [], waitsFor: [String] = []
+  ) -> CopyPlan {
     var situation = CopySituation(id, members: views { $0[id] }, mayGo: mayGo, givenUp: givenUp)
     situation.left = left
+    situation.waitsFor = waitsFor
     situation.now = now
     return CopyReconciliation.plan(situation)
   }
