@@ -115,6 +115,27 @@ import Vocabulary
     await stage.end()
   }
 
+  /// A step that is not tried because another one before it was refused is no reason to look again at once.
+  @Test func whatWaitsBehindARefusalIsNotLookedAtAllTheTime() async throws {
+    let stage = try await Stage(["a"], runsPods: false)
+    let pause = TimeSpan.milliseconds(20)
+    let writer = try Writer("first", stage, retries: pause)
+    let work = WorkKey.cluster(Self.key)
+    let set = Step.delete(ObjectID(.statefulSet, Stage.namespace, "orders-a-0"), uid: nil, member: "a")
+    _ = writer.performer.refuse(set, "no", work)
+    try await Task.sleep(nanoseconds: UInt64(2 * pause.nanoseconds))
+    #expect(!writer.performer.isHeld(set, work))
+    #expect(writer.performer.nextTry(of: work) == pause)
+    let id = ObjectID(.kafkaCluster, Stage.namespace, "orders")
+    _ = writer.performer.refuse(.writeStatus(id, ["a": 1], member: "a"), "no", work)
+    let again = writer.performer.refuse(.writeStatus(id, ["a": 2], member: "a"), "no", work)
+    #expect(!again.didSomething, "it was refused before")
+    writer.performer.forget(.writeStatus(id, ["a": 3], member: "a"), work)
+    #expect(writer.performer.refusals(of: work).words.count == 1)
+    writer.close()
+    await stage.end()
+  }
+
   /// Who cannot be reached, or is too busy, is not refusing.
   @Test(arguments: [500, 503, 429]) func aServerThatIsInTroubleRefusesNothing(code: Int) async throws {
     let stage = try await Stage(["a"], runsPods: false)
@@ -133,6 +154,8 @@ import Vocabulary
     #expect(performed.hasFailed && !performed.isRefused)
     #expect(writer.performer.refusals(of: work).words.isEmpty)
     #expect(throws: Reconciler.Undone.self) { try writer.reconciler.pause(after: performed, [], work) }
+    // What others wait for shows on no watch.
+    #expect(try writer.reconciler.pause(after: performed, ["a drain"], work) == writer.reconciler.pauses.whileWaiting)
     writer.close()
     await stage.end()
   }

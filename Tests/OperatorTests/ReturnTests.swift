@@ -27,6 +27,32 @@ import Vocabulary
     "spec": ["cluster": ["name": "nowhere"], "partitions": 1],
   ]
 
+  /// The cluster that came in its place has its name, and is not it.
+  @Test func itsOperatorDoesNotLeadWhileAnotherClusterHasItsName() async throws {
+    let stage = try await Stage(["a", "b", "c", "d"], runsPods: false)
+    for region in ["a", "b", "c"] { try stage.startOperator(in: region) }
+    for region in ["a", "b", "c"] { try await stage.apply(Self.region(region), in: "b") }
+    for member in ["a", "c"] { try await stage.waitUntilReady(Kinds.regions, "c", in: member) }
+    stage.cluster.cut("a")
+    try await stage.client("b").delete(Kinds.regions, Self.key("a"))
+    for member in ["b", "c"] {
+      try await stage.wait(Kinds.regions, "a", in: member, "no Region a in \(member)") { $0 == nil }
+    }
+    let other = try #require(stage.cluster["d"])
+    for member in ["b", "c"] {
+      _ = try await stage.client(member).mergePatch(
+        Kinds.secrets, Self.key("a-kubeconfig"), ["data": stage.secret(other, caller: member)["data"]])
+    }
+    try await stage.apply(Self.region("a"), in: "b")
+    for member in ["b", "c"] { try await stage.waitUntilReady(Kinds.regions, "a", in: member) }
+    #expect(try await stage.client("b").find(Kinds.regions, Self.key("a"))?["status"]["member"].string == "a")
+    for name in ["b", "c"] { stage.kill(name) }
+    stage.cluster.heal("a")
+    try await stage.awaitWords("this member was given up")
+    #expect(stage.leaders == [])
+    await stage.end()
+  }
+
   @Test func itsOperatorDoesNotLeadAndWhatItHadBringsNothingBack() async throws {
     let stage = try await Stage(["a", "b", "c"], runsPods: false)
     for region in ["a", "b", "c"] { try stage.startOperator(in: region) }

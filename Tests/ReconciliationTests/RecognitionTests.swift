@@ -55,6 +55,16 @@ import Testing
     #expect(recognize(home, way("east", "east", "new", replaces: "x", recorded: ("east", "e"))).members["east"] == nil)
   }
 
+  @Test func aMarkerThatWasReplacedIsOneClusterWhoeverHasSeenIt() {
+    let seen = MemberWay("home", found: .marker(MemberMarker("west", uid: "new", predecessor: "w")))
+    let new = way("self", "west", "new", replaces: "w", recorded: ("west", "w"))
+    let old = way("self", "west", "w", recorded: ("west", "w"))
+    for found in [recognize(home, new), recognize(seen, old), recognize(seen, new)] {
+      #expect(found.members == ["home": "west", "self": "west"])
+      #expect(found.strangers == [:])
+    }
+  }
+
   @Test func aNameBelongsToTheClusterForWhichItIsRecorded() {
     let recorded = way("east", "east", "e", recorded: ("east", "e"))
     let found = recognize(home, way("a-new-one", "east", "other"), recorded)

@@ -67,6 +67,69 @@ import Vocabulary
     #expect(TopicTests.status(situation, of: "good")?.conditions["Stalled"]?.status == .no)
   }
 
+  @Test func movesThatAreRefusedKeepNoRoomFromOthers() {
+    let many = ReconciliationLimits.partitionsMovingMax + 5
+    let bad = TopicTests.wanted("bad", partitions: many) { $0.placement.replicas = ["a": 1, "b": 2] }
+    let present = TopicTests.present("bad", Array(repeating: [100, 200, 300], count: many))
+    let good = TopicTests.wanted("good") { $0.placement.replicas = ["a": 1, "b": 2] }
+    var situation = TopicTests.situation([bad], [present])
+    // Each look finds out about as many as may be moved at one time.
+    for _ in 0..<2 {
+      for step in TopicReconciliation.plan(situation).plan.steps.flatMap(\.parts) {
+        if case .ask(.reassign) = step { situation.refused.words[step] = "bad: INVALID_REPLICA_ASSIGNMENT" }
+      }
+    }
+    let words = situation.refused
+    situation = TopicTests.situation([bad, good], [present, TopicTests.present("good", [[100, 200, 300]])])
+    situation.refused = words
+    let moved = TopicTests.asked(situation).flatMap { request -> [String] in
+      if case .reassign(let moves) = request { moves.map(\.topic) } else { [] }
+    }
+    #expect(moved.contains("good"))
+  }
+
+  @Test func aRefusedStatusIsTheSameStepWheneverItIsWritten() {
+    let id = ObjectID(.kafkaCluster, "kafka", "orders")
+    let (one, two) = (Step.writeStatus(id, ["a": 1], member: "a"), Step.writeStatus(id, ["a": 2], member: "a"))
+    #expect(one.kept == two.kept && one.parts == two.parts)
+    #expect(one.kept != Step.writeStatus(id, ["a": 1], member: "b").kept)
+    var refused = RefusedSteps()
+    refused.words[one.kept] = "no"
+    var plan = Plan()
+    plan.steps = [two]
+    #expect(refused.words(of: plan) == ["no"])
+  }
+
+  @Test func restartsDoNotWaitForMovesThatBrokersRefuse() {
+    var world = World([
+      RegionShare("central", brokers: 3, controllers: 1), RegionShare("north", brokers: 1, controllers: 1),
+      RegionShare("west", brokers: 1, controllers: 1),
+    ])
+    world.converge()
+    world.addTopic("__consumer_offsets", [100, 101, 102])
+    world.cluster.spec.config["message.max.bytes"] = "2000000"
+    world.cluster.metadata.generation += 1
+    var refused = RefusedSteps()
+    var (restarts, asked) = (0, 0)
+    for _ in 0..<40 {
+      var situation = world.situation
+      situation.refused = refused
+      for step in ClusterReconciliation.plan(situation).steps {
+        if case .restart = step { restarts += 1 }
+        guard case .ask(.reassign) = step else {
+          world.perform(step)
+          continue
+        }
+        asked += 1
+        for part in step.parts { refused.words[part] = "__consumer_offsets-0: INVALID_REPLICA_ASSIGNMENT" }
+      }
+      world.settle()
+    }
+    #expect(asked > 0)
+    #expect(restarts >= 5, "every node has the new setting")
+    #expect(world.broken == [])
+  }
+
   @Test func aCopyOfATopicThatAMemberRefusesIsSaid() {
     let present = [TopicTests.present("t", [[100, 200, 300]])]
     var wanted = TopicTests.settled(TopicTests.wanted("t"), present)

@@ -46,6 +46,19 @@ import Vocabulary
     #expect(world.members["west"]?.copy?.status.conditions["Ready"]?.status == .yes)
   }
 
+  @Test func thatBrokersHaveWorkedStaysRecordedWhileACopyIsMadeAgain() throws {
+    var world = World.three
+    world.converge()
+    let quorum = try #require(world.members["west"]?.copy?.status.quorum)
+    world.brokersAnswer = false
+    world.members["north"]?.copy = RecordedCopy(generation: 1, status: KafkaClusterStatus())
+    for _ in 0..<3 {
+      for step in world.plan.steps { world.perform(step) }
+      world.settle()
+    }
+    for name in ["central", "north", "west"] { #expect(world.members[name]?.copy?.status.quorum == quorum) }
+  }
+
   @Test func controllersThatAreReadyWithoutAQuorumRestartOneByOneToFormIt() {
     var world = Self.unreached([
       RegionShare("central", brokers: 1, controllers: 1), RegionShare("north", brokers: 0, controllers: 1),

@@ -23,6 +23,8 @@ public struct RefusedSteps: Hashable, Sendable {
   /// Whether a step would be done if it were tried now, as far as is known.
   func isOpen(_ step: Step) -> Bool { words.isEmpty || step.parts.contains { words[$0] == nil } }
 
+  func isOpen(_ move: Reassignment) -> Bool { isOpen(.ask(.reassign([move]))) }
+
   /// Such sentences as one text for a condition.
   static func text(_ sentences: [String]) -> String {
     let shown = sentences.prefix(ReconciliationLimits.namesInSentenceMax).map { $0.hasSuffix(".") ? $0 : $0 + "." }
@@ -34,8 +36,14 @@ public struct RefusedSteps: Hashable, Sendable {
 extension Step {
   /// What of it can be refused by itself.
   public var parts: [Step] {
-    guard case .ask(let request) = self else { return [self] }
+    guard case .ask(let request) = self else { return [kept] }
     return request.parts.map { .ask($0.request) }
+  }
+
+  /// What it is known by when it was refused. A status says when conditions turned, so that it is another one each time.
+  public var kept: Step {
+    guard case .writeStatus(let id, _, let member) = self else { return self }
+    return .writeStatus(id, .null, member: member)
   }
 }
 

@@ -98,6 +98,9 @@ struct ClusterDesign {
       guard let copy = situation.copies[member]?.content else { continue }
       if result.clusterID == nil { result.clusterID = copy.status.clusterID }
       if result.initialVoters.isEmpty { result.initialVoters = copy.status.initialVoters }
+      // What brokers said last stays while they say nothing, also where the original was made again.
+      result.quorum = result.quorum ?? copy.status.quorum
+      result.partitions = result.partitions ?? copy.status.partitions
       let known = Set(result.nodeIDBlocks.map(\.region))
       result.nodeIDBlocks += copy.status.nodeIDBlocks.filter { !known.contains($0.region) }
     }

@@ -21,6 +21,9 @@ public struct MemberMarker: Hashable, Sendable {
     self.predecessor = predecessor
   }
 
+  /// Whether this uid is that of the cluster, now or before its marker was made anew.
+  public func isKnown(by uid: String) -> Bool { self.uid == uid || predecessor == uid }
+
   /// Nil for an object that says no name.
   public init?(_ object: JSON) {
     guard let name = object["data"]["name"].string else { return nil }
@@ -69,7 +72,7 @@ public struct MemberWay<Key: Hashable & Sendable>: Hashable, Sendable {
     case .nothingYet: return nil
     case .noMarker: there = "one without this ConfigMap"
     case .marker(let marker):
-      let isSame = recorded.uid.map { marker.uid == $0 || marker.predecessor == $0 } ?? true
+      let isSame = recorded.uid.map(marker.isKnown) ?? true
       if isSame, marker.name == member { return nil }
       there = "one where it names \(marker.name) (uid \(marker.uid))"
     }
@@ -97,7 +100,7 @@ public struct MemberRecognition<Key: Hashable & Sendable>: Sendable {
 
   /// Of ways that lead to one member the first is taken, so that the operator's own has to be in front.
   public init(_ ways: [MemberWay<Key>], namespace: String) {
-    var uids: [String: String] = [:]
+    var markers: [String: MemberMarker] = [:]
     // A name belongs to the cluster for which it is recorded, and not to another one that came with the same.
     let isRecorded = { (way: MemberWay<Key>) in way.recorded.member != nil }
     for way in ways.prefix(1) + ways.dropFirst().filter(isRecorded) + ways.dropFirst().filter({ !isRecorded($0) }) {
@@ -106,15 +109,15 @@ public struct MemberRecognition<Key: Hashable & Sendable>: Sendable {
         continue
       }
       guard case .marker(let marker) = way.found else { continue }
-      if let known = uids[marker.name], known != marker.uid {
+      if let known = markers[marker.name], !known.isKnown(by: marker.uid), !marker.isKnown(by: known.uid) {
         strangers[way.key] =
           "The kubeconfig leads to a Kubernetes cluster whose ConfigMap \(namespace)/\(MemberMarker.objectName) (uid "
-          + "\(marker.uid)) names \(marker.name), and so does that of another cluster (uid \(known)). Nothing is read or "
+          + "\(marker.uid)) names \(marker.name), and so does that of another cluster (uid \(known.uid)). Nothing is read or "
           + "written there. Correct the kubeconfig, or delete the ConfigMap there if no operator uses it, so that the "
           + "cluster gets a name of its own."
         continue
       }
-      uids[marker.name] = marker.uid
+      markers[marker.name] = marker
       members[way.key] = marker.name
     }
     for way in ways {

@@ -111,7 +111,12 @@ struct MirrorPass {
       return wait(wanted, "\(wanted.id) goes once the failover is done.")
     }
     // A switchover is given up with that: a mirror that rests opens what it has closed at the source.
-    asked.append(.ask(.alterMirror(MirrorAlteration(mirror: wanted.mirror.mirrorName, changes: ["state": "paused"]))))
+    let request = BrokerRequest.alterMirror(
+      MirrorAlteration(mirror: wanted.mirror.mirrorName, changes: ["state": "paused"]))
+    asked.append(.ask(request))
+    if let why = situation.refused.words(of: request) {
+      waitsFor[wanted.id] = ["The mirror is to be paused first, and the brokers refuse that (\(why))."]
+    }
   }
 
   private mutating func wait(_ wanted: WantedMirror, _ words: String) {

@@ -11,7 +11,7 @@ extension ClusterDesign {
     let outdated = wanted.filter(isOutdated)
     guard !outdated.isEmpty else { return }
     // What the gate knows is how it was before voters or replicas change.
-    guard !plan.steps.contains(where: { if case .ask = $0 { true } else { false } }) else {
+    guard !plan.steps.contains(where: isUnderWay) else {
       plan.waits.append("Nothing restarts while voters or replicas change.")
       return
     }
@@ -30,6 +30,16 @@ extension ClusterDesign {
       return
     }
     restart(next, because: "it has a new revision", into: &plan)
+  }
+
+  /// Whether a step asks for something of the brokers that may come about meanwhile. Where they refuse a move, that changes
+  /// nothing, and a restart may be the cure.
+  private func isUnderWay(_ step: Step) -> Bool {
+    switch step {
+    case .ask(.addVoter), .ask(.removeVoter): true
+    case .ask: situation.refused.isOpen(step)
+    default: false
+    }
   }
 
   private func restart(_ node: Node, because reason: String, into plan: inout Plan) {

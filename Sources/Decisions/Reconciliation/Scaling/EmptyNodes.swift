@@ -28,8 +28,9 @@ extension ClusterDesign {
           break
         }
         let replicas = partition.replicas.map { $0 == node.id ? target : $0 }
-        moves.append(Reassignment(topic: topic.name, partition: index, replicas: replicas))
-        room -= 1
+        let move = Reassignment(topic: topic.name, partition: index, replicas: replicas)
+        moves.append(move)
+        if situation.refused.isOpen(move) { room -= 1 }
       }
     }
     if moves.isEmpty {

@@ -23,13 +23,14 @@ extension ClusterDesign {
       let count = cluster.spec.config[key].flatMap { Int($0) } ?? durability.replicationFactor
       for (index, partition) in topic.partitions.enumerated() where room > 0 && !partition.isMoving {
         guard let replicas = spread(partition, over: count, facts, &load) else { continue }
-        moves.append(Reassignment(topic: topic.name, partition: index, replicas: replicas))
-        room -= 1
+        let move = Reassignment(topic: topic.name, partition: index, replicas: replicas)
+        moves.append(move)
+        if situation.refused.isOpen(move) { room -= 1 }
       }
     }
     guard !moves.isEmpty else { return false }
     plan.steps.append(.ask(.reassign(moves)))
-    return true
+    return moves.contains(where: situation.refused.isOpen)
   }
 
   /// The replicas that a partition shall have; nil where it has as many and they are spread as well as they can be, or

@@ -5,9 +5,13 @@ import Vocabulary
 extension ClusterDesign {
   /// Writes the status into every copy that can be seen and differs, and tells of conditions that have turned.
   func report(_ mistakes: [Mistake], into plan: inout Plan) {
-    let identity = plan.recordedIdentity(of: clusterKey) ?? recorded
+    var status = recorded
+    if let identity = plan.recordedIdentity(of: clusterKey) {
+      status.clusterID = identity.clusterID
+      status.nodeIDBlocks = identity.nodeIDBlocks
+      status.initialVoters = identity.initialVoters
+    }
     plan.steps.removeAll { step in if case .writeStatus(clusterKey, _, _) = step { true } else { false } }
-    var status = identity
     status.bootstrapServers = bootstrapServers
     status.brokers = Readiness(
       desired: wanted.count(where: \.isBroker), ready: wanted.count { $0.isBroker && serves($0) })

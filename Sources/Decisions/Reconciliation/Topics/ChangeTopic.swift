@@ -152,8 +152,9 @@ extension TopicPlanning {
     }
     for place in places where room > 0 && !present.partitions[place].isMoving {
       guard let replicas = assign(present.partitions[place], target) else { continue }
-      moves.append(Reassignment(topic: present.name, partition: place, replicas: replicas))
-      room -= 1
+      let move = Reassignment(topic: present.name, partition: place, replicas: replicas)
+      moves.append(move)
+      if situation.refused.isOpen(move) { room -= 1 }
     }
     return "\(places.count) of \(present.partitions.count) partitions are being moved."
   }

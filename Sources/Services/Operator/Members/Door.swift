@@ -147,8 +147,8 @@ final class Door: Sendable {
           return state.version == nil || isWell
         }
         if isNews { tell(nil, nil) }
-        // Behind an address there may be another cluster than a moment ago; the home is where we are.
-        if key != .home || member == nil { await lookAtMarker(proposal()) }
+        // Behind an address there may be another cluster than a moment ago, and a marker may have been made anew.
+        await lookAtMarker(key == .home && member != nil ? nil : proposal())
       } catch {
         note(error)
       }
@@ -174,6 +174,10 @@ final class Door: Sendable {
   private func lookAtMarker(_ proposal: String?) async {
     let found: MemberWay<DoorKey>.Found
     do throws(APIError) { found = try await findMarker(proposal) } catch { return note(error, isOfMarker: true) }
+    // Where we are is where we were, whatever becomes of the marker; but it may have been made anew.
+    if key == .home, let member {
+      guard case .marker(let marker) = found, marker.name == member else { return }
+    }
     let isNews = state.withLock { state in
       let isWell = state.failure?.isOfMarker == true
       if isWell { state.failure = nil }

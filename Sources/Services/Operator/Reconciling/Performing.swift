@@ -137,8 +137,8 @@ final class Performer: Sendable {
         for (part, words) in refusals { performed = performed.and(refuse(.ask(part), words, key)) }
         let isPassing = (error as? RequestFailure).map { $0.passing != nil } ?? true
         if isPassing { performed = performed.and(.failed) }
-        // The others in it were done.
-        if error is RequestFailure, let done = request.keeping({ refusals[$0] == nil }) {
+        // The others in it were done, unless some of them failed and it is not known which.
+        if error is RequestFailure, !isPassing, let done = request.keeping({ refusals[$0] == nil }) {
           forget(.ask(done), key)
           performed = performed.and(.did)
         }

@@ -83,7 +83,11 @@ final class Reconciler: Sendable {
 
   /// How long until the next round, after one has ended.
   func pause(after performed: Performed, _ waits: [String], _ key: WorkKey) throws(Undone) -> TimeSpan {
-    if performed.hasFailed { throw Undone() }
+    // What fails in one member does not keep back what others wait for and no watch shows.
+    if performed.hasFailed {
+      guard performed.didSomething || !waits.isEmpty else { throw Undone() }
+      return pauses.whileWaiting
+    }
     if performed.didSomething { return pauses.afterSteps }
     let whole = pauses.whenDone.nanoseconds
     let rest =

@@ -70,8 +70,11 @@ extension Performer {
 
   /// Until something that was refused is tried again; nil where nothing was.
   func nextTry(of key: WorkKey) -> TimeSpan? {
-    let first = refused.withLock { $0[key]?.steps.values.map(\.until).min() }
-    return first.map { max($0 - monotonicNow(), .milliseconds(1)) }
+    let now = monotonicNow()
+    // What could be tried now, and was not, waits for what it builds on.
+    return refused.withLock { refused in
+      refused[key].map { $0.steps.values.map { $0.until - now }.filter { $0 > .zero }.min() ?? retries.first }
+    }
   }
 
   /// Whether something that was refused may be tried now.
@@ -94,14 +97,16 @@ extension Performer {
   func note(_ steps: [Step], plannedFor key: WorkKey) {
     refused.withLock { refused in
       guard let known = refused[key]?.steps, !known.isEmpty else { return }
-      for step in steps.flatMap(\.parts) where known[step] != nil { refused[key]?.planned.insert(step) }
+      for step in steps.flatMap(\.parts) where known[step] != nil {
+        refused[key]?.planned.insert(step)
+      }
     }
   }
 
   /// Whether a step was refused and is not tried yet.
   func isHeld(_ step: Step, _ key: WorkKey) -> Bool {
     let now = monotonicNow()
-    return refused.withLock { refused in refused[key]?.steps[step].map { now < $0.until } ?? false }
+    return refused.withLock { refused in refused[key]?.steps[step.kept].map { now < $0.until } ?? false }
   }
 
   /// A step that was done is refused no more.
@@ -116,6 +121,7 @@ extension Performer {
   func refuse(_ step: Step, _ words: String, _ key: WorkKey) -> Performed {
     let isNew = refused.withLock { refused in
       var memory = refused[key] ?? RefusalMemory()
+      let step = step.kept
       let before = memory.steps[step]
       let count = (before?.count ?? 0) + 1
       memory.steps[step] = .init(words: words, count: count, until: monotonicNow() + retries.pause(after: count))

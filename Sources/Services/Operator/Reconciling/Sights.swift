@@ -131,7 +131,12 @@ struct Sights: Sendable {
     guard let home = membership.home.member, let since = left[home] else { return nil }
     let isBack = Set(keys(Kinds.regions).map(\.namespace)).contains { namespace in
       let (regions, homes) = regions(in: namespace)
-      return regions.contains { homes[$0.metadata.name] == home && !$0.metadata.isBeingDeleted }
+      return regions.contains { region in
+        guard homes[region.metadata.name] == home, !region.metadata.isBeingDeleted else { return false }
+        // Another cluster may have come under our name.
+        let uid = region.status.memberUID
+        return uid.map { membership.home.marker?.isKnown(by: $0) ?? false } ?? true
+      }
     }
     return isBack ? nil : since
   }
@@ -185,6 +190,12 @@ struct Sights: Sendable {
   func home(of region: Region, origin: String?) -> String? {
     guard region.spec.access != nil else { return origin }
     let key = DoorKey.region(namespace: region.metadata.namespace, name: region.metadata.name)
-    return membership.member(key) ?? region.status.member
+    guard let found = membership.member(key), let recorded = region.status.member else {
+      return membership.member(key) ?? region.status.member
+    }
+    // Doors are told apart by the copy at home, and the original may have recorded more.
+    let uid = membership.door(key)?.marker
+    let isSame = found == recorded && region.status.memberUID.map { uid?.isKnown(by: $0) ?? true } ?? true
+    return isSame ? found : recorded
   }
 }
