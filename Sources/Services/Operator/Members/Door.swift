@@ -174,14 +174,14 @@ final class Door: Sendable {
   private func lookAtMarker(_ proposal: String?) async {
     let found: MemberWay<DoorKey>.Found
     do throws(APIError) { found = try await findMarker(proposal) } catch { return note(error, isOfMarker: true) }
-    // Where we are is where we were, whatever becomes of the marker; but it may have been made anew.
-    if key == .home, let member {
-      guard case .marker(let marker) = found, marker.name == member else { return }
-    }
     let isNews = state.withLock { state in
       let isWell = state.failure?.isOfMarker == true
       if isWell { state.failure = nil }
       guard state.found != found else { return isWell }
+      // Where we are is where we were, whatever becomes of the marker; but it may have been made anew.
+      if key == .home, case .marker(let known) = state.found {
+        guard case .marker(let marker) = found, marker.name == known.name else { return isWell }
+      }
       state.found = found
       state.foundSince = KubernetesTime.text(wallClockNow())
       return true
